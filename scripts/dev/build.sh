@@ -1,0 +1,39 @@
+# Configures and builds a CMake preset.
+# shellcheck shell=bash
+
+# configure PRESET: only when there is no build yet or the presets changed. A changed
+# CMakeLists.txt needs nothing from us: ninja sees it.
+configure() {
+    local preset=$1 cache=build/$1/CMakeCache.txt
+    if [[ -f build/$preset/build.ninja && $cache -nt CMakePresets.json ]]; then
+        return 0
+    fi
+    make_dev_dir
+    say "configuring $preset"
+    cmake --preset "$preset" >"$LOG_DIR/configure-$preset.log" 2>&1 || {
+        tail -n 30 "$LOG_DIR/configure-$preset.log" >&2
+        die "cmake failed; the whole log is $LOG_DIR/configure-$preset.log"
+    }
+    touch "$cache"
+}
+
+# build PRESET [TARGET...]
+build() {
+    local preset=$1 targets=()
+    shift
+    (($# == 0)) || targets=(--target "$@")
+    configure "$preset"
+    say "building $preset"
+    cmake --build "build/$preset" "${targets[@]}" -- --quiet || die "the build of $preset failed"
+}
+
+cmd_build() {
+    local preset=${1:-dev}
+    case $preset in
+    fuzz) dev_setup tests fuzz ;;
+    analyze | coverage) dev_setup tests analyze ;;
+    dev-fast | release) dev_setup ;;
+    *) dev_setup tests ;;
+    esac
+    build "$preset"
+}

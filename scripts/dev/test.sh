@@ -1,0 +1,143 @@
+# ./dev test: the suites, each with one closing line, against a database of its own.
+# shellcheck shell=bash
+
+SUITES=(lint unit fuzz api browser)
+
+cmd_test() {
+    local suites=() failed=() suite
+    while (($# > 0)) && is_suite "$1"; do
+        suites+=("$1")
+        shift
+    done
+    if ((${#suites[@]} == 0)); then
+        (($# == 0)) || die "'$1' is no suite: the suites are ${SUITES[*]}"
+        suites=("${SUITES[@]}")
+    fi
+
+    dev_setup tests
+    test_setup "${suites[@]}"
+    for suite in "${suites[@]}"; do
+        say "$suite"
+        "test_$suite" "$@" || failed+=("$suite")
+    done
+    ((${#failed[@]} == 0)) || die "failed: ${failed[*]}"
+}
+
+is_suite() {
+    [[ " ${SUITES[*]} " == *" $1 "* ]]
+}
+
+# What the suites share. Sanitizers stop at the first finding, so that no test can pass over one.
+test_setup() {
+    export TENANTD_ROOT=$ROOT TENANTD_BIN=$ROOT/build/dev/tenantd
+    export ASAN_OPTIONS=detect_leaks=1:halt_on_error=1:abort_on_error=1
+    export UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1
+
+    test_scratch
+    if [[ " $* " != " lint " ]]; then
+        [[ " $* " == " fuzz " || " $* " == " lint fuzz " ]] || test_mongo_launch
+        build dev
+        test_mongo_wait
+    fi
+}
+
+# Sets TEST_DIR, which goes at the end together with the database in it.
+test_scratch() {
+    test_sweep
+    TEST_DIR=$(mktemp -d "$DEV_DIR/test-XXXXXX")
+    echo $$ >"$TEST_DIR/owner.pid"
+    trap test_stop EXIT
+    trap 'exit 130' INT
+    trap 'exit 143' TERM
+}
+
+test_stop() {
+    trap '' INT TERM
+    mongo_stop "$TEST_DIR/mongo"
+    rm -rf "$TEST_DIR"
+}
+
+# Removes what an earlier run left that was killed before its trap could.
+test_sweep() {
+    local left
+    for left in "$DEV_DIR"/test-*/; do
+        [[ -f $left/owner.pid ]] || continue
+        ! pid_of "$left/owner.pid" >/dev/null || continue
+        mongo_stop "${left}mongo"
+        rm -rf "$left"
+    done
+}
+
+# ---- the database ----------------------------------------------------------------------------
+
+test_mongo_launch() {
+    [[ -z ${TEST_MONGODB_URI:-} ]] || return 0
+    find_mongod
+    TEST_MONGO_PORT=$(free_port)
+    mongo_launch "$TEST_DIR/mongo" "$TEST_MONGO_PORT" --setParameter enableTestCommands=1
+}
+
+# Another process may take the port between our look and mongod's bind: then once more.
+test_mongo_wait() {
+    [[ -n ${TEST_MONGO_PORT:-} ]] || return 0
+    if ! mongo_wait "$TEST_DIR/mongo" "$TEST_MONGO_PORT"; then
+        mongo_stop "$TEST_DIR/mongo"
+        test_mongo_launch
+        mongo_wait "$TEST_DIR/mongo" "$TEST_MONGO_PORT" || {
+            tail -n 5 "$TEST_DIR/mongo/mongod.log" >&2
+            die "MongoDB did not start"
+        }
+    fi
+    export TEST_MONGODB_URI="mongodb://127.0.0.1:$TEST_MONGO_PORT/?replicaSet=rs0"
+}
+
+# ---- the suites ------------------------------------------------------------------------------
+
+test_lint() {
+    lint "$@"
+}
+
+test_unit() {
+    run_ctest unit unit "$@"
+}
+
+test_fuzz() {
+    run_ctest fuzz fuzz-regress "$@"
+}
+
+test_api() {
+    # Two at a time, unless the caller wants something special.
+    (($# > 0)) || set -- -n 2
+    run_pytest api "$@"
+}
+
+test_browser() {
+    run_pytest browser "$@"
+}
+
+# run_ctest SUITE LABEL [ARGS]: -k, as for pytest, selects by name.
+run_ctest() {
+    local suite=$1 label=$2 report=$TEST_DIR/$1.xml args=()
+    shift 2
+    for arg in "$@"; do
+        [[ $arg != -k ]] || arg=-R
+        args+=("$arg")
+    done
+    ctest --test-dir build/dev --label-regex "^$label\$" --parallel 2 --output-on-failure \
+        --output-junit "$report" --test-output-size-passed 1000000 "${args[@]}" || true
+    closing_line "$suite" "$report"
+}
+
+run_pytest() {
+    local suite=$1 report=$TEST_DIR/$1.xml
+    shift
+    if [[ -d tests/$suite ]]; then
+        "$VENV/bin/python" -m pytest "tests/$suite" --junitxml "$report" --quiet "$@" || true
+    fi
+    closing_line "$suite" "$report"
+}
+
+# closing_line SUITE REPORT: "SUITE: N passed, N failed"; false when one failed or none ran.
+closing_line() {
+    "$PYTHON" scripts/dev/closing_line.py "$1" "$2"
+}
