@@ -1,0 +1,56 @@
+/*
+ * One running service: everything with the lifetime of the process. Made by main (or a test), passed
+ * down through ctx->app. A test can make two.
+ */
+#pragma once
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "app/config.h"
+
+struct db;
+struct cache;
+struct watch;
+struct revocations;
+struct hash_pool;
+struct limiter;
+struct audit_writer;
+struct metrics;
+struct housekeeping;
+struct token_cache;
+
+struct app {
+    _Atomic(struct config *) config; /* current snapshot; app_config() */
+    struct uuid instance_id;
+    struct db *db;
+    struct watch *watch;
+    struct revocations *revocations;
+    struct cache *tenants;     /* by 16-byte id -> struct tenant */
+    struct cache *slugs;       /* by slug -> struct tenant */
+    struct cache *domains;     /* by verified domain -> struct tenant */
+    struct cache *keys;        /* by tenant id -> struct key_set (app/keys.h) */
+    struct cache *access_keys; /* by key id -> struct access_key */
+    struct token_cache *tokens; /* verified access tokens */
+    struct hash_pool *hashes;
+    struct limiter *limiter;
+    struct audit_writer *audit;
+    struct metrics *metrics;
+    struct housekeeping *housekeeping;
+    int64_t started_ms;
+    _Atomic bool stopping; /* /ready says 503, answers close */
+    _Atomic bool ready;
+    char *config_path;
+};
+
+/* Opens everything a command needs: config, log, database, caches. Without threads that only a server
+ * needs when serve is false. On failure ret_message (malloc'd) is one sentence with what to do. */
+CHECKED enum err app_new(struct config *take_config, bool serve, struct app **ret_app,
+                         char **ret_message);
+/* Stops and frees everything; waits for background threads. */
+void app_free(struct app *app);
+
+/* The current configuration, held for the ctx's life: stays valid until ctx_clear. */
+const struct config *app_config(const struct app *app);
+bool app_is_development(const struct app *app);

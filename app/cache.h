@@ -1,0 +1,48 @@
+/*
+ * Bounded caches of immutable, reference-counted snapshots (tenants by id, slug and domain, keys,
+ * access keys). Filled on demand, at most max_age old, dropped by the watcher. A drop bumps the key's
+ * epoch and a fill inserts only if that is unchanged since before its read, so a slow reader cannot
+ * resurrect an old snapshot. Unknown keys are remembered too (negative entries, 1 s). Any thread; no
+ * lock is held while loading.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "app/ctx.h"
+
+struct cache;
+
+/* A snapshot: memory of its own arena, freed with the last reference. */
+struct snapshot {
+    struct arena arena;
+    _Atomic int64_t refs;
+    const void *data;
+};
+
+/* Loads the object of a key into snapshot->arena and sets snapshot->data. ERR_NOT_FOUND is cached
+ * briefly. The ctx given is the caller's with its arena swapped for the snapshot's. */
+typedef enum err (*cache_load_fn)(struct ctx *ctx, const void *key, size_t key_size,
+                                  const void **ret_data);
+
+struct cache *cache_new(const char *name, size_t max_entries, int64_t max_age_ms,
+                        cache_load_fn load);
+void cache_free(struct cache *cache);
+
+/* *ret_data is borrowed: the ctx holds the snapshot until ctx_clear. Errors of load pass through. */
+CHECKED enum err cache_get(struct cache *cache, struct ctx *ctx, const void *key, size_t key_size,
+                           const void **ret_data);
+void cache_drop(struct cache *cache, const void *key, size_t key_size);
+void cache_flush(struct cache *cache);
+
+struct cache_stats {
+    const char *name;
+    uint64_t hits, misses, drops;
+    size_t entries;
+};
+void cache_stats(const struct cache *cache, struct cache_stats *ret_stats);
+
+/* Releases all snapshots of a ctx; called by ctx_clear. */
+void cache_release_holds(struct ctx *ctx);

@@ -1,0 +1,81 @@
+/*
+ * What a unit of work carries through every layer: its arena, its tenant, its time budget, who asks,
+ * and what went wrong. Handlers get it inside struct request; commands and background work make their
+ * own with ctx_init. Models take it and nothing of HTTP. One thread at a time.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "app/arena.h"
+#include "app/error.h"
+#include "app/uuid.h"
+
+struct app;
+struct tenant;
+
+/* How the caller proved who it is. */
+enum credential {
+    CREDENTIAL_NONE = 0,
+    CREDENTIAL_SESSION,  /* session cookie */
+    CREDENTIAL_BEARER,   /* access token of a user, or (client_id set) of an OAuth client */
+    CREDENTIAL_KEY,      /* tenant access key */
+    CREDENTIAL_PLATFORM, /* platform administrator key */
+};
+
+enum role { ROLE_UNSET = 0, ROLE_USER, ROLE_ADMIN, ROLE_OWNER };
+
+/* The authenticated caller. Strings live in the ctx arena. */
+struct identity {
+    enum credential credential;
+    struct uuid tenant_id;
+    struct uuid user_id;  /* zero when the credential has no user */
+    struct uuid grant_id; /* the grant of a token, or zero */
+    struct uuid session_id;
+    struct uuid key_id;
+    const char *client_id; /* OAuth client of the token, or NULL */
+    const char *scope;     /* space-separated, "" when none */
+    enum role role;
+    int64_t issued_at;  /* seconds; of the token or session */
+    int64_t expires_at; /* seconds */
+};
+
+struct ctx {
+    struct app *app;
+    struct arena *arena;
+    const struct tenant *tenant; /* snapshot held for the whole unit of work; NULL when none */
+    struct uuid tenant_id;       /* of tenant; db.c reads only this. Zero when none */
+    int64_t deadline;            /* monotonic milliseconds; 0 = none (commands, background) */
+    const char *request_id;      /* never NULL */
+    const char *ip;              /* of the client, "" when none */
+    const char *user_agent;      /* NULL when none sent */
+    struct identity who;
+    struct failure failure;
+    void *transaction; /* db.c: the running transaction, or NULL */
+    struct app_hold *holds; /* snapshots to release when the work ends (cache.h) */
+    unsigned db_calls;      /* round trips so far, for metrics and tests */
+};
+
+/* For work that is no request. The arena is the caller's. */
+void ctx_init(struct ctx *ctx, struct app *app, struct arena *arena);
+/* Releases what the ctx holds (cache snapshots). The arena stays the caller's. */
+void ctx_clear(struct ctx *ctx);
+/* Makes a tenant the ctx's own; the snapshot must be held by the ctx (cache_hold) or outlive it. */
+void ctx_set_tenant(struct ctx *ctx, const struct tenant *tenant);
+
+/* Milliseconds until the deadline, at least 1 when there is none left, at most cap. */
+int64_t ctx_remaining(const struct ctx *ctx, int64_t cap);
+
+/* Record why and return code, so that callers write: return fail(ctx, ERR_X, "email", "...", ...).
+ * The formatted sentence is shown to the client for 4xx codes whose table sentence is generic
+ * (validation and syntax); it must say what was wrong and what is allowed, and hold no secret. */
+enum err fail(struct ctx *ctx, enum err code, const char *field, const char *format, ...)
+    __attribute__((format(printf, 4, 5)));
+/* The same for what only the log (and in development "hint") may say. */
+enum err fail_internal(struct ctx *ctx, enum err code, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+/* 429 and 503 with Retry-After. */
+enum err fail_retry(struct ctx *ctx, enum err code, int64_t seconds);
+/* Forget a failure that was handled. */
+void fail_clear(struct ctx *ctx);

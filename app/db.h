@@ -1,0 +1,116 @@
+/*
+ * The only door to data. Callers name a schema, never a collection; db.c finds the place, adds the
+ * tenant to every filter and document of a tenant-bound schema, bounds the time by the ctx's deadline,
+ * writes with w:majority and j:true, and maps driver errors:
+ *   ERR_NOT_FOUND        nothing matched (find_one, update_one, find_and_update, delete_one)
+ *   ERR_CONFLICT         duplicate key; ctx->failure.field names the index ("email_1" …)
+ *   ERR_DB_UNAVAILABLE   unreachable, too slow, no primary, pool empty: 503
+ *   ERR_DB_UNAVAILABLE with ctx->failure.internal beginning "unknown outcome": a write that may have
+ *                        happened (see db_outcome_unknown)
+ *   ERR_INTERNAL         anything else, logged
+ * Only db.c and watch.c include mongoc. Models see bson_t. Any thread; a ctx is one thread's.
+ * A client is leased for the duration of one call (or one transaction), never across hashing or I/O.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "app/bson_auto.h"
+#include "app/ctx.h"
+#include "app/schema.h"
+
+struct db;
+struct config;
+
+/* --- life --- */
+
+/* Connects lazily. ret_reason (static or arena text) says in one sentence what is wrong. */
+CHECKED enum err db_open(const struct config *config, struct db **ret_db, const char **ret_reason);
+void db_close(struct db *db);
+/* hello + replica-set and version check, for start-up and /ready. ERR_DB_UNAVAILABLE, or ERR_INTERNAL
+ * with the sentence in ctx->failure.internal (not a replica set, too old). */
+CHECKED enum err db_ping(struct ctx *ctx);
+/* A pop'able pool and database name for watch.c, which keeps clients of its own. */
+const char *db_uri(const struct db *db);
+const char *db_name(const struct db *db);
+
+/* --- reading. Decoded strings live in ctx->arena. Filters may be NULL for "all of this tenant". --- */
+
+struct db_find {
+    const bson_t *filter; /* without tenant_id */
+    const bson_t *sort;
+    int64_t limit; /* 0 = DB_MAX_RESULTS */
+    bool linearizable; /* read concern linearizable instead of local-on-primary */
+};
+
+#define DB_MAX_RESULTS 1000
+
+CHECKED enum err db_find_one(struct ctx *ctx, const struct schema *schema, const bson_t *filter,
+                             void *ret_struct);
+CHECKED enum err db_find_many(struct ctx *ctx, const struct schema *schema,
+                              const struct db_find *find, struct list *ret_list);
+/* Counts at most limit documents (0 = all); always by an index of the tenant. */
+CHECKED enum err db_count(struct ctx *ctx, const struct schema *schema, const bson_t *filter,
+                          int64_t limit, int64_t *ret_count);
+
+/* --- writing --- */
+
+CHECKED enum err db_insert(struct ctx *ctx, const struct schema *schema, const void *struct_ptr);
+/* Many documents of one schema in one command, ordered. */
+CHECKED enum err db_insert_many(struct ctx *ctx, const struct schema *schema,
+                                const struct list *structs);
+/* update is an update document or pipeline ($set, $inc …). ERR_NOT_FOUND when nothing matched. */
+CHECKED enum err db_update_one(struct ctx *ctx, const struct schema *schema, const bson_t *filter,
+                               const bson_t *update);
+CHECKED enum err db_update_many(struct ctx *ctx, const struct schema *schema, const bson_t *filter,
+                                const bson_t *update, int64_t *ret_modified);
+
+struct db_change {
+    const bson_t *filter;
+    const bson_t *update;   /* document, or array = pipeline */
+    bool upsert;
+    bool before; /* return the document as it was; default as it is afterwards */
+};
+
+/* One atomic findAndModify. With upsert and before, ret_struct is zeroed when the document is new. */
+CHECKED enum err db_find_and_update(struct ctx *ctx, const struct schema *schema,
+                                    const struct db_change *change, void *ret_struct);
+CHECKED enum err db_delete_one(struct ctx *ctx, const struct schema *schema, const bson_t *filter);
+CHECKED enum err db_delete_many(struct ctx *ctx, const struct schema *schema, const bson_t *filter,
+                                int64_t *ret_deleted);
+
+/* True when the last write of this ctx failed in a way that leaves its outcome unknown. */
+bool db_outcome_unknown(const struct ctx *ctx);
+
+/* Runs body in one transaction (snapshot, majority), again on transient errors until the deadline.
+ * body sees a ctx whose db_* calls belong to the transaction; it must have no other side effects. */
+typedef enum err (*db_transaction_fn)(struct ctx *ctx, void *arg);
+CHECKED enum err db_transaction(struct ctx *ctx, db_transaction_fn body, void *arg);
+
+/* --- structure (migrations, tenant creation, start-up) --- */
+
+struct db_index {
+    const char *name;
+    const char *const *keys; /* "tenant_id", "-timestamp" (descending), NULL-terminated */
+    bool unique;
+    const char *partial_exists; /* partialFilterExpression {field: {$exists: true}}, or NULL */
+    int64_t ttl_seconds;        /* -1 = no TTL; 0 = expireAfterSeconds: 0 */
+};
+
+/* Creates the collection if absent, sets its validator, creates missing indexes. Idempotent. For a
+ * per-tenant schema the ctx's tenant decides the name. Uses long time-outs. */
+CHECKED enum err db_ensure_collection(struct ctx *ctx, const struct schema *schema,
+                                      const struct db_index *indexes, size_t count);
+/* ERR_NOT_FOUND with the missing index in ctx->failure.internal. */
+CHECKED enum err db_verify_indexes(struct ctx *ctx, const struct schema *schema,
+                                   const struct db_index *indexes, size_t count);
+CHECKED enum err db_drop_collection(struct ctx *ctx, const struct schema *schema);
+/* The number of collections in the database (gauge, tenancy.max_collections). */
+CHECKED enum err db_collection_count(struct ctx *ctx, int64_t *ret_count);
+/* hostInfo's open-file limit of the mongod, 0 when it does not tell. */
+CHECKED enum err db_open_file_limit(struct ctx *ctx, int64_t *ret_limit);
+
+/* Test hook: the n-th db call from now fails with ERR_DB_UNAVAILABLE (0 = off). */
+void db_fail_after(struct db *db, int64_t calls);

@@ -1,0 +1,16 @@
+/*
+ * application/x-www-form-urlencoded (WHATWG URL §5.1) for bodies and query strings, into a flat object
+ * of strings. A raw blank is accepted. Refused: bad percent escapes, NUL, invalid UTF-8, more than
+ * FORM_MAX_FIELDS fields, a name given twice (ERR_BAD_REQUEST naming it; RFC 6749 §3.1).
+ */
+#pragma once
+
+#include <stddef.h>
+
+#include "app/ctx.h"
+#include "app/value.h"
+
+#define FORM_MAX_FIELDS 100
+
+CHECKED enum err form_parse(struct ctx *ctx, const char *text, size_t length,
+                            struct value *ret_value);

@@ -1,0 +1,12 @@
+/*
+ * Work that one instance of all does, by a lease: the heartbeat for the watchers (every 250 ms), removal
+ * of tenants whose creation expired, recounts of tenant_usage. Own thread.
+ */
+#pragma once
+
+#include "app/ctx.h"
+
+struct housekeeping;
+
+CHECKED enum err housekeeping_start(struct app *app, struct housekeeping **ret_housekeeping);
+void housekeeping_stop(struct housekeeping *housekeeping);

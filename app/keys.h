@@ -1,0 +1,67 @@
+/*
+ * A tenant's keys, opened and parsed once and kept in a cache snapshot: the ES256 signing keys (one
+ * current, older ones until their last token has expired) and the MAC keys of refresh tokens, codes,
+ * forms and cursors. At rest all are sealed with the tenant's data key, which the master key wraps.
+ */
+#pragma once
+
+#include <stdint.h>
+
+#include "app/jws.h"
+#include "app/schema.h"
+#include "app/secret.h"
+
+#define KEY_SET_MAX 8
+
+struct key_set {
+    struct uuid tenant_id;
+    struct jws_key *signing[KEY_SET_MAX]; /* [0] signs; all verify */
+    struct bytes public_jwks[KEY_SET_MAX]; /* BSON documents, same order */
+    size_t signing_count;
+    struct mac_key {
+        uint32_t id;
+        uint8_t key[SECRET_KEY_SIZE];
+    } macs[KEY_SET_MAX]; /* [0] makes; all verify */
+    size_t mac_count;
+    const char *jwks_json; /* the whole {"keys":[…]} text, ready to answer */
+};
+
+/* The stored forms. */
+struct signing_key {
+    struct uuid id;
+    struct uuid tenant_id;
+    const char *kid;
+    const char *alg;
+    const char *state; /* current, previous */
+    struct bytes public_jwk;
+    struct bytes private_sealed;
+    int64_t created_at;
+    int64_t expires_at; /* 0 while current */
+};
+struct data_key {
+    struct uuid id;
+    struct uuid tenant_id;
+    const char *kid;     /* "data" or "mac:<n>" */
+    struct bytes sealed; /* data: by the master key; mac: by the data key */
+    int64_t created_at;
+};
+extern const struct schema signing_key_schema;
+extern const struct schema data_key_schema;
+
+/* Makes and inserts the first keys of the ctx's tenant; belongs in the creating transaction. Key
+ * generation itself (27 µs for ES256) happens in keys_prepare, before the transaction. */
+struct new_keys {
+    struct signing_key signing;
+    struct data_key data, mac;
+};
+CHECKED enum err keys_prepare(struct ctx *ctx, const struct uuid *tenant_id,
+                              struct new_keys *ret_keys);
+CHECKED enum err keys_insert(struct ctx *ctx, const struct new_keys *keys);
+
+/* Through app->keys; borrowed until ctx_clear. */
+CHECKED enum err keys_get(struct ctx *ctx, const struct key_set **ret_keys);
+/* The loader of app->keys (cache.h). */
+enum err keys_load(struct ctx *ctx, const void *key, size_t key_size, const void **ret_data);
+/* NULL when the set has no such key. */
+const struct jws_key *key_set_find(const struct key_set *keys, const char *kid);
+const struct mac_key *key_set_mac(const struct key_set *keys, uint32_t id);

@@ -1,0 +1,31 @@
+/*
+ * Access tokens already verified: from the SHA-256 of the token text to its claims, so that a token seen
+ * before costs a hash and a look-up. Bounded; entries die with the token's exp. Revocation is checked by
+ * the caller every time. Any thread.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "app/ctx.h"
+
+struct token_cache;
+
+/* Claims of an access token, fixed size. */
+struct token_claims {
+    struct uuid tenant_id, user_id, grant_id, token_id;
+    int64_t issued_at, expires_at; /* seconds */
+    int64_t tenant_epoch, user_epoch, client_epoch;
+    enum role role;
+    char client_id[64]; /* "" = none */
+    char scope[256];
+};
+
+struct token_cache *token_cache_new(size_t entries);
+void token_cache_free(struct token_cache *cache);
+bool token_cache_find(struct token_cache *cache, const uint8_t digest[32],
+                      struct token_claims *ret_claims);
+void token_cache_add(struct token_cache *cache, const uint8_t digest[32],
+                     const struct token_claims *claims);

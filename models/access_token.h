@@ -1,0 +1,15 @@
+/* Access tokens: signing claims, and verifying without a database round trip (design §7). */
+#pragma once
+
+#include "app/ctx.h"
+#include "app/token_cache.h"
+#include "models/grant.h"
+
+CHECKED enum err access_token_sign(struct ctx *ctx, const struct user *user,
+                                   const struct grant *grant, const char **ret_token,
+                                   int64_t *ret_expires_in);
+/* Text, signature (cached), claims, revocation. Needs no tenant in ctx: it reads tid and loads that
+ * tenant's keys; the caller compares tenants. ERR_BAD_TOKEN, ERR_DB_UNAVAILABLE. */
+CHECKED enum err access_token_verify(struct ctx *ctx, const char *token,
+                                     struct token_claims *ret_claims,
+                                     const struct tenant **ret_tenant);

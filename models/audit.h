@@ -1,0 +1,53 @@
+/*
+ * The audit log (R003-11). Two ways to commit a row before the answer leaves: audit_write, a group
+ * commit shared by all requests in flight (logins, refreshes, failures), and audit_insert inside the
+ * transaction of the change it tells of. If neither can, the action fails. Rows carry (writer, n),
+ * dense per process, and an HMAC over their canonical bytes.
+ */
+#pragma once
+
+#include "app/ctx.h"
+#include "app/schema.h"
+
+struct audit_row {
+    struct uuid audit_id;
+    struct uuid tenant_id;
+    struct uuid user_id; /* zero = unknown */
+    struct uuid key_id;  /* access key used, or zero */
+    const char *action;  /* signup login logout token.refresh token.reuse user.password_changed … */
+    const char *status;  /* success failed */
+    const char *reason;  /* machine word for failures: bad_password unknown_user locked …, or NULL */
+    const char *ip_address;
+    const char *user_agent;
+    const char *request_id;
+    int64_t timestamp;
+    struct uuid writer; /* instance */
+    int64_t n;
+    struct bytes mac;
+    int64_t purge_at; /* by the plan's audit days */
+};
+
+extern const struct schema audit_schema;
+
+struct audit_writer;
+
+CHECKED enum err audit_writer_start(struct app *app, struct audit_writer **ret_writer);
+/* Writes what is queued, then ends the thread. */
+void audit_writer_stop(struct audit_writer *writer);
+
+/* Blocks until the row is durable. user_id may be NULL. Tenant, ip, agent, key come from ctx. */
+CHECKED enum err audit_write(struct ctx *ctx, const char *action, const char *status,
+                             const struct uuid *user_id, const char *reason);
+/* The same row within ctx's running transaction. */
+CHECKED enum err audit_insert(struct ctx *ctx, const char *action, const char *status,
+                              const struct uuid *user_id, const char *reason);
+
+struct audit_filter {
+    const char *action, *status;
+    struct uuid user_id;
+    struct uuid before; /* audit_id of the last row seen; zero = newest */
+    int64_t limit;
+};
+/* Newest first. list of struct audit_row. */
+CHECKED enum err audit_list(struct ctx *ctx, const struct audit_filter *filter,
+                            struct list *ret_rows);

@@ -1,0 +1,59 @@
+/*
+ * Grants: one document in "tokens" for the whole life of a session-less login (later also of OAuth
+ * codes). Access tokens are signed from it, refresh tokens name it; see docs/adr for the scheme.
+ */
+#pragma once
+
+#include "app/ctx.h"
+#include "app/schema.h"
+#include "models/user.h"
+
+struct grant {
+    struct uuid id; /* token_id */
+    struct uuid tenant_id;
+    struct uuid user_id;
+    struct uuid session_id;       /* browser session it came from, or zero */
+    const char *client_id;        /* OAuth client, or NULL */
+    const char *state;            /* active, revoked */
+    const char *scope;
+    bool cookies;                 /* delivered as cookies */
+    int64_t generation;
+    int64_t user_epoch, tenant_epoch;
+    int64_t grace_generation;     /* answered once already */
+    int64_t created_at, rotated_at;
+    int64_t expires_at;           /* idle end */
+    int64_t ends_at;              /* absolute end */
+    int64_t purge_at;             /* TTL */
+};
+
+extern const struct schema grant_schema;
+
+/* What a login or refresh hands out; shape of the /auth paths. */
+struct token_pair {
+    const char *access_token;
+    const char *refresh_token;
+    const char *token_type; /* "bearer" */
+    int64_t expires_in;     /* seconds of the access token */
+    int64_t refresh_expires_in;
+    struct uuid user_id;
+    struct uuid grant_id;
+};
+
+/* Opens a grant for a user who was just proven, and signs. The audit row (action, "success") is
+ * committed before this returns. */
+CHECKED enum err grant_open(struct ctx *ctx, const struct user *user, const char *audit_action,
+                            bool cookies, struct token_pair *ret_pair);
+/* One conditional update; see design §7 for reuse, grace and unknown outcomes. ERR_BAD_REFRESH.
+ * Resolves the tenant from the token when ctx has none; a foreign tenant's is ERR_TENANT_MISMATCH. */
+CHECKED enum err grant_refresh(struct ctx *ctx, const char *refresh_token,
+                               struct token_pair *ret_pair);
+/* Ends the grant of a refresh token (logout). */
+CHECKED enum err grant_logout(struct ctx *ctx, const char *refresh_token);
+/* Ends all grants and sessions of a user in the ctx's transaction. */
+CHECKED enum err grant_revoke_user(struct ctx *ctx, const struct uuid *user_id);
+CHECKED enum err grant_count_active(struct ctx *ctx, int64_t *ret_count);
+/* The tenant a refresh token names, after its MAC proved genuine or not: only for resolving. */
+CHECKED enum err grant_peek_tenant(const char *refresh_token, struct uuid *ret_tenant_id);
+
+/* The scopes of a session-less token by role (api.md §11). */
+const char *role_scopes(enum role role);

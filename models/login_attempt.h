@@ -1,0 +1,17 @@
+/*
+ * Failures in a row by account (the user's id, or the name's hash when there is none): one atomic update
+ * charges a try before any hash, so that parallel tries never exceed the limit on any instance.
+ */
+#pragma once
+
+#include "app/ctx.h"
+#include "app/schema.h"
+#include "models/user.h"
+
+extern const struct schema login_attempt_schema;
+
+/* Charges one try by the database's clock. ERR_LOCKED with Retry-After while locked. user NULL: by the
+ * canonical login text. */
+CHECKED enum err login_attempt_charge(struct ctx *ctx, const struct user *user, const char *login);
+/* After success: zero. */
+CHECKED enum err login_attempt_reset(struct ctx *ctx, const struct user *user);

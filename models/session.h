@@ -1,0 +1,32 @@
+/*
+ * Browser sessions. The cookie value holds the tenant's id and a random secret; only its SHA-256 is
+ * stored, so a request without a hint still goes to one tenant.
+ */
+#pragma once
+
+#include "app/ctx.h"
+#include "app/schema.h"
+#include "models/user.h"
+
+struct session {
+    struct uuid id;
+    struct uuid tenant_id;
+    struct bytes hash; /* unique with tenant_id */
+    struct uuid user_id;
+    int64_t user_epoch, tenant_epoch;
+    const char *ip;
+    const char *user_agent;
+    int64_t created_at, last_seen_at;
+    int64_t expires_at; /* TTL; enforced in the query */
+};
+
+extern const struct schema session_schema;
+
+/* A new session with a new id; the audit row is committed before this returns. */
+CHECKED enum err session_open(struct ctx *ctx, const struct user *user, const char *audit_action,
+                              const char **ret_cookie, struct session *ret_session);
+/* ERR_UNAUTHENTICATED when unknown, expired or revoked. The tenant in ctx must be the cookie's. */
+CHECKED enum err session_find(struct ctx *ctx, const char *cookie, struct session *ret_session);
+/* False when the text is no session cookie of ours. */
+bool session_peek_tenant(const char *cookie, struct uuid *ret_tenant_id);
+CHECKED enum err session_end(struct ctx *ctx, const struct uuid *session_id);

@@ -1,0 +1,18 @@
+/* The one path that makes a user: behind the four registration entries, the page, commands and seed. */
+#pragma once
+
+#include "app/ctx.h"
+#include "models/user.h"
+
+struct new_user {
+    const char *username; /* or NULL */
+    const char *email;    /* or NULL; at least one of both */
+    const char *name;
+    const char *password;
+    struct bytes custom_fields;
+    int role; /* ROLE_USER unless the caller may give more */
+};
+
+/* Checks, hashes, reserves a place under the plan's limit, inserts, audits "signup". Errors name the
+ * field: ERR_VALIDATION, ERR_USERNAME_TAKEN, ERR_EMAIL_TAKEN, ERR_PLAN_LIMIT, ERR_BUSY. */
+CHECKED enum err sign_up(struct ctx *ctx, const struct new_user *new_user, struct user *ret_user);

@@ -1,0 +1,113 @@
+/*
+ * Tenants: the document, its life (creating -> active -> suspended/deleted), its settings, and the
+ * cached snapshots that every request resolves to. Owner of the collections tenants, tenant_usage and
+ * tenant_domains.
+ */
+#pragma once
+
+#include "app/config.h"
+#include "app/ctx.h"
+#include "app/schema.h"
+
+enum tenant_status {
+    TENANT_STATUS_UNSET = 0,
+    TENANT_CREATING,
+    TENANT_ACTIVE,
+    TENANT_SUSPENDED,
+    TENANT_DELETED,
+};
+
+/* All optional: absent means the configuration's default; read through tenant_setting_*. */
+struct tenant_settings {
+    int64_t access_token_ttl, refresh_token_ttl, refresh_token_max_ttl, session_ttl, refresh_grace;
+    bool has_access_token_ttl, has_refresh_token_ttl, has_refresh_token_max_ttl, has_session_ttl,
+        has_refresh_grace;
+};
+
+struct tenant {
+    struct uuid id;
+    const char *slug;
+    const char *name;
+    const char *industry;
+    const char *domain; /* verified one, or NULL */
+    int plan;           /* enum plan */
+    int status;         /* enum tenant_status */
+    bool discoverable;
+    struct tenant_settings settings;
+    int64_t epoch;
+    int64_t created_at;
+    int64_t expires_at; /* of a creation that did not finish; 0 otherwise */
+    int64_t version;
+};
+
+extern const struct schema tenant_schema;
+extern const struct schema tenant_settings_schema;
+extern const struct schema tenant_usage_schema;
+extern const struct schema tenant_domain_schema;
+
+struct new_tenant {
+    const char *slug; /* canonical; NULL = derived from name, numbered where taken */
+    const char *name;
+    const char *industry;
+    const char *domain; /* pending */
+    int plan;
+    /* The owner, or NULL username and email for a tenant with only a key. */
+    const char *owner_username;
+    const char *owner_email;
+    const char *owner_password_hash;
+    bool with_key; /* make an access key with all scopes but users:hashes */
+};
+
+struct created_tenant {
+    struct tenant tenant;
+    struct uuid owner_id;
+    const char *access_key; /* shown once, or NULL */
+};
+
+/* Reserves the slug, makes collection and indexes, then activates tenant, owner, keys and audit row in
+ * one transaction. ERR_SLUG_TAKEN, ERR_CAPACITY. */
+CHECKED enum err tenant_create(struct ctx *ctx, const struct new_tenant *new_tenant,
+                               struct created_tenant *ret_created);
+
+/* Active tenants only; others are ERR_TENANT_NOT_FOUND. Through the caches; held by ctx. */
+CHECKED enum err tenant_get_by_id(struct ctx *ctx, const struct uuid *id,
+                                  const struct tenant **ret_tenant);
+CHECKED enum err tenant_get_by_slug(struct ctx *ctx, const char *slug,
+                                    const struct tenant **ret_tenant);
+CHECKED enum err tenant_get_by_domain(struct ctx *ctx, const char *domain,
+                                      const struct tenant **ret_tenant);
+/* Loaders for app->tenants, app->slugs, app->domains. */
+enum err tenant_load_by_id(struct ctx *ctx, const void *key, size_t size, const void **ret_data);
+enum err tenant_load_by_slug(struct ctx *ctx, const void *key, size_t size, const void **ret_data);
+enum err tenant_load_by_domain(struct ctx *ctx, const void *key, size_t size,
+                               const void **ret_data);
+
+/* Active and discoverable, by slug after the given one (NULL = first). list of struct tenant. */
+CHECKED enum err tenant_list_public(struct ctx *ctx, const char *after_slug, int64_t limit,
+                                    struct list *ret_tenants);
+/* All tenants for commands, by slug. */
+CHECKED enum err tenant_list_all(struct ctx *ctx, const char *after_slug, int64_t limit,
+                                 struct list *ret_tenants);
+/* Replaces the given settings (mask of tenant_settings_schema fields) of the ctx's tenant, with an
+ * audit row, in one transaction. */
+CHECKED enum err tenant_settings_update(struct ctx *ctx, const struct tenant_settings *settings,
+                                        uint64_t mask, struct tenant *ret_tenant);
+
+int64_t tenant_access_ttl(const struct ctx *ctx);
+int64_t tenant_refresh_ttl(const struct ctx *ctx);
+int64_t tenant_refresh_max_ttl(const struct ctx *ctx);
+int64_t tenant_session_ttl(const struct ctx *ctx);
+int64_t tenant_refresh_grace(const struct ctx *ctx, bool cookies);
+/* The issuer of a tenant: "<public_url>/t/<slug>" or "https://<slug>.<base domain>". In ctx arena. */
+CHECKED enum err tenant_issuer(struct ctx *ctx, const struct tenant *tenant,
+                               const char **ret_issuer);
+/* Users the plan allows; 0 = unlimited. */
+int64_t tenant_max_users(const struct ctx *ctx);
+
+/* Reserves one user under the plan's limit by one conditional update. ERR_PLAN_LIMIT. */
+CHECKED enum err tenant_reserve_user(struct ctx *ctx);
+CHECKED enum err tenant_release_user(struct ctx *ctx);
+
+/* Housekeeping: removes tenants whose creation expired, with what they left; recounts tenant_usage. */
+CHECKED enum err tenant_remove_expired(struct ctx *ctx, int64_t *ret_removed);
+CHECKED enum err tenant_recount_users(struct ctx *ctx, const struct uuid *tenant_id);

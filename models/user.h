@@ -1,0 +1,60 @@
+/*
+ * Users of one tenant, in the tenant's own collection users_<hex>. The ctx names the tenant. Names and
+ * addresses are stored as typed and in one canonical form (NFC, lower case) that is unique.
+ */
+#pragma once
+
+#include "app/ctx.h"
+#include "app/db.h"
+#include "app/schema.h"
+
+struct user {
+    struct uuid id;
+    struct uuid tenant_id;
+    const char *username;           /* as typed; may be NULL */
+    const char *username_canonical; /* unique */
+    const char *email;
+    const char *email_canonical;    /* unique */
+    const char *name;
+    const char *password_hash; /* may be NULL: cannot log in with a password */
+    int role;                  /* enum role */
+    struct bytes custom_fields;
+    bool is_active;
+    bool is_email_verified;
+    int64_t security_epoch;
+    int64_t created_at, updated_at, last_login_at;
+    int64_t version;
+};
+
+extern const char *const role_names[]; /* {NULL, "user", "admin", "owner", NULL} */
+extern const struct schema user_schema;
+extern const struct db_index user_indexes[];
+extern const size_t user_index_count;
+
+/* ERR_NOT_FOUND. */
+CHECKED enum err user_find(struct ctx *ctx, const struct uuid *id, struct user *ret_user);
+/* With "@": by e-mail, else by user name. */
+CHECKED enum err user_find_by_login(struct ctx *ctx, const char *login, struct user *ret_user);
+/* ERR_USERNAME_TAKEN, ERR_EMAIL_TAKEN. Fills id, canonical forms, times, version. The place under the
+ * plan's limit must have been reserved. */
+CHECKED enum err user_insert(struct ctx *ctx, struct user *user);
+CHECKED enum err user_touch_login(struct ctx *ctx, const struct user *user);
+/* Replaces the hash if it is still old_hash (rehash on login). ERR_NOT_FOUND when it is not. */
+CHECKED enum err user_rehash(struct ctx *ctx, const struct user *user, const char *new_hash);
+/* New hash, epoch + 1 (only if hash and epoch are still those of user). For the transaction of a
+ * password change. ERR_CONFLICT when the user changed meanwhile. */
+CHECKED enum err user_set_password(struct ctx *ctx, const struct user *user, const char *new_hash);
+CHECKED enum err user_raise_epoch(struct ctx *ctx, const struct uuid *id, int64_t *ret_epoch);
+/* Own profile: name and custom_fields (merge patch) under the version read. ret_user afterwards.
+ * ERR_CONFLICT when the version moved. */
+struct user_patch {
+    const char *name;
+    bool has_name;
+    struct bytes custom_fields;
+    bool has_custom_fields;
+};
+CHECKED enum err user_patch(struct ctx *ctx, const struct user *user,
+                            const struct user_patch *patch, struct user *ret_user);
+CHECKED enum err user_list(struct ctx *ctx, const struct uuid *after, int64_t limit,
+                           struct list *ret_users);
+CHECKED enum err user_count(struct ctx *ctx, bool only_active, int64_t *ret_count);
