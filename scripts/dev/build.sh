@@ -4,27 +4,25 @@
 # configure PRESET: only when there is no build yet or the presets changed. A changed
 # CMakeLists.txt needs nothing from us: ninja sees it.
 configure() {
-    local preset=$1 cache=build/$1/CMakeCache.txt
-    if [[ -f build/$preset/build.ninja && $cache -nt CMakePresets.json ]]; then
-        return 0
-    fi
+    local preset=$1 stamp=build/$1/.configured
+    [[ ! -f build/$preset/build.ninja || CMakePresets.json -nt $stamp ]] || return 0
     make_dev_dir
     say "configuring $preset"
     cmake --preset "$preset" >"$LOG_DIR/configure-$preset.log" 2>&1 || {
         tail -n 30 "$LOG_DIR/configure-$preset.log" >&2
         die "cmake failed; the whole log is $LOG_DIR/configure-$preset.log"
     }
-    touch "$cache"
+    touch "$stamp"
 }
 
-# build PRESET [TARGET...]
+# build PRESET
 build() {
-    local preset=$1 targets=()
-    shift
-    (($# == 0)) || targets=(--target "$@")
+    local preset=$1 quiet=(--quiet)
+    # On a terminal ninja shows its progress in one line, elsewhere a line for each file.
+    [[ ! -t 1 ]] || quiet=()
     configure "$preset"
     say "building $preset"
-    cmake --build "build/$preset" "${targets[@]}" -- --quiet || die "the build of $preset failed"
+    cmake --build "build/$preset" -- "${quiet[@]}" || die "the build of $preset failed"
 }
 
 cmd_build() {
