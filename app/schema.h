@@ -98,30 +98,28 @@ struct schema {
 
 #define SCHEMA_FIELDS(table) .fields = (table), .field_count = sizeof(table) / sizeof(table)[0]
 
-#define FIELD_(T, m, jname, ftype, fflags, ...)                                                    \
-    {                                                                                              \
-        .name = (jname), .type = (ftype), .flags = (fflags), .offset = offsetof(T, m), __VA_ARGS__ \
-    }
 /* Every macro takes further designated initialisers at its end: .bson = "_id", .doc = "...". */
-#define FIELD_STR(T, m, n, f, lo, hi, ...)                                                         \
-    FIELD_(T, m, n, FT_STR, f, .min = (lo), .max = (hi), __VA_ARGS__)
-#define FIELD_UUID(T, m, n, f, ...) FIELD_(T, m, n, FT_UUID, f, __VA_ARGS__)
-#define FIELD_TIME(T, m, n, f, ...) FIELD_(T, m, n, FT_TIME, f, __VA_ARGS__)
-#define FIELD_INT(T, m, n, f, lo, hi, ...)                                                         \
-    FIELD_(T, m, n, FT_INT, f, .min = (lo), .max = (hi), __VA_ARGS__)
-#define FIELD_INT_OPT(T, m, has, n, f, lo, hi, ...)                                                \
-    FIELD_(T, m, n, FT_INT, f, .min = (lo), .max = (hi), .has_offset = offsetof(T, has), __VA_ARGS__)
-#define FIELD_BOOL(T, m, n, f, ...) FIELD_(T, m, n, FT_BOOL, f, __VA_ARGS__)
-#define FIELD_BOOL_OPT(T, m, has, n, f, ...)                                                       \
-    FIELD_(T, m, n, FT_BOOL, f, .has_offset = offsetof(T, has), __VA_ARGS__)
-#define FIELD_ENUM(T, m, n, f, list, ...) FIELD_(T, m, n, FT_ENUM, f, .values = (list), __VA_ARGS__)
-#define FIELD_BYTES(T, m, n, f, ...) FIELD_(T, m, n, FT_BYTES, f, __VA_ARGS__)
-#define FIELD_DOC(T, m, n, f, ...) FIELD_(T, m, n, FT_DOC, f, __VA_ARGS__)
-#define FIELD_STRS(T, m, n, f, lo, hi, many, ...)                                                  \
-    FIELD_(T, m, n, FT_STRS, f, .min = (lo), .max = (hi), .max_items = (many), __VA_ARGS__)
-#define FIELD_OBJECT(T, m, n, f, s, ...) FIELD_(T, m, n, FT_OBJECT, f, .sub = (s), __VA_ARGS__)
-#define FIELD_LIST(T, m, n, f, s, many, ...)                                                       \
-    FIELD_(T, m, n, FT_LIST, f, .sub = (s), .max_items = (many), __VA_ARGS__)
+#define FIELD_(T, m, jname, ftype, ...)                                                            \
+    {                                                                                              \
+        .name = (jname), .type = (ftype), .offset = offsetof(T, m), .flags = __VA_ARGS__           \
+    }
+#define FIELD_STR(T, m, n, f, lo, ...) FIELD_(T, m, n, FT_STR, (f), .min = (lo), .max = __VA_ARGS__)
+#define FIELD_UUID(T, m, n, ...) FIELD_(T, m, n, FT_UUID, __VA_ARGS__)
+#define FIELD_TIME(T, m, n, ...) FIELD_(T, m, n, FT_TIME, __VA_ARGS__)
+#define FIELD_INT(T, m, n, f, lo, ...) FIELD_(T, m, n, FT_INT, (f), .min = (lo), .max = __VA_ARGS__)
+#define FIELD_INT_OPT(T, m, has, n, f, lo, ...)                                                    \
+    FIELD_(T, m, n, FT_INT, (f), .has_offset = offsetof(T, has), .min = (lo), .max = __VA_ARGS__)
+#define FIELD_BOOL(T, m, n, ...) FIELD_(T, m, n, FT_BOOL, __VA_ARGS__)
+#define FIELD_BOOL_OPT(T, m, n, f, ...)                                                            \
+    FIELD_(T, m, n, FT_BOOL, (f), .has_offset = offsetof(T, __VA_ARGS__))
+#define FIELD_ENUM(T, m, n, f, ...) FIELD_(T, m, n, FT_ENUM, (f), .values = __VA_ARGS__)
+#define FIELD_BYTES(T, m, n, ...) FIELD_(T, m, n, FT_BYTES, __VA_ARGS__)
+#define FIELD_DOC(T, m, n, ...) FIELD_(T, m, n, FT_DOC, __VA_ARGS__)
+#define FIELD_STRS(T, m, n, f, lo, hi, ...)                                                        \
+    FIELD_(T, m, n, FT_STRS, (f), .min = (lo), .max = (hi), .max_items = __VA_ARGS__)
+#define FIELD_OBJECT(T, m, n, f, ...) FIELD_(T, m, n, FT_OBJECT, (f), .sub = __VA_ARGS__)
+#define FIELD_LIST(T, m, n, f, s, ...)                                                             \
+    FIELD_(T, m, n, FT_LIST, (f), .sub = (s), .max_items = __VA_ARGS__)
 
 /* --- in --- */
 

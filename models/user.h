@@ -57,4 +57,3 @@ CHECKED enum err user_patch(struct ctx *ctx, const struct user *user,
                             const struct user_patch *patch, struct user *ret_user);
 CHECKED enum err user_list(struct ctx *ctx, const struct uuid *after, int64_t limit,
                            struct list *ret_users);
-CHECKED enum err user_count(struct ctx *ctx, bool only_active, int64_t *ret_count);

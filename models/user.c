@@ -1,0 +1,224 @@
+/* Users: the field table and the queries. What is typed is kept for display; what is unique is canonical. */
+#include "models/user.h"
+
+#include <string.h>
+
+#include "app/clock.h"
+#include "app/document.h"
+#include "app/text.h"
+
+const char *const role_names[] = {NULL, "user", "admin", "owner", NULL};
+
+/* clang-format off */
+static const struct field user_fields[] = {
+    FIELD_UUID(struct user, id, "id", F_READONLY | F_REQUIRED, .bson = "_id", .doc = "Stable id of the user."),
+    FIELD_UUID(struct user, tenant_id, "tenant_id", F_READONLY | F_INTERNAL | F_REQUIRED),
+    FIELD_STR(struct user, username, "username", F_READONLY, 1, 64, .bson = "username_typed"),
+    FIELD_STR(struct user, username_canonical, "username_canonical", F_READONLY | F_INTERNAL, 1, 192, .bson = "username"),
+    FIELD_STR(struct user, email, "email", F_READONLY, 3, 254, .bson = "email_typed"),
+    FIELD_STR(struct user, email_canonical, "email_canonical", F_READONLY | F_INTERNAL, 3, 762, .bson = "email"),
+    FIELD_STR(struct user, name, "name", F_PATCH | F_TRIM | F_NULL_CLEARS, 1, 200, .check = text_check_name, .doc = "Display name."),
+    FIELD_STR(struct user, password_hash, "password_hash", F_READONLY | F_SECRET, 1, 256),
+    FIELD_ENUM(struct user, role, "role", F_READONLY | F_REQUIRED, role_names),
+    FIELD_DOC(struct user, custom_fields, "custom_fields", F_PATCH | F_ALWAYS, .doc = "Any JSON object within the limits."),
+    FIELD_BOOL(struct user, is_active, "is_active", F_READONLY | F_REQUIRED),
+    FIELD_BOOL(struct user, is_email_verified, "is_email_verified", F_READONLY | F_REQUIRED),
+    FIELD_INT(struct user, security_epoch, "security_epoch", F_READONLY | F_INTERNAL, 0, INT64_MAX),
+    FIELD_TIME(struct user, created_at, "created_at", F_READONLY | F_REQUIRED),
+    FIELD_TIME(struct user, updated_at, "updated_at", F_READONLY | F_REQUIRED),
+    FIELD_TIME(struct user, last_login_at, "last_login_at", F_READONLY),
+    FIELD_INT(struct user, version, "version", F_READONLY | F_REQUIRED, 1, INT64_MAX),
+};
+/* clang-format on */
+
+const struct schema user_schema = {
+    .name = "user",
+    .per_tenant_collection = true,
+    .size = sizeof(struct user),
+    SCHEMA_FIELDS(user_fields),
+};
+
+const struct db_index user_indexes[] = {
+    {.name = "email_1",
+     .keys = (const char *const[]){"email", NULL},
+     .unique = true,
+     .partial_exists = "email",
+     .ttl_seconds = -1},
+    {.name = "username_1",
+     .keys = (const char *const[]){"username", NULL},
+     .unique = true,
+     .partial_exists = "username",
+     .ttl_seconds = -1},
+};
+const size_t user_index_count = sizeof user_indexes / sizeof user_indexes[0];
+
+static enum err find_by(struct ctx *ctx, const char *element, const char *canonical,
+                        struct user *ret_user)
+{
+    AUTO(bson_destroy) bson_t *filter = bson_new();
+
+    bson_put_text(filter, element, canonical);
+    return db_find_one(ctx, &user_schema, filter, ret_user);
+}
+
+enum err user_find(struct ctx *ctx, const struct uuid *id, struct user *ret_user)
+{
+    AUTO(bson_destroy) bson_t *filter = bson_new();
+
+    bson_put_uuid(filter, "_id", id);
+    return db_find_one(ctx, &user_schema, filter, ret_user);
+}
+
+enum err user_find_by_login(struct ctx *ctx, const char *login, struct user *ret_user)
+{
+    const char *canonical = NULL;
+
+    TRY(text_canonical(ctx, login, &canonical));
+    return find_by(ctx, strchr(canonical, '@') != NULL ? "email" : "username", canonical,
+                   ret_user);
+}
+
+/* Which of the unique names the database refused. */
+static enum err taken(struct ctx *ctx)
+{
+    const char *index = ctx->failure.field;
+
+    if (index != NULL && strcmp(index, "email_1") == 0)
+        return fail(ctx, ERR_EMAIL_TAKEN, "email", "This e-mail address is taken.");
+    if (index != NULL && strcmp(index, "username_1") == 0)
+        return fail(ctx, ERR_USERNAME_TAKEN, "username", "This user name is taken.");
+    return fail(ctx, ERR_VALUE_TAKEN, index, "This value is taken.");
+}
+
+enum err user_insert(struct ctx *ctx, struct user *user)
+{
+    if (uuid_is_zero(&user->id))
+        user->id = uuid_new();
+    user->tenant_id = ctx->tenant_id;
+    if (user->username != NULL)
+        TRY(text_canonical(ctx, user->username, &user->username_canonical));
+    if (user->email != NULL)
+        TRY(text_canonical(ctx, user->email, &user->email_canonical));
+    user->created_at = user->updated_at = clock_now_ms();
+    user->security_epoch = 1;
+    user->version = 1;
+
+    const enum err inserted = db_insert(ctx, &user_schema, user);
+
+    return inserted == ERR_CONFLICT ? taken(ctx) : inserted;
+}
+
+enum err user_touch_login(struct ctx *ctx, const struct user *user)
+{
+    AUTO(bson_destroy) bson_t *filter = bson_new();
+    AUTO(bson_destroy) bson_t *update =
+        BCON_NEW("$set", "{", "last_login_at", BCON_DATE_TIME(clock_now_ms()), "}");
+
+    bson_put_uuid(filter, "_id", &user->id);
+    return db_update_one(ctx, &user_schema, filter, update);
+}
+
+enum err user_rehash(struct ctx *ctx, const struct user *user, const char *new_hash)
+{
+    AUTO(bson_destroy) bson_t *filter = bson_new();
+    AUTO(bson_destroy) bson_t *update =
+        BCON_NEW("$set", "{", "password_hash", BCON_UTF8(new_hash), "}");
+
+    bson_put_uuid(filter, "_id", &user->id);
+    bson_put_text(filter, "password_hash", user->password_hash);
+    return db_update_one(ctx, &user_schema, filter, update);
+}
+
+enum err user_set_password(struct ctx *ctx, const struct user *user, const char *new_hash)
+{
+    AUTO(bson_destroy) bson_t *filter = bson_new();
+    AUTO(bson_destroy) bson_t *update = BCON_NEW(
+        "$set", "{", "password_hash", BCON_UTF8(new_hash), "updated_at",
+        BCON_DATE_TIME(clock_now_ms()), "}", "$inc", "{", "security_epoch", BCON_INT64(1),
+        "version", BCON_INT64(1), "}");
+
+    bson_put_uuid(filter, "_id", &user->id);
+    bson_put_int(filter, "security_epoch", user->security_epoch);
+    if (user->password_hash != NULL)
+        bson_put_text(filter, "password_hash", user->password_hash);
+
+    const enum err updated = db_update_one(ctx, &user_schema, filter, update);
+
+    return updated == ERR_NOT_FOUND
+               ? fail(ctx, ERR_CONFLICT, NULL, "The account was changed meanwhile; sign in again.")
+               : updated;
+}
+
+enum err user_raise_epoch(struct ctx *ctx, const struct uuid *id, int64_t *ret_epoch)
+{
+    AUTO(bson_destroy) bson_t *filter = bson_new();
+    AUTO(bson_destroy) bson_t *update =
+        BCON_NEW("$inc", "{", "security_epoch", BCON_INT64(1), "}");
+    struct user user = {0};
+
+    bson_put_uuid(filter, "_id", id);
+    TRY(db_find_and_update(ctx, &user_schema,
+                           &(struct db_change){.filter = filter, .update = update}, &user));
+    *ret_epoch = user.security_epoch;
+    return ERR_OK;
+}
+
+/* The update of a profile: $set of what is given, $unset of a name that was cleared. */
+static void build_patch(const struct user_patch *patch, bson_t *update)
+{
+    bson_t set, unset, inc;
+
+    BSON_APPEND_DOCUMENT_BEGIN(update, "$set", &set);
+    bson_put_time(&set, "updated_at", clock_now_ms());
+    if (patch->has_name && patch->name != NULL)
+        bson_put_text(&set, "name", patch->name);
+    if (patch->has_custom_fields) {
+        bson_t fields;
+
+        if (document_view(&patch->custom_fields, &fields))
+            BSON_APPEND_DOCUMENT(&set, "custom_fields", &fields);
+    }
+    bson_append_document_end(update, &set);
+    if (patch->has_name && patch->name == NULL) {
+        BSON_APPEND_DOCUMENT_BEGIN(update, "$unset", &unset);
+        bson_put_int(&unset, "name", 1);
+        bson_append_document_end(update, &unset);
+    }
+    BSON_APPEND_DOCUMENT_BEGIN(update, "$inc", &inc);
+    bson_put_int(&inc, "version", 1);
+    bson_append_document_end(update, &inc);
+}
+
+enum err user_patch(struct ctx *ctx, const struct user *user, const struct user_patch *patch,
+                    struct user *ret_user)
+{
+    AUTO(bson_destroy) bson_t *filter = bson_new();
+    AUTO(bson_destroy) bson_t *update = bson_new();
+
+    bson_put_uuid(filter, "_id", &user->id);
+    bson_put_int(filter, "version", user->version);
+    build_patch(patch, update);
+
+    const enum err updated = db_find_and_update(
+        ctx, &user_schema, &(struct db_change){.filter = filter, .update = update}, ret_user);
+
+    return updated == ERR_NOT_FOUND ? ERR_CONFLICT : updated;
+}
+
+enum err user_list(struct ctx *ctx, const struct uuid *after, int64_t limit,
+                   struct list *ret_users)
+{
+    AUTO(bson_destroy) bson_t *filter = bson_new();
+    AUTO(bson_destroy) bson_t *sort = BCON_NEW("_id", BCON_INT32(1));
+
+    if (after != NULL && !uuid_is_zero(after)) {
+        bson_t range;
+
+        BSON_APPEND_DOCUMENT_BEGIN(filter, "_id", &range);
+        bson_put_uuid(&range, "$gt", after);
+        bson_append_document_end(filter, &range);
+    }
+    return db_find_many(ctx, &user_schema,
+                        &(struct db_find){.filter = filter, .sort = sort, .limit = limit},
+                        ret_users);
+}
