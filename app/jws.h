@@ -45,8 +45,8 @@ CHECKED enum err jws_sign(struct ctx *ctx, const struct jws_key *key, const char
 
 /* The parts of a token whose text is well-formed; nothing is verified yet. */
 struct jws_parts {
-    const char *kid;       /* from the header, in arena */
-    const char *alg, *typ;
+    const char *kid;       /* from the header, in arena; NULL when not there */
+    const char *alg, *typ; /* typ: NULL when not there */
     size_t signed_length;  /* of header.payload in the token text */
     struct bytes signature;
     struct bytes payload;  /* decoded claims text */
@@ -54,6 +54,7 @@ struct jws_parts {
 /* ERR_BAD_TOKEN for every malformed text. token need not be NUL-terminated at length. */
 CHECKED enum err jws_split(struct ctx *ctx, const char *token, size_t length,
                            struct jws_parts *ret_parts);
-/* Signature only, after alg and typ were compared with key and want_typ. */
+/* Signature only, after kid, alg and typ were compared with key and want_typ. key may be NULL (not
+ * found): ERR_BAD_TOKEN. */
 CHECKED enum err jws_verify(struct ctx *ctx, const char *token, const struct jws_parts *parts,
                             const struct jws_key *key, const char *want_typ);

@@ -28,7 +28,7 @@ struct hash_stats {
     uint64_t refused; /* queue full */
     size_t waiting, threads, queue;
 };
-void hash_pool_stats(const struct hash_pool *pool, struct hash_stats *ret_stats);
+void hash_pool_stats(struct hash_pool *pool, struct hash_stats *ret_stats);
 
 /* Brings a password into its one form (NFC) and checks what may be set: length in code points from
  * min_length, at most 72 bytes with bcrypt (256 with Argon2id), no NUL, no control character, valid UTF-8.

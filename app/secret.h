@@ -30,6 +30,9 @@ void secret_mac(const uint8_t key[SECRET_KEY_SIZE], const void *bytes, size_t si
 void secret_derive(const uint8_t key[SECRET_KEY_SIZE], const char *label,
                    uint8_t ret_key[SECRET_KEY_SIZE]);
 
+/* Keyed hash for tables whose keys come from outside; differs in every process. Not a MAC. */
+uint64_t secret_table_hash(const void *bytes, size_t size);
+
 /* base64url without padding (RFC 4648 §5). ret_text needs BASE64URL_LENGTH(size) + 1. */
 void base64url_encode(const void *bytes, size_t size, char *ret_text);
 /* Strict: no padding, no foreign character, canonical last character. Returns the number of bytes or
