@@ -8,6 +8,7 @@
 
 #include <stdarg.h>
 #include <stddef.h>
+#include <stdint.h>
 
 struct arena_block;
 
@@ -32,5 +33,9 @@ char *arena_strndup(struct arena *arena, const char *text, size_t length);
 char *arena_printf(struct arena *arena, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 char *arena_vprintf(struct arena *arena, const char *format, va_list args);
+
+/* For tests: the n-th allocation from now on, in any thread, returns NULL, once; 0 switches it off.
+ * Returns how many allocations the last setting was still waiting for, 0 when it has struck. */
+int64_t arena_fail_after(int64_t n);
 
 #define ARENA_NEW(arena, type) ((type *)arena_alloc((arena), sizeof(type)))

@@ -11,6 +11,8 @@
 
 bool text_is_utf8(const char *text, size_t length); /* valid, no NUL */
 size_t text_code_points(const char *text);
+/* Without the surrounding white space (Unicode): where it begins, and *ret_length bytes of it. */
+const char *text_trim(const char *text, size_t length, size_t *ret_length);
 /* NFC in the arena. */
 CHECKED enum err text_nfc(struct ctx *ctx, const char *text, const char **ret_text);
 /* The form under a unique index: trimmed, NFC, lower case. */
@@ -23,5 +25,6 @@ const char *text_check_slug(const char *text);     /* [a-z0-9](-?[a-z0-9])*, ≤
 const char *text_check_domain(const char *text);   /* host name with a dot */
 /* A slug made from a display name ("AI Platform" -> "ai-platform"); never empty. */
 CHECKED enum err text_slugify(struct ctx *ctx, const char *name, const char **ret_slug);
-/* Host header to lower case, without port and trailing dot; NULL when not a valid host. */
+/* Host header to lower case, without port and trailing dot, IPv6 addresses in their brackets;
+ * *ret_host is NULL when it is no valid host. */
 CHECKED enum err text_host(struct ctx *ctx, const char *host, const char **ret_host);
