@@ -20,6 +20,8 @@ struct audit_writer;
 struct metrics;
 struct housekeeping;
 struct token_cache;
+struct grant_memory;
+struct retired_config;
 
 struct app {
     _Atomic(struct config *) config; /* current snapshot; app_config() */
@@ -31,21 +33,27 @@ struct app {
     struct cache *slugs;       /* by slug -> struct tenant */
     struct cache *domains;     /* by verified domain -> struct tenant */
     struct cache *keys;        /* by tenant id -> struct key_set (app/keys.h) */
-    struct cache *access_keys; /* by key id -> struct access_key */
+    struct cache *access_keys; /* by 16-byte tenant id and 16-byte key id -> struct access_key */
     struct token_cache *tokens; /* verified access tokens */
     struct hash_pool *hashes;
     struct limiter *limiter;
     struct audit_writer *audit;
     struct metrics *metrics;
     struct housekeeping *housekeeping;
+    struct grant_memory *grant_memory; /* unanswered rotations (models/grant_memory.h) */
     int64_t started_ms;
     _Atomic bool stopping; /* /ready says 503, answers close */
     _Atomic bool ready;
-    char *config_path;
+    char *config_path; /* what app_reload reads; NULL = nothing */
+    struct retired_config *retired; /* snapshots that a running request may still read */
+    bool logging;                   /* app_free ends the log's thread */
 };
 
-/* Opens everything a command needs: config, log, database, caches. Without threads that only a server
- * needs when serve is false. On failure ret_message (malloc'd) is one sentence with what to do. */
+/* Opens everything a command needs: config, log, database, caches, and waits for the database up to
+ * database.start_timeout_ms, saying so on standard error. With serve also what only a server needs: the
+ * database's structure is checked (or migrated), watcher and housekeeping run. Without serve, nothing
+ * asks for the structure. On failure ret_message (malloc'd) is one sentence with what to do;
+ * ERR_DB_UNAVAILABLE: trying later may help; ERR_STOPPING: a signal asked to end. */
 CHECKED enum err app_new(struct config *take_config, bool serve, struct app **ret_app,
                          char **ret_message);
 /* Stops and frees everything; waits for background threads. */
@@ -54,3 +62,10 @@ void app_free(struct app *app);
 /* The current configuration, held for the ctx's life: stays valid until ctx_clear. */
 const struct config *app_config(const struct app *app);
 bool app_is_development(const struct app *app);
+
+/* Reads config_path again. Valid: swapped in as a whole; keys that need a restart keep their old value and
+ * are logged. Invalid: the old one stays and ret_message (malloc'd) tells why. One thread at a time. */
+CHECKED enum err app_reload(struct app *app, char **ret_message);
+
+/* NULL, or the first mistake in the route table or a field table, in one sentence. */
+const char *app_check_tables(void);

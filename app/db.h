@@ -69,7 +69,8 @@ CHECKED enum err db_update_many(struct ctx *ctx, const struct schema *schema, co
 
 struct db_change {
     const bson_t *filter;
-    const bson_t *update;   /* document, or array = pipeline */
+    const bson_t *update;   /* a document, or with pipeline an array of stages */
+    bool pipeline;
     bool upsert;
     bool before; /* return the document as it was; default as it is afterwards */
 };

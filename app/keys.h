@@ -60,6 +60,9 @@ CHECKED enum err keys_insert(struct ctx *ctx, const struct new_keys *keys);
 
 /* Through app->keys; borrowed until ctx_clear. */
 CHECKED enum err keys_get(struct ctx *ctx, const struct key_set **ret_keys);
+/* The same for another tenant than the ctx's. */
+CHECKED enum err keys_get_for(struct ctx *ctx, const struct uuid *tenant_id,
+                              const struct key_set **ret_keys);
 /* The loader of app->keys (cache.h). */
 enum err keys_load(struct ctx *ctx, const void *key, size_t key_size, const void **ret_data);
 /* NULL when the set has no such key. */

@@ -49,10 +49,13 @@ void revocations_free(struct revocations *table);
 /* ERR_OK = not revoked; ERR_BAD_TOKEN = revoked; ERR_DB_UNAVAILABLE = cannot tell. */
 CHECKED enum err revocation_check(struct ctx *ctx, const struct revocation_subject *subject);
 
-/* Writes one (upsert, min_epoch only ever grows) within the ctx's transaction when there is one, and
- * applies it to this process's table at once. */
+/* Writes one (upsert, min_epoch only ever grows) within the ctx's transaction when there is one. It does
+ * not touch this process's table: an aborted transaction must not lock anybody out. */
 CHECKED enum err revocation_write(struct ctx *ctx, enum revocation_kind kind, const void *value,
                                   int64_t min_epoch, int64_t lifetime_seconds);
+/* Applies to this process's table what was committed, without waiting for the change stream. */
+void revocation_apply(struct ctx *ctx, enum revocation_kind kind, const void *value,
+                      int64_t min_epoch, int64_t lifetime_seconds);
 
 /* For the watcher. */
 void revocations_apply(struct revocations *table, const struct revocation *entry);

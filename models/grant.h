@@ -19,7 +19,7 @@ struct grant {
     bool cookies;                 /* delivered as cookies */
     int64_t generation;
     int64_t user_epoch, tenant_epoch;
-    int64_t grace_generation;     /* answered once already */
+    int64_t retry_generation;     /* its rotation was never answered: may be repeated once; 0 = none */
     int64_t created_at, rotated_at;
     int64_t expires_at;           /* idle end */
     int64_t ends_at;              /* absolute end */
@@ -49,11 +49,11 @@ CHECKED enum err grant_refresh(struct ctx *ctx, const char *refresh_token,
                                struct token_pair *ret_pair);
 /* Ends the grant of a refresh token (logout). */
 CHECKED enum err grant_logout(struct ctx *ctx, const char *refresh_token);
-/* Ends all grants and sessions of a user in the ctx's transaction. */
+/* Ends all grants of a user, in the ctx's transaction. */
 CHECKED enum err grant_revoke_user(struct ctx *ctx, const struct uuid *user_id);
+/* For how long a revocation must be remembered: the longest life of a token of this tenant. */
+int64_t grant_revocation_lifetime(const struct ctx *ctx);
 CHECKED enum err grant_count_active(struct ctx *ctx, int64_t *ret_count);
-/* The tenant a refresh token names, after its MAC proved genuine or not: only for resolving. */
-CHECKED enum err grant_peek_tenant(const char *refresh_token, struct uuid *ret_tenant_id);
 
 /* The scopes of a session-less token by role (api.md §11). */
 const char *role_scopes(enum role role);

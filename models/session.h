@@ -13,6 +13,7 @@ struct session {
     struct uuid tenant_id;
     struct bytes hash; /* unique with tenant_id */
     struct uuid user_id;
+    int role; /* enum role when it was opened; a change of role ends the session */
     int64_t user_epoch, tenant_epoch;
     const char *ip;
     const char *user_agent;
@@ -29,4 +30,8 @@ CHECKED enum err session_open(struct ctx *ctx, const struct user *user, const ch
 CHECKED enum err session_find(struct ctx *ctx, const char *cookie, struct session *ret_session);
 /* False when the text is no session cookie of ours. */
 bool session_peek_tenant(const char *cookie, struct uuid *ret_tenant_id);
-CHECKED enum err session_end(struct ctx *ctx, const struct uuid *session_id);
+/* Logout, with its audit row. ERR_UNAUTHENTICATED when it had ended before. */
+CHECKED enum err session_end(struct ctx *ctx, const struct uuid *session_id,
+                             const struct uuid *user_id);
+/* All sessions of a user, in the ctx's transaction. */
+CHECKED enum err session_end_user(struct ctx *ctx, const struct uuid *user_id);

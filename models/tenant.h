@@ -110,4 +110,5 @@ CHECKED enum err tenant_release_user(struct ctx *ctx);
 
 /* Housekeeping: removes tenants whose creation expired, with what they left; recounts tenant_usage. */
 CHECKED enum err tenant_remove_expired(struct ctx *ctx, int64_t *ret_removed);
-CHECKED enum err tenant_recount_users(struct ctx *ctx, const struct uuid *tenant_id);
+/* Corrects the counters of the ctx's tenant; never while a reservation may be in flight. */
+CHECKED enum err tenant_recount_users(struct ctx *ctx);

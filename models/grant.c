@@ -1,0 +1,150 @@
+/* Grants: the stored form, opening and ending. Rotation stands in grant_refresh.c. */
+#include "models/grant.h"
+
+#include <string.h>
+
+#include "app/app.h"
+#include "app/clock.h"
+#include "app/db.h"
+#include "app/metrics.h"
+#include "models/access_token.h"
+#include "models/audit.h"
+#include "models/grant_internal.h"
+#include "models/grant_text.h"
+#include "models/tenant.h"
+
+#define PURGE_AFTER_MS (INT64_C(24) * 3600 * 1000)
+#define LONGEST_ACCESS_TTL 86400 /* what tenant_settings allows */
+
+/* clang-format off */
+static const struct field grant_fields[] = {
+    FIELD_UUID(struct grant, id, "token_id", F_READONLY | F_REQUIRED, .bson = "_id"),
+    FIELD_UUID(struct grant, tenant_id, "tenant_id", F_READONLY | F_REQUIRED),
+    FIELD_UUID(struct grant, user_id, "user_id", F_READONLY),
+    FIELD_UUID(struct grant, session_id, "session_id", F_READONLY),
+    FIELD_STR(struct grant, client_id, "oauth_client_id", F_READONLY, 1, 63),
+    FIELD_STR(struct grant, state, "state", F_READONLY | F_REQUIRED, 1, 16),
+    FIELD_STR(struct grant, scope, "scope", F_READONLY, 1, 255),
+    FIELD_BOOL(struct grant, cookies, "cookies", F_READONLY),
+    FIELD_INT(struct grant, generation, "generation", F_READONLY, 1, UINT32_MAX),
+    FIELD_INT(struct grant, user_epoch, "user_epoch", F_READONLY, 0, UINT32_MAX),
+    FIELD_INT(struct grant, tenant_epoch, "tenant_epoch", F_READONLY, 0, UINT32_MAX),
+    FIELD_INT(struct grant, retry_generation, "retry_generation", F_READONLY, 0, UINT32_MAX),
+    FIELD_TIME(struct grant, created_at, "created_at", F_READONLY | F_REQUIRED),
+    FIELD_TIME(struct grant, rotated_at, "rotated_at", F_READONLY),
+    FIELD_TIME(struct grant, expires_at, "expires_at", F_READONLY | F_REQUIRED),
+    FIELD_TIME(struct grant, ends_at, "ends_at", F_READONLY | F_REQUIRED),
+    FIELD_TIME(struct grant, purge_at, "purge_at", F_READONLY | F_REQUIRED),
+};
+/* clang-format on */
+
+const struct schema grant_schema = {
+    .name = "grant",
+    .collection = "tokens",
+    .size = sizeof(struct grant),
+    SCHEMA_FIELDS(grant_fields),
+};
+
+const char *role_scopes(enum role role)
+{
+    switch (role) {
+    case ROLE_ADMIN:
+    case ROLE_OWNER:
+        return "openid profile email read write admin users:read users:write";
+    case ROLE_USER:
+        return "openid profile email read write";
+    case ROLE_UNSET:
+        break;
+    }
+    return "";
+}
+
+static int64_t earlier(int64_t a, int64_t b)
+{
+    return a < b ? a : b;
+}
+
+enum err grant_pair(struct ctx *ctx, const struct user *user, const struct grant *grant,
+                    struct token_pair *ret_pair)
+{
+    const struct key_set *keys = NULL;
+    const struct grant_claims claims = {
+        .grant_id = grant->id,
+        .tenant_id = grant->tenant_id,
+        .user_epoch = (uint32_t)grant->user_epoch,
+        .generation = (uint32_t)grant->generation,
+    };
+    struct token_pair pair = {
+        .token_type = "bearer",
+        .refresh_expires_in = tenant_refresh_ttl(ctx),
+        .user_id = grant->user_id,
+        .grant_id = grant->id,
+    };
+
+    TRY(keys_get(ctx, &keys));
+    TRY(grant_text_make(ctx, keys, &claims, &pair.refresh_token));
+    TRY(access_token_sign(ctx, user, grant, &pair.access_token, &pair.expires_in));
+    metric_add(ctx->app->metrics, METRIC_TOKENS_ISSUED, 1);
+    *ret_pair = pair;
+    return ERR_OK;
+}
+
+enum err grant_open(struct ctx *ctx, const struct user *user, const char *audit_action,
+                    bool cookies, struct token_pair *ret_pair)
+{
+    const int64_t now = clock_now_ms();
+    struct grant grant = {
+        .id = uuid_new(),
+        .tenant_id = ctx->tenant_id,
+        .user_id = user->id,
+        .state = "active",
+        .scope = role_scopes((enum role)user->role),
+        .cookies = cookies,
+        .generation = 1,
+        .user_epoch = user->security_epoch,
+        .tenant_epoch = ctx->tenant->epoch,
+        .created_at = now,
+        .rotated_at = now,
+        .ends_at = now + tenant_refresh_max_ttl(ctx) * 1000,
+    };
+    struct token_pair pair;
+
+    grant.expires_at = earlier(now + tenant_refresh_ttl(ctx) * 1000, grant.ends_at);
+    grant.purge_at = grant.ends_at + PURGE_AFTER_MS;
+    TRY(db_insert(ctx, &grant_schema, &grant));
+    TRY(grant_pair(ctx, user, &grant, &pair));
+    if (audit_action != NULL)
+        TRY(audit_write(ctx, audit_action, "success", &user->id, NULL));
+    *ret_pair = pair;
+    return ERR_OK;
+}
+
+int64_t grant_revocation_lifetime(const struct ctx *ctx)
+{
+    const struct config_tokens *tokens = &app_config(ctx->app)->tokens;
+
+    /* A setting may have been lowered since a longer-lived token was signed. */
+    if (ctx->tenant == NULL || ctx->tenant->version > 1)
+        return LONGEST_ACCESS_TTL;
+    return tokens->access_ttl > tokens->oauth_access_ttl ? tokens->access_ttl
+                                                          : tokens->oauth_access_ttl;
+}
+
+enum err grant_revoke_user(struct ctx *ctx, const struct uuid *user_id)
+{
+    AUTO(bson_destroy) bson_t *filter = bson_new();
+    AUTO(bson_destroy) bson_t *update = BCON_NEW("$set", "{", "state", BCON_UTF8("revoked"), "}");
+    int64_t modified = 0;
+
+    bson_put_uuid(filter, "user_id", user_id);
+    bson_put_text(filter, "state", "active");
+    return db_update_many(ctx, &grant_schema, filter, update, &modified);
+}
+
+enum err grant_count_active(struct ctx *ctx, int64_t *ret_count)
+{
+    AUTO(bson_destroy) bson_t *filter = BCON_NEW("state", BCON_UTF8("active"), "expires_at", "{",
+                                                 "$gt", BCON_DATE_TIME(clock_now_ms()), "}");
+
+    return db_count(ctx, &grant_schema, filter, 0, ret_count);
+}

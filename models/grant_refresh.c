@@ -1,0 +1,227 @@
+/*
+ * Rotation of refresh tokens (docs/adr: refresh scheme). Order of proof: form, MAC, tenant, then one
+ * conditional update on the generation. An authentic older generation is proven reuse and ends the grant,
+ * except in its grace period and for a rotation whose answer never left.
+ */
+#include <string.h>
+
+#include "app/app.h"
+#include "app/clock.h"
+#include "app/db.h"
+#include "app/metrics.h"
+#include "app/revocation.h"
+#include "models/audit.h"
+#include "models/grant.h"
+#include "models/grant_internal.h"
+#include "models/grant_memory.h"
+#include "models/grant_text.h"
+#include "models/tenant.h"
+
+/* Form and MAC prove the token genuine before anything of it is believed; then its tenant is compared. */
+static enum err prove(struct ctx *ctx, const char *text, struct grant_claims *ret_claims)
+{
+    const struct tenant *tenant = NULL;
+    const struct key_set *keys = NULL;
+
+    TRY(grant_text_parse(text, ret_claims));
+
+    const enum err found = tenant_get_by_id(ctx, &ret_claims->tenant_id, &tenant);
+
+    if (found == ERR_TENANT_NOT_FOUND)
+        return ERR_BAD_REFRESH;
+    TRY(found);
+    TRY(keys_get_for(ctx, &ret_claims->tenant_id, &keys));
+    TRY(grant_text_verify(keys, ret_claims));
+    if (ctx->tenant != NULL && !uuid_equal(&ctx->tenant_id, &ret_claims->tenant_id))
+        return ERR_TENANT_MISMATCH;
+    ctx_set_tenant(ctx, tenant, &tenant->id);
+    return ERR_OK;
+}
+
+static void put_alive(bson_t *filter, const struct grant_claims *claims)
+{
+    AUTO(bson_destroy) bson_t *alive =
+        BCON_NEW("$and", "[", "{", "$gt", "[", BCON_UTF8("$expires_at"), BCON_UTF8("$$NOW"), "]",
+                 "}", "{", "$gt", "[", BCON_UTF8("$ends_at"), BCON_UTF8("$$NOW"), "]", "}", "]");
+
+    bson_put_uuid(filter, "_id", &claims->grant_id);
+    bson_put_text(filter, "state", "active");
+    BSON_APPEND_DOCUMENT(filter, "$expr", alive);
+}
+
+/* The one write of a refresh. ERR_NOT_FOUND when the grant is not in this generation, alive. */
+static enum err rotate(struct ctx *ctx, const struct grant_claims *claims,
+                       struct grant *ret_grant)
+{
+    AUTO(bson_destroy) bson_t *filter = bson_new();
+    AUTO(bson_destroy) bson_t *update = BCON_NEW(
+        "0", "{", "$set", "{", "generation", BCON_INT64((int64_t)claims->generation + 1),
+        "rotated_at", BCON_UTF8("$$NOW"), "expires_at", "{", "$min", "[", "{", "$add", "[",
+        BCON_UTF8("$$NOW"), BCON_INT64(tenant_refresh_ttl(ctx) * 1000), "]", "}",
+        BCON_UTF8("$ends_at"), "]", "}", "}", "}");
+
+    put_alive(filter, claims);
+    bson_put_int(filter, "generation", claims->generation);
+    return db_find_and_update(
+        ctx, &grant_schema,
+        &(struct db_change){.filter = filter, .update = update, .pipeline = true}, ret_grant);
+}
+
+/* The grant again, when this spent generation may still be answered with its successor. */
+static enum err find_retry(struct ctx *ctx, const struct grant_claims *claims, int64_t grace,
+                           struct grant *ret_grant)
+{
+    AUTO(bson_destroy) bson_t *filter = bson_new();
+
+    put_alive(filter, claims);
+    bson_put_int(filter, "generation", (int64_t)claims->generation + 1);
+    if (grace > 0) {
+        AUTO(bson_destroy) bson_t *recent = BCON_NEW(
+            "$gt", "[", BCON_UTF8("$rotated_at"), "{", "$subtract", "[", BCON_UTF8("$$NOW"),
+            BCON_INT64(grace * 1000), "]", "}", "]");
+        bson_t both, condition;
+
+        BSON_APPEND_ARRAY_BEGIN(filter, "$and", &both);
+        BSON_APPEND_DOCUMENT_BEGIN(&both, "0", &condition);
+        BSON_APPEND_DOCUMENT(&condition, "$expr", recent);
+        bson_append_document_end(&both, &condition);
+        bson_append_array_end(filter, &both);
+    }
+    return db_find_one(ctx, &grant_schema, filter, ret_grant);
+}
+
+struct ending {
+    const struct uuid *grant_id;
+    const struct uuid *user_id;
+    const char *action;
+    const char *status;
+};
+
+static enum err end_grant(struct ctx *ctx, void *arg)
+{
+    const struct ending *ending = arg;
+    AUTO(bson_destroy) bson_t *filter = bson_new();
+    AUTO(bson_destroy) bson_t *update = BCON_NEW("$set", "{", "state", BCON_UTF8("revoked"), "}");
+
+    bson_put_uuid(filter, "_id", ending->grant_id);
+    bson_put_text(filter, "state", "active");
+    TRY(db_update_one(ctx, &grant_schema, filter, update));
+    TRY(revocation_write(ctx, REVOKED_GRANT, ending->grant_id, 0, grant_revocation_lifetime(ctx)));
+    return audit_insert(ctx, ending->action, ending->status, ending->user_id, NULL);
+}
+
+/* Ends a grant once, however many notice at the same time; ERR_NOT_FOUND when it had ended before. */
+static enum err end_grant_once(struct ctx *ctx, const struct ending *ending)
+{
+    struct ending copy = *ending;
+
+    TRY(db_transaction(ctx, end_grant, &copy));
+    revocation_apply(ctx, REVOKED_GRANT, ending->grant_id, 0, grant_revocation_lifetime(ctx));
+    return ERR_OK;
+}
+
+static enum err refuse_reuse(struct ctx *ctx, const struct grant *grant)
+{
+    const enum err ended = end_grant_once(ctx, &(struct ending){.grant_id = &grant->id,
+                                                                .user_id = &grant->user_id,
+                                                                .action = "token.reuse",
+                                                                .status = "failed"});
+
+    metric_add(ctx->app->metrics, METRIC_REFRESH_REUSE, 1);
+    if (ended != ERR_OK && ended != ERR_NOT_FOUND)
+        return ended;
+    fail_clear(ctx);
+    return ERR_BAD_REFRESH;
+}
+
+/* The generation did not match: decide between a permitted retry, theft, and plain refusal. */
+static enum err after_mismatch(struct ctx *ctx, const struct grant_claims *claims,
+                               struct grant *ret_grant)
+{
+    AUTO(bson_destroy) bson_t *filter = bson_new();
+    struct grant grant = {0};
+
+    bson_put_uuid(filter, "_id", &claims->grant_id);
+
+    const enum err found = db_find_one(ctx, &grant_schema, filter, &grant);
+
+    if (found == ERR_NOT_FOUND)
+        return ERR_BAD_REFRESH;
+    TRY(found);
+    if (strcmp(grant.state, "active") != 0 || grant.generation == claims->generation)
+        return ERR_BAD_REFRESH;
+    if (grant.generation < claims->generation) {
+        TRY(audit_write(ctx, "token.refresh", "failed", &grant.user_id, "unknown_generation"));
+        return ERR_BAD_REFRESH;
+    }
+
+    const int64_t grace = tenant_refresh_grace(ctx, grant.cookies);
+    enum err retry = grace > 0 ? find_retry(ctx, claims, grace, ret_grant) : ERR_NOT_FOUND;
+
+    if (retry == ERR_NOT_FOUND && grant_memory_take(ctx, &claims->grant_id, claims->generation))
+        retry = find_retry(ctx, claims, 0, ret_grant);
+    return retry == ERR_NOT_FOUND ? refuse_reuse(ctx, &grant) : retry;
+}
+
+/* The subject may have been disabled or changed since: checked at every issue (TS-7). */
+static enum err answer(struct ctx *ctx, const struct grant *grant, struct token_pair *ret_pair)
+{
+    struct user user = {0};
+    struct token_pair pair;
+    const enum err found = user_find(ctx, &grant->user_id, &user);
+
+    if (found != ERR_OK && found != ERR_NOT_FOUND)
+        return found;
+    if (found == ERR_NOT_FOUND || !user.is_active || user.security_epoch != grant->user_epoch ||
+        ctx->tenant->epoch != grant->tenant_epoch) {
+        fail_clear(ctx);
+        TRY(audit_write(ctx, "token.refresh", "failed", &grant->user_id, "subject_changed"));
+        return ERR_BAD_REFRESH;
+    }
+    TRY(grant_pair(ctx, &user, grant, &pair));
+    TRY(audit_write(ctx, "token.refresh", "success", &user.id, NULL));
+    *ret_pair = pair;
+    return ERR_OK;
+}
+
+enum err grant_refresh(struct ctx *ctx, const char *refresh_token, struct token_pair *ret_pair)
+{
+    struct grant_claims claims;
+    struct grant grant = {0};
+
+    TRY(prove(ctx, refresh_token, &claims));
+
+    enum err rotated = rotate(ctx, &claims, &grant);
+    const bool unknown = rotated != ERR_OK && db_outcome_unknown(ctx);
+
+    if (rotated == ERR_NOT_FOUND)
+        rotated = after_mismatch(ctx, &claims, &grant);
+    if (rotated == ERR_OK)
+        rotated = answer(ctx, &grant, ret_pair);
+    else if (!unknown)
+        return rotated;
+
+    /* Spent, or perhaps spent, and no answer: the client's retry must not look like theft. */
+    if (rotated != ERR_OK && rotated != ERR_BAD_REFRESH)
+        grant_memory_note(ctx, &claims.grant_id, claims.generation);
+    return rotated;
+}
+
+enum err grant_logout(struct ctx *ctx, const char *refresh_token)
+{
+    AUTO(bson_destroy) bson_t *filter = bson_new();
+    struct grant_claims claims;
+    struct grant grant = {0};
+
+    TRY(prove(ctx, refresh_token, &claims));
+    put_alive(filter, &claims);
+
+    enum err ended = db_find_one(ctx, &grant_schema, filter, &grant);
+
+    if (ended == ERR_OK)
+        ended = end_grant_once(ctx, &(struct ending){.grant_id = &grant.id,
+                                                     .user_id = &grant.user_id,
+                                                     .action = "logout",
+                                                     .status = "success"});
+    return ended == ERR_NOT_FOUND ? ERR_BAD_REFRESH : ended;
+}

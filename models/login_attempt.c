@@ -1,0 +1,141 @@
+/*
+ * Charged tries. The lock is taken in advance with the last try that is still evaluated, and given back
+ * when it succeeds: so no number of parallel tries on any number of instances exceeds the limit, and the
+ * first failure after a lock locks again, doubled.
+ */
+#include "models/login_attempt.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "app/app.h"
+#include "app/clock.h"
+#include "app/db.h"
+#include "app/metrics.h"
+#include "app/secret.h"
+#include "app/text.h"
+
+#define MAX_LEVEL 16 /* the doubling has long reached lock_max_seconds */
+#define FORGET_MS (INT64_C(24) * 3600 * 1000)
+#define ID_SIZE 104
+
+struct login_attempt {
+    const char *id; /* "<tenant hex>:u:<user hex>" or "<tenant hex>:n:<SHA-256 of the name>" */
+    struct uuid tenant_id;
+    int64_t tries;
+    int64_t level; /* how often locked in a row */
+    bool allowed;  /* the last charge may be evaluated */
+    int64_t locked_until;
+    int64_t expires_at;
+};
+
+/* clang-format off */
+static const struct field login_attempt_fields[] = {
+    FIELD_STR(struct login_attempt, id, "id", F_READONLY | F_REQUIRED, 1, ID_SIZE, .bson = "_id"),
+    FIELD_UUID(struct login_attempt, tenant_id, "tenant_id", F_READONLY | F_REQUIRED),
+    FIELD_INT(struct login_attempt, tries, "tries", F_READONLY, 0, INT64_MAX),
+    FIELD_INT(struct login_attempt, level, "level", F_READONLY, 0, MAX_LEVEL),
+    FIELD_BOOL(struct login_attempt, allowed, "allowed", F_READONLY),
+    FIELD_TIME(struct login_attempt, locked_until, "locked_until", F_READONLY),
+    FIELD_TIME(struct login_attempt, expires_at, "expires_at", F_READONLY),
+};
+const struct schema login_attempt_schema = {
+    .name = "login_attempt", .collection = "login_attempts",
+    .size = sizeof(struct login_attempt), SCHEMA_FIELDS(login_attempt_fields),
+};
+/* clang-format on */
+
+static enum err attempt_id(struct ctx *ctx, const struct user *user, const char *login,
+                           char ret_id[ID_SIZE])
+{
+    char tenant[UUID_HEX_SIZE], value[BASE64URL_LENGTH(SHA256_SIZE) + 1];
+
+    uuid_hex(&ctx->tenant_id, tenant);
+    if (user != NULL) {
+        uuid_hex(&user->id, value);
+    } else {
+        const char *canonical = NULL;
+        uint8_t digest[SHA256_SIZE];
+
+        TRY(text_canonical(ctx, login, &canonical));
+        secret_sha256(canonical, strlen(canonical), digest);
+        base64url_encode(digest, sizeof digest, value);
+    }
+    (void)snprintf(ret_id, ID_SIZE, "%s:%c:%s", tenant, user != NULL ? 'u' : 'n', value);
+    return ERR_OK;
+}
+
+/* clang-format off */
+/* Stage 1 decides, stage 2 counts and locks. While locked nothing changes, so nothing is written. */
+static bson_t *charge_pipeline(const struct config_limits *limits)
+{
+    return BCON_NEW(
+        "0", "{", "$set", "{",
+        "allowed", "{", "$lte", "[", "{", "$ifNull", "[", "$locked_until", BCON_DATE_TIME(0), "]", "}", "$$NOW", "]", "}",
+        "tries", "{", "$ifNull", "[", "$tries", BCON_INT64(0), "]", "}",
+        "level", "{", "$ifNull", "[", "$level", BCON_INT64(0), "]", "}",
+        "}", "}",
+        "1", "{", "$set", "{",
+        "tries", "{", "$cond", "[", "$allowed", "{", "$add", "[", "$tries", BCON_INT64(1), "]", "}", "$tries", "]", "}",
+        "}", "}",
+        "2", "{", "$set", "{",
+        "locked_until", "{", "$cond", "[",
+            "{", "$and", "[", "$allowed", "{", "$gte", "[", "$tries", BCON_INT64(limits->lock_after), "]", "}", "]", "}",
+            "{", "$add", "[", "$$NOW", "{", "$min", "[",
+                BCON_INT64(limits->lock_max_seconds * 1000),
+                "{", "$multiply", "[", BCON_INT64(limits->lock_seconds * 1000), "{", "$pow", "[", BCON_INT64(2), "$level", "]", "}", "]", "}",
+            "]", "}", "]", "}",
+            "{", "$ifNull", "[", "$locked_until", BCON_DATE_TIME(0), "]", "}", "]", "}",
+        "level", "{", "$cond", "[",
+            "{", "$and", "[", "$allowed", "{", "$gte", "[", "$tries", BCON_INT64(limits->lock_after), "]", "}", "]", "}",
+            "{", "$min", "[", BCON_INT64(MAX_LEVEL), "{", "$add", "[", "$level", BCON_INT64(1), "]", "}", "]", "}",
+            "$level", "]", "}",
+        "expires_at", "{", "$cond", "[", "$allowed", "{", "$add", "[", "$$NOW", BCON_INT64(FORGET_MS), "]", "}", "$expires_at", "]", "}",
+        "}", "}");
+}
+/* clang-format on */
+
+static enum err refuse(struct ctx *ctx, const struct login_attempt *attempt)
+{
+    const struct config_limits *limits = &app_config(ctx->app)->limits;
+    int64_t seconds = (attempt->locked_until - clock_now_ms() + 999) / 1000;
+
+    if (seconds < 1)
+        seconds = 1;
+    if (seconds > limits->lock_max_seconds)
+        seconds = limits->lock_max_seconds;
+    metric_add(ctx->app->metrics, METRIC_LOCKOUTS, 1);
+    return fail_retry(ctx, ERR_LOCKED, seconds);
+}
+
+enum err login_attempt_charge(struct ctx *ctx, const struct user *user, const char *login)
+{
+    char id[ID_SIZE];
+    struct login_attempt attempt = {0};
+
+    TRY(attempt_id(ctx, user, login, id));
+
+    AUTO(bson_destroy) bson_t *filter = BCON_NEW("_id", BCON_UTF8(id));
+    AUTO(bson_destroy) bson_t *update = charge_pipeline(&app_config(ctx->app)->limits);
+    const struct db_change change = {
+        .filter = filter, .update = update, .pipeline = true, .upsert = true};
+    enum err charged = db_find_and_update(ctx, &login_attempt_schema, &change, &attempt);
+
+    /* Two first tries at once: the loser's upsert meets the winner's document and is run again. */
+    if (charged == ERR_CONFLICT)
+        charged = db_find_and_update(ctx, &login_attempt_schema, &change, &attempt);
+    TRY(charged);
+    return attempt.allowed ? ERR_OK : refuse(ctx, &attempt);
+}
+
+enum err login_attempt_reset(struct ctx *ctx, const struct user *user)
+{
+    char id[ID_SIZE];
+
+    TRY(attempt_id(ctx, user, NULL, id));
+
+    AUTO(bson_destroy) bson_t *filter = BCON_NEW("_id", BCON_UTF8(id));
+    const enum err removed = db_delete_one(ctx, &login_attempt_schema, filter);
+
+    return removed == ERR_NOT_FOUND ? ERR_OK : removed;
+}

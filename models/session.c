@@ -1,0 +1,182 @@
+/* Browser sessions: opening, finding by cookie, ending. */
+#include "models/session.h"
+
+#include <string.h>
+
+#include "app/clock.h"
+#include "app/db.h"
+#include "app/revocation.h"
+#include "app/secret.h"
+#include "models/audit.h"
+#include "models/tenant.h"
+
+#define COOKIE_VERSION 1
+#define COOKIE_PURPOSE 's'
+#define COOKIE_SIZE 50 /* version, purpose, tenant 16, random 32 */
+
+/* clang-format off */
+static const struct field session_fields[] = {
+    FIELD_UUID(struct session, id, "id", F_READONLY | F_REQUIRED, .bson = "_id"),
+    FIELD_UUID(struct session, tenant_id, "tenant_id", F_READONLY | F_INTERNAL | F_REQUIRED),
+    FIELD_BYTES(struct session, hash, "hash", F_READONLY | F_SECRET | F_REQUIRED),
+    FIELD_UUID(struct session, user_id, "user_id", F_READONLY | F_INTERNAL | F_REQUIRED),
+    FIELD_ENUM(struct session, role, "role", F_READONLY | F_INTERNAL, role_names),
+    FIELD_INT(struct session, user_epoch, "user_epoch", F_READONLY | F_INTERNAL, 0, INT64_MAX),
+    FIELD_INT(struct session, tenant_epoch, "tenant_epoch", F_READONLY | F_INTERNAL, 0, INT64_MAX),
+    FIELD_STR(struct session, ip, "ip_address", F_READONLY, 1, 64),
+    FIELD_STR(struct session, user_agent, "user_agent", F_READONLY, 1, 256),
+    FIELD_TIME(struct session, created_at, "created_at", F_READONLY | F_REQUIRED),
+    FIELD_TIME(struct session, last_seen_at, "last_seen_at", F_READONLY),
+    FIELD_TIME(struct session, expires_at, "expires_at", F_READONLY | F_REQUIRED),
+};
+/* clang-format on */
+
+const struct schema session_schema = {
+    .name = "session",
+    .collection = "sessions",
+    .size = sizeof(struct session),
+    SCHEMA_FIELDS(session_fields),
+};
+
+static struct bytes hash_of(struct ctx *ctx, const char *cookie)
+{
+    uint8_t *digest = arena_alloc(ctx->arena, SHA256_SIZE);
+
+    if (digest == NULL)
+        return (struct bytes){0};
+    secret_sha256(cookie, strlen(cookie), digest);
+    return (struct bytes){.data = digest, .size = SHA256_SIZE};
+}
+
+static enum err make_cookie(struct ctx *ctx, const char **ret_cookie)
+{
+    uint8_t raw[COOKIE_SIZE] = {COOKIE_VERSION, COOKIE_PURPOSE};
+    char *text = arena_alloc(ctx->arena, BASE64URL_LENGTH(sizeof raw) + 1);
+
+    if (text == NULL)
+        return ERR_MEMORY;
+    memcpy(raw + 2, ctx->tenant_id.bytes, 16);
+    secret_random(raw + 18, 32);
+    base64url_encode(raw, sizeof raw, text);
+    secret_wipe(raw, sizeof raw);
+    *ret_cookie = text;
+    return ERR_OK;
+}
+
+enum err session_open(struct ctx *ctx, const struct user *user, const char *audit_action,
+                      const char **ret_cookie, struct session *ret_session)
+{
+    const int64_t now = clock_now_ms();
+    const char *cookie = NULL;
+    const bool has_agent = ctx->user_agent != NULL && ctx->user_agent[0] != '\0';
+
+    TRY(make_cookie(ctx, &cookie));
+
+    struct session session = {
+        .id = uuid_new(),
+        .tenant_id = ctx->tenant_id,
+        .hash = hash_of(ctx, cookie),
+        .user_id = user->id,
+        .role = user->role,
+        .user_epoch = user->security_epoch,
+        .tenant_epoch = ctx->tenant->epoch,
+        .ip = ctx->ip[0] != '\0' ? ctx->ip : NULL,
+        .user_agent = has_agent ? arena_strndup(ctx->arena, ctx->user_agent, 256) : NULL,
+        .created_at = now,
+        .last_seen_at = now,
+        .expires_at = now + tenant_session_ttl(ctx) * 1000,
+    };
+
+    if (session.hash.data == NULL)
+        return ERR_MEMORY;
+    TRY(db_insert(ctx, &session_schema, &session));
+    if (audit_action != NULL)
+        TRY(audit_write(ctx, audit_action, "success", &user->id, NULL));
+    *ret_cookie = cookie;
+    *ret_session = session;
+    return ERR_OK;
+}
+
+bool session_peek_tenant(const char *cookie, struct uuid *ret_tenant_id)
+{
+    uint8_t raw[COOKIE_SIZE];
+    const size_t length = strnlen(cookie, 256);
+
+    if (base64url_decode(cookie, length, raw, sizeof raw) != COOKIE_SIZE ||
+        raw[0] != COOKIE_VERSION || raw[1] != COOKIE_PURPOSE)
+        return false;
+    memcpy(ret_tenant_id->bytes, raw + 2, 16);
+    return true;
+}
+
+/* The unexpired session of this cookie in the ctx's tenant, by the database's clock. */
+static enum err find_alive(struct ctx *ctx, const struct bytes *hash, struct session *ret_session)
+{
+    AUTO(bson_destroy) bson_t *alive =
+        BCON_NEW("$gt", "[", BCON_UTF8("$expires_at"), BCON_UTF8("$$NOW"), "]");
+    AUTO(bson_destroy) bson_t *filter = bson_new();
+
+    (void)bson_append_binary(filter, "hash", -1, BSON_SUBTYPE_BINARY, hash->data,
+                             (uint32_t)hash->size);
+    BSON_APPEND_DOCUMENT(filter, "$expr", alive);
+    return db_find_one(ctx, &session_schema, filter, ret_session);
+}
+
+enum err session_find(struct ctx *ctx, const char *cookie, struct session *ret_session)
+{
+    struct uuid tenant_id;
+    struct session session = {0};
+
+    if (!session_peek_tenant(cookie, &tenant_id) || !uuid_equal(&tenant_id, &ctx->tenant_id))
+        return ERR_UNAUTHENTICATED;
+
+    const struct bytes hash = hash_of(ctx, cookie);
+
+    if (hash.data == NULL)
+        return ERR_MEMORY;
+
+    const enum err found = find_alive(ctx, &hash, &session);
+
+    if (found == ERR_NOT_FOUND)
+        return ERR_UNAUTHENTICATED;
+    TRY(found);
+
+    const enum err revoked = revocation_check(
+        ctx, &(struct revocation_subject){.tenant_id = session.tenant_id,
+                                          .user_id = session.user_id,
+                                          .tenant_epoch = session.tenant_epoch,
+                                          .user_epoch = session.user_epoch});
+
+    if (revoked == ERR_BAD_TOKEN)
+        return ERR_UNAUTHENTICATED;
+    TRY(revoked);
+    *ret_session = session;
+    return ERR_OK;
+}
+
+static enum err remove_session(struct ctx *ctx, void *arg)
+{
+    const struct session *session = arg;
+    AUTO(bson_destroy) bson_t *filter = bson_new();
+
+    bson_put_uuid(filter, "_id", &session->id);
+    TRY(db_delete_one(ctx, &session_schema, filter));
+    return audit_insert(ctx, "logout", "success", &session->user_id, NULL);
+}
+
+enum err session_end(struct ctx *ctx, const struct uuid *session_id, const struct uuid *user_id)
+{
+    struct session session = {.id = *session_id, .user_id = *user_id};
+    const enum err ended = db_transaction(ctx, remove_session, &session);
+
+    return ended == ERR_NOT_FOUND ? ERR_UNAUTHENTICATED : ended;
+}
+
+enum err session_end_user(struct ctx *ctx, const struct uuid *user_id)
+{
+    AUTO(bson_destroy) bson_t *filter = bson_new();
+    int64_t deleted = 0;
+
+    bson_put_uuid(filter, "user_id", user_id);
+    return db_delete_many(ctx, &session_schema, filter, &deleted);
+}

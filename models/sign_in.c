@@ -1,0 +1,99 @@
+/* Proving a password: one policy for every entry. */
+#include "models/sign_in.h"
+
+#include <string.h>
+
+#include "app/app.h"
+#include "app/metrics.h"
+#include "app/password.h"
+#include "models/audit.h"
+#include "models/login_attempt.h"
+
+/* One answer for every reason; the reason itself goes to the audit log only (AU-1). */
+static enum err refuse(struct ctx *ctx, const struct user *user, const char *action,
+                       const char *reason)
+{
+    metric_add(ctx->app->metrics, METRIC_LOGINS_FAILED, 1);
+    TRY(audit_write(ctx, action, "failed", user != NULL ? &user->id : NULL, reason));
+    fail_clear(ctx);
+    return ERR_BAD_CREDENTIALS;
+}
+
+/* The setting for cost or scheme changed: renew while the password is at hand. A newer hash wins. */
+static enum err renew_hash(struct ctx *ctx, const struct user *user, const char *password)
+{
+    const char *hash = NULL;
+    const enum err hashed = password_hash(ctx, password, &hash);
+
+    if (hashed == ERR_BUSY) {
+        fail_clear(ctx);
+        return ERR_OK;
+    }
+    TRY(hashed);
+
+    const enum err written = user_rehash(ctx, user, hash);
+
+    if (written == ERR_NOT_FOUND)
+        fail_clear(ctx);
+    return written == ERR_NOT_FOUND ? ERR_OK : written;
+}
+
+static const char *reason_for(bool known, const struct user *user, bool matches)
+{
+    if (!known)
+        return "unknown_user";
+    if (!matches)
+        return user->password_hash == NULL ? "no_password" : "bad_password";
+    return user->is_active ? NULL : "inactive";
+}
+
+/* Found by the canonical login, or not; both take the same way from here on. */
+static enum err find(struct ctx *ctx, const char *login, struct user *ret_user, bool *ret_known)
+{
+    const enum err found = user_find_by_login(ctx, login, ret_user);
+
+    *ret_known = found == ERR_OK;
+    if (found == ERR_NOT_FOUND)
+        fail_clear(ctx);
+    return found == ERR_NOT_FOUND ? ERR_OK : found;
+}
+
+enum err sign_in(struct ctx *ctx, const char *login, const char *password, struct user *ret_user)
+{
+    struct user user = {0};
+    bool known = false, matches = false, stale = false;
+
+    TRY(find(ctx, login, &user, &known));
+
+    /* Charged before hashing, by one atomic update: parallel guesses cannot exceed the limit. */
+    TRY(login_attempt_charge(ctx, known ? &user : NULL, login));
+    TRY(password_matches(ctx, password, known ? user.password_hash : NULL, &matches, &stale));
+
+    const char *reason = reason_for(known, &user, matches);
+
+    if (reason != NULL)
+        return refuse(ctx, known ? &user : NULL, "login", reason);
+    TRY(login_attempt_reset(ctx, &user));
+    if (stale)
+        TRY(renew_hash(ctx, &user, password));
+
+    const enum err touched = user_touch_login(ctx, &user);
+
+    if (touched == ERR_NOT_FOUND)
+        return refuse(ctx, &user, "login", "unknown_user");
+    TRY(touched);
+    metric_add(ctx->app->metrics, METRIC_LOGINS_OK, 1);
+    *ret_user = user;
+    return ERR_OK;
+}
+
+enum err sign_in_confirm(struct ctx *ctx, const struct user *user, const char *password)
+{
+    bool matches = false, stale = false;
+
+    TRY(login_attempt_charge(ctx, user, NULL));
+    TRY(password_matches(ctx, password, user->password_hash, &matches, &stale));
+    if (!matches || !user->is_active)
+        return refuse(ctx, user, "user.password_changed", "bad_password");
+    return login_attempt_reset(ctx, user);
+}

@@ -1,0 +1,84 @@
+/* Making a user: prepare and hash, reserve a place, insert with its audit row, or give the place back. */
+#include "models/sign_up.h"
+
+#include "app/app.h"
+#include "app/password.h"
+#include "app/text.h"
+#include "models/audit.h"
+#include "models/tenant.h"
+
+static enum err check_text(struct ctx *ctx, const char *field, const char *text,
+                           const char *(*check)(const char *))
+{
+    const char *problem = text != NULL ? check(text) : NULL;
+
+    return problem != NULL ? fail(ctx, ERR_VALIDATION, field, "%s %s", field, problem) : ERR_OK;
+}
+
+static enum err check(struct ctx *ctx, const struct new_user *new_user)
+{
+    if (new_user->username == NULL && new_user->email == NULL)
+        return fail(ctx, ERR_VALIDATION, "email", "Missing: email or username");
+    TRY(check_text(ctx, "username", new_user->username, text_check_username));
+    TRY(check_text(ctx, "email", new_user->email, text_check_email));
+    return check_text(ctx, "name", new_user->name, text_check_name);
+}
+
+static enum err insert_audited(struct ctx *ctx, void *arg)
+{
+    struct user *user = arg;
+
+    TRY(user_insert(ctx, user));
+    return audit_insert(ctx, "signup", "success", &user->id, NULL);
+}
+
+/* What failed stays the answer; the place goes back, and a refusal is audited. */
+static enum err give_back(struct ctx *ctx, enum err code)
+{
+    const struct failure failure = ctx->failure;
+
+    /* When the outcome is unknown the user may exist: housekeeping recounts, the limit holds. */
+    if (!db_outcome_unknown(ctx)) {
+        TRY(tenant_release_user(ctx));
+    }
+    if (code == ERR_EMAIL_TAKEN || code == ERR_USERNAME_TAKEN)
+        TRY(audit_write(ctx, "signup", "failed", NULL, error_info(code)->code));
+    ctx->failure = failure;
+    return code;
+}
+
+enum err sign_up(struct ctx *ctx, const struct new_user *new_user, struct user *ret_user)
+{
+    const int64_t min_length = app_config(ctx->app)->password.min_length;
+    const char *password = NULL;
+    struct user user = {
+        .id = uuid_new(),
+        .username = new_user->username,
+        .email = new_user->email,
+        .name = new_user->name,
+        .custom_fields = new_user->custom_fields,
+        .role = new_user->role,
+        .is_active = true,
+    };
+
+    TRY(check(ctx, new_user));
+    TRY(password_prepare(ctx, "password", new_user->password, min_length, &password));
+    TRY(password_hash(ctx, password, &user.password_hash));
+
+    const enum err reserved = tenant_reserve_user(ctx);
+
+    if (reserved == ERR_PLAN_LIMIT) {
+        const struct failure failure = ctx->failure;
+
+        TRY(audit_write(ctx, "signup", "failed", NULL, "plan_limit"));
+        ctx->failure = failure;
+    }
+    TRY(reserved);
+
+    const enum err inserted = db_transaction(ctx, insert_audited, &user);
+
+    if (inserted != ERR_OK)
+        return give_back(ctx, inserted);
+    *ret_user = user;
+    return ERR_OK;
+}

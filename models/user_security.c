@@ -1,0 +1,70 @@
+/* Logout everywhere and password change. */
+#include "models/user_security.h"
+
+#include "app/app.h"
+#include "app/db.h"
+#include "app/password.h"
+#include "app/revocation.h"
+#include "models/audit.h"
+#include "models/grant.h"
+#include "models/session.h"
+#include "models/sign_in.h"
+
+struct change {
+    const struct user *user;
+    const char *new_hash; /* NULL: only end everything */
+    const char *action;
+    int64_t epoch; /* afterwards */
+};
+
+static enum err apply(struct ctx *ctx, void *arg)
+{
+    struct change *change = arg;
+
+    if (change->new_hash != NULL) {
+        TRY(user_set_password(ctx, change->user, change->new_hash));
+        change->epoch = change->user->security_epoch + 1;
+    } else {
+        TRY(user_raise_epoch(ctx, &change->user->id, &change->epoch));
+    }
+    TRY(revocation_write(ctx, REVOKED_USER, &change->user->id, change->epoch,
+                         grant_revocation_lifetime(ctx)));
+    TRY(grant_revoke_user(ctx, &change->user->id));
+    TRY(session_end_user(ctx, &change->user->id));
+    return audit_insert(ctx, change->action, "success", &change->user->id, NULL);
+}
+
+static enum err run(struct ctx *ctx, struct change *change)
+{
+    TRY(db_transaction(ctx, apply, change));
+    revocation_apply(ctx, REVOKED_USER, &change->user->id, change->epoch,
+                     grant_revocation_lifetime(ctx));
+    return ERR_OK;
+}
+
+enum err user_end_all(struct ctx *ctx, const struct uuid *user_id, const char *action)
+{
+    const struct user user = {.id = *user_id};
+    struct change change = {.user = &user, .action = action};
+
+    return run(ctx, &change);
+}
+
+enum err user_change_password(struct ctx *ctx, const struct uuid *user_id,
+                              const char *current_password, const char *new_password,
+                              struct user *ret_user)
+{
+    struct user user = {0};
+    struct change change = {.user = &user, .action = "user.password_changed"};
+    const char *prepared = NULL;
+
+    TRY(password_prepare(ctx, "new_password", new_password,
+                         app_config(ctx->app)->password.min_length, &prepared));
+    TRY(user_find(ctx, user_id, &user));
+    TRY(sign_in_confirm(ctx, &user, current_password));
+    TRY(password_hash(ctx, prepared, &change.new_hash));
+    TRY(run(ctx, &change));
+    user.security_epoch = change.epoch;
+    *ret_user = user;
+    return ERR_OK;
+}

@@ -1,0 +1,15 @@
+/*
+ * Changes of a user's security state: each raises the epoch, revokes what was issued, and writes its audit
+ * row in one transaction, so that every instance refuses the old credentials within a second.
+ */
+#pragma once
+
+#include "app/ctx.h"
+#include "models/user.h"
+
+/* Ends all sessions and grants (logout-all). action is the audit row's. */
+CHECKED enum err user_end_all(struct ctx *ctx, const struct uuid *user_id, const char *action);
+/* Proves the current password, sets the new one, ends everything. ret_user has the new epoch. */
+CHECKED enum err user_change_password(struct ctx *ctx, const struct uuid *user_id,
+                                      const char *current_password, const char *new_password,
+                                      struct user *ret_user);
