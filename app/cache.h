@@ -15,23 +15,26 @@
 
 struct cache;
 
-/* A snapshot: memory of its own arena, freed with the last reference. */
-struct snapshot {
-    struct arena arena;
-    _Atomic int64_t refs;
-    const void *data;
-};
-
-/* Loads the object of a key into snapshot->arena and sets snapshot->data. ERR_NOT_FOUND is cached
- * briefly. The ctx given is the caller's with its arena swapped for the snapshot's. */
+/* Loads the object of a key; everything of it lives in ctx->arena, which is the snapshot's own and goes
+ * with the last reference. The ctx is a copy of the caller's without its transaction and holds, so the
+ * object must not point into other snapshots. ERR_NOT_FOUND is cached briefly. */
 typedef enum err (*cache_load_fn)(struct ctx *ctx, const void *key, size_t key_size,
                                   const void **ret_data);
+
+/* Inside a load function only: fn(arg) runs when the snapshot goes, also when the load fails later. For
+ * handles that no arena frees. When it returns ERR_MEMORY, fn has run already. */
+typedef void (*snapshot_free_fn)(void *arg);
+CHECKED enum err snapshot_on_free(struct ctx *ctx, snapshot_free_fn fn, void *arg);
+
+/* Keys are at most CACHE_KEY_MAX bytes; longer ones are ERR_NOT_FOUND. */
+#define CACHE_KEY_MAX 256
 
 struct cache *cache_new(const char *name, size_t max_entries, int64_t max_age_ms,
                         cache_load_fn load);
 void cache_free(struct cache *cache);
 
-/* *ret_data is borrowed: the ctx holds the snapshot until ctx_clear. Errors of load pass through. */
+/* *ret_data is borrowed: the ctx holds the snapshot until ctx_clear, which must come before its arena is
+ * reset. Errors of load pass through. */
 CHECKED enum err cache_get(struct cache *cache, struct ctx *ctx, const void *key, size_t key_size,
                            const void **ret_data);
 void cache_drop(struct cache *cache, const void *key, size_t key_size);
