@@ -29,3 +29,5 @@ bool token_cache_find(struct token_cache *cache, const uint8_t digest[32],
                       struct token_claims *ret_claims);
 void token_cache_add(struct token_cache *cache, const uint8_t digest[32],
                      const struct token_claims *claims);
+/* Forgets everything: a key that signed some of it is no longer trusted. */
+void token_cache_flush(struct token_cache *cache);

@@ -1,0 +1,411 @@
+/*
+ * Making, sealing and opening the keys of a tenant. What seals what: the master key the data key, the
+ * data key everything else; the place of each (tenant, collection, field, id) is sealed in with it, so
+ * that nothing can be moved to another tenant or document.
+ */
+#include "app/keys.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "app/app.h"
+#include "app/cache.h"
+#include "app/clock.h"
+#include "app/db.h"
+
+#define DATA_KID "data"
+#define MAC_KID_PREFIX "mac:"
+#define LOAD_LIMIT ((size_t)256 * 1024)
+#define JWKS_MAX_TEXT ((size_t)16 * 1024)
+
+static const struct field signing_key_fields[] = {
+    FIELD_UUID(struct signing_key, id, "id", F_REQUIRED | F_INTERNAL, .bson = "_id"),
+    FIELD_UUID(struct signing_key, tenant_id, "tenant_id", F_REQUIRED | F_INTERNAL),
+    FIELD_STR(struct signing_key, kid, "kid", F_REQUIRED | F_INTERNAL, 1, JWS_KID_SIZE - 1),
+    FIELD_STR(struct signing_key, alg, "alg", F_REQUIRED | F_INTERNAL, 1, 16),
+    FIELD_STR(struct signing_key, state, "state", F_REQUIRED | F_INTERNAL, 1, 16),
+    FIELD_DOC(struct signing_key, public_jwk, "public_jwk", F_REQUIRED | F_INTERNAL),
+    FIELD_BYTES(struct signing_key, private_sealed, "private_sealed", F_REQUIRED | F_SECRET),
+    FIELD_TIME(struct signing_key, created_at, "created_at", F_REQUIRED | F_INTERNAL),
+    FIELD_TIME(struct signing_key, expires_at, "expires_at", F_INTERNAL),
+};
+
+const struct schema signing_key_schema = {
+    .name = "signing_key",
+    .collection = "signing_keys",
+    .size = sizeof(struct signing_key),
+    SCHEMA_FIELDS(signing_key_fields),
+};
+
+static const struct field data_key_fields[] = {
+    FIELD_UUID(struct data_key, id, "id", F_REQUIRED | F_INTERNAL, .bson = "_id"),
+    FIELD_UUID(struct data_key, tenant_id, "tenant_id", F_REQUIRED | F_INTERNAL),
+    FIELD_STR(struct data_key, kid, "kid", F_REQUIRED | F_INTERNAL, 1, 32),
+    FIELD_BYTES(struct data_key, sealed, "sealed", F_REQUIRED | F_SECRET),
+    FIELD_TIME(struct data_key, created_at, "created_at", F_REQUIRED | F_INTERNAL),
+};
+
+const struct schema data_key_schema = {
+    .name = "data_key",
+    .collection = "data_keys",
+    .size = sizeof(struct data_key),
+    SCHEMA_FIELDS(data_key_fields),
+};
+
+/* Where sealed bytes belong: authenticated with them. */
+static enum err sealed_place(struct ctx *ctx, const struct uuid *tenant_id, const char *field,
+                             const struct uuid *id, const char **ret_place)
+{
+    char tenant[UUID_HEX_SIZE], document[UUID_HEX_SIZE];
+
+    uuid_hex(tenant_id, tenant);
+    uuid_hex(id, document);
+    *ret_place = arena_printf(ctx->arena, "%s:%s:%s", tenant, field, document);
+    return *ret_place != NULL ? ERR_OK : fail_internal(ctx, ERR_MEMORY, "no memory for a key");
+}
+
+#define PLACE_DATA_KEY "data_keys:sealed"
+#define PLACE_SIGNING_KEY "signing_keys:private_sealed"
+
+/* ---- making ---- */
+
+struct sealing {
+    const struct uuid *tenant_id;
+    const uint8_t *key;
+    int64_t now;
+};
+
+static enum err seal_data_key(struct ctx *ctx, const struct sealing *with, const char *kid,
+                              const uint8_t plain[SECRET_KEY_SIZE], struct data_key *ret_key)
+{
+    const struct bytes secret = {.data = plain, .size = SECRET_KEY_SIZE};
+    const char *place;
+
+    *ret_key = (struct data_key){
+        .id = uuid_new(),
+        .tenant_id = *with->tenant_id,
+        .kid = kid,
+        .created_at = with->now,
+    };
+    TRY(sealed_place(ctx, with->tenant_id, PLACE_DATA_KEY, &ret_key->id, &place));
+    return secret_seal(ctx, with->key, &secret, place, &ret_key->sealed);
+}
+
+static enum err seal_signing_key(struct ctx *ctx, const struct sealing *with,
+                                 struct signing_key *ret_key)
+{
+    struct jws_generated made;
+    const char *place;
+
+    TRY(jws_generate(ctx, JWS_ES256, &made));
+    *ret_key = (struct signing_key){
+        .id = uuid_new(),
+        .tenant_id = *with->tenant_id,
+        .kid = made.kid,
+        .alg = jws_alg_name(JWS_ES256),
+        .state = "current",
+        .public_jwk = made.public_jwk,
+        .created_at = with->now,
+    };
+    TRY(sealed_place(ctx, with->tenant_id, PLACE_SIGNING_KEY, &ret_key->id, &place));
+    return secret_seal(ctx, with->key, &made.private_der, place, &ret_key->private_sealed);
+}
+
+/* data and mac come in as random bytes of the caller, who wipes them. */
+static enum err prepare_with(struct ctx *ctx, const struct uuid *tenant_id, const uint8_t *data,
+                             const uint8_t *mac, struct new_keys *ret_keys)
+{
+    const int64_t now = clock_now_ms();
+    const struct sealing by_master = {
+        .tenant_id = tenant_id,
+        .key = app_config(ctx->app)->master_key_bytes,
+        .now = now,
+    };
+    const struct sealing by_data = {.tenant_id = tenant_id, .key = data, .now = now};
+
+    TRY(seal_data_key(ctx, &by_master, DATA_KID, data, &ret_keys->data));
+    TRY(seal_data_key(ctx, &by_data, MAC_KID_PREFIX "1", mac, &ret_keys->mac));
+    return seal_signing_key(ctx, &by_data, &ret_keys->signing);
+}
+
+enum err keys_prepare(struct ctx *ctx, const struct uuid *tenant_id, struct new_keys *ret_keys)
+{
+    uint8_t data[SECRET_KEY_SIZE], mac[SECRET_KEY_SIZE];
+
+    secret_random(data, sizeof data);
+    secret_random(mac, sizeof mac);
+
+    const enum err code = prepare_with(ctx, tenant_id, data, mac, ret_keys);
+
+    secret_wipe(data, sizeof data);
+    secret_wipe(mac, sizeof mac);
+    return code;
+}
+
+enum err keys_insert(struct ctx *ctx, const struct new_keys *keys)
+{
+    TRY(db_insert(ctx, &data_key_schema, &keys->data));
+    TRY(db_insert(ctx, &data_key_schema, &keys->mac));
+    return db_insert(ctx, &signing_key_schema, &keys->signing);
+}
+
+/* ---- opening ---- */
+
+static enum err open_data_key(struct ctx *ctx, const uint8_t *with, const struct data_key *stored,
+                              const uint8_t **ret_key)
+{
+    struct bytes plain;
+    const char *place;
+
+    TRY(sealed_place(ctx, &stored->tenant_id, PLACE_DATA_KEY, &stored->id, &place));
+    TRY(secret_open(ctx, with, &stored->sealed, place, &plain));
+    if (plain.size != SECRET_KEY_SIZE)
+        return fail_internal(ctx, ERR_INTERNAL, "the stored key %s has a bad size", stored->kid);
+    *ret_key = plain.data;
+    return ERR_OK;
+}
+
+/* Ids of MAC keys are 1, 2, 3 …; 0 when the kid is none of a MAC key. */
+static uint32_t mac_id(const char *kid)
+{
+    const size_t prefix = sizeof MAC_KID_PREFIX - 1;
+    uint32_t id = 0;
+
+    if (strncmp(kid, MAC_KID_PREFIX, prefix) != 0)
+        return 0;
+    for (const char *at = kid + prefix; *at != '\0'; at++) {
+        if (*at < '0' || *at > '9' || id > UINT32_MAX / 10 - 1)
+            return 0;
+        id = id * 10 + (uint32_t)(*at - '0');
+    }
+    return id;
+}
+
+/* A higher id is a newer key and goes first: it makes what is new. */
+static void add_mac(struct key_set *set, uint32_t id, const uint8_t *key)
+{
+    size_t at = set->mac_count;
+
+    if (at == KEY_SET_MAX && set->macs[at - 1].id > id)
+        return;
+    if (at == KEY_SET_MAX)
+        at--;
+    else
+        set->mac_count++;
+    for (; at > 0 && set->macs[at - 1].id < id; at--)
+        set->macs[at] = set->macs[at - 1];
+    set->macs[at].id = id;
+    memcpy(set->macs[at].key, key, SECRET_KEY_SIZE);
+}
+
+static enum err open_macs(struct ctx *ctx, const struct list *stored, struct key_set *set,
+                          const uint8_t **ret_data_key)
+{
+    const struct data_key *keys = stored->items;
+    const uint8_t *data_key = NULL;
+
+    for (size_t i = 0; i < stored->count && data_key == NULL; i++)
+        if (strcmp(keys[i].kid, DATA_KID) == 0)
+            TRY(open_data_key(ctx, app_config(ctx->app)->master_key_bytes, &keys[i], &data_key));
+    if (data_key == NULL)
+        return ERR_NOT_FOUND;
+    for (size_t i = 0; i < stored->count; i++) {
+        const uint32_t id = mac_id(keys[i].kid);
+        const uint8_t *mac;
+
+        if (id == 0)
+            continue;
+        TRY(open_data_key(ctx, data_key, &keys[i], &mac));
+        add_mac(set, id, mac);
+    }
+    *ret_data_key = data_key;
+    return set->mac_count > 0 ? ERR_OK : ERR_NOT_FOUND;
+}
+
+/* What the loading of one set works with: temporary memory, and the snapshot that keeps the result. */
+struct opening {
+    struct ctx *temporary;
+    struct ctx *snapshot;
+    const uint8_t *data_key;
+    struct key_set *set;
+};
+
+static void free_signing_key(void *key)
+{
+    jws_key_free(key);
+}
+
+static enum err open_signing_key(const struct opening *open, const struct signing_key *stored)
+{
+    struct key_set *set = open->set;
+    const size_t at = set->signing_count;
+    struct jws_key *key;
+    struct bytes der;
+    const char *place;
+
+    TRY(sealed_place(open->temporary, &stored->tenant_id, PLACE_SIGNING_KEY, &stored->id, &place));
+    TRY(secret_open(open->temporary, open->data_key, &stored->private_sealed, place, &der));
+    TRY(jws_key_parse(open->temporary, JWS_ES256, stored->kid, &der, &key));
+    TRY(snapshot_on_free(open->snapshot, free_signing_key, key));
+    set->signing[at] = key;
+    set->public_jwks[at].size = stored->public_jwk.size;
+    set->public_jwks[at].data = arena_memdup(open->snapshot->arena, stored->public_jwk.data,
+                                             stored->public_jwk.size);
+    if (set->public_jwks[at].data == NULL)
+        return fail_internal(open->temporary, ERR_MEMORY, "no memory for a key set");
+    set->signing_count++;
+    return ERR_OK;
+}
+
+/* The current key first, then the others, newest first. */
+static int by_use(const void *left, const void *right)
+{
+    const struct signing_key *a = left, *b = right;
+    const bool a_current = strcmp(a->state, "current") == 0;
+    const bool b_current = strcmp(b->state, "current") == 0;
+
+    if (a_current != b_current)
+        return a_current ? -1 : 1;
+    return (a->created_at < b->created_at) - (a->created_at > b->created_at);
+}
+
+static enum err open_signing_keys(const struct opening *open, const struct list *stored)
+{
+    struct signing_key *keys = stored->items;
+    const int64_t now = clock_now_ms();
+
+    if (stored->count == 0)
+        return ERR_NOT_FOUND;
+    qsort(keys, stored->count, sizeof *keys, by_use);
+    for (size_t i = 0; i < stored->count && open->set->signing_count < KEY_SET_MAX; i++) {
+        const bool ended = keys[i].expires_at > 0 && keys[i].expires_at <= now;
+
+        if (!ended && strcmp(keys[i].alg, jws_alg_name(JWS_ES256)) == 0)
+            TRY(open_signing_key(open, &keys[i]));
+    }
+    return open->set->signing_count > 0 ? ERR_OK : ERR_NOT_FOUND;
+}
+
+/* ---- the published set ---- */
+
+static void write_jwk(struct buf *out, const struct bytes *jwk)
+{
+    bson_t document;
+    bson_iter_t member;
+    bool first = true;
+
+    buf_putc(out, '{');
+    if (!bson_init_static(&document, jwk->data, jwk->size) || !bson_iter_init(&member, &document)) {
+        out->failed = true;
+        return;
+    }
+    while (bson_iter_next(&member)) {
+        uint32_t length = 0;
+
+        if (!BSON_ITER_HOLDS_UTF8(&member))
+            continue;
+
+        const char *text = bson_iter_utf8(&member, &length);
+
+        if (!first)
+            buf_putc(out, ',');
+        first = false;
+        buf_json_string(out, bson_iter_key(&member), bson_iter_key_len(&member));
+        buf_putc(out, ':');
+        buf_json_string(out, text, length);
+    }
+    buf_putc(out, '}');
+}
+
+static enum err write_jwks(const struct opening *open)
+{
+    struct key_set *set = open->set;
+    struct buf out;
+
+    buf_init(&out, open->temporary->arena, JWKS_MAX_TEXT);
+    buf_puts(&out, "{\"keys\":[");
+    for (size_t i = 0; i < set->signing_count; i++) {
+        if (i > 0)
+            buf_putc(&out, ',');
+        write_jwk(&out, &set->public_jwks[i]);
+    }
+    buf_puts(&out, "]}");
+
+    const char *text = buf_text(&out);
+
+    set->jwks_json = text != NULL ? arena_strdup(open->snapshot->arena, text) : NULL;
+    return set->jwks_json != NULL
+               ? ERR_OK
+               : fail_internal(open->temporary, ERR_MEMORY, "no memory for a key set");
+}
+
+/* ---- through the cache ---- */
+
+static enum err load_set(struct opening *open)
+{
+    struct list data_keys, signing_keys;
+    const struct db_find all = {.limit = 4 * KEY_SET_MAX};
+
+    TRY(db_find_many(open->temporary, &data_key_schema, &all, &data_keys));
+    TRY(db_find_many(open->temporary, &signing_key_schema, &all, &signing_keys));
+    TRY(open_macs(open->temporary, &data_keys, open->set, &open->data_key));
+    TRY(open_signing_keys(open, &signing_keys));
+    return write_jwks(open);
+}
+
+enum err keys_load(struct ctx *ctx, const void *key, size_t key_size, const void **ret_data)
+{
+    struct key_set *set = ARENA_NEW(ctx->arena, struct key_set);
+    struct arena arena;
+    struct ctx temporary = *ctx;
+    struct opening open = {.temporary = &temporary, .snapshot = ctx, .set = set};
+
+    if (set == NULL || key_size != sizeof set->tenant_id)
+        return fail_internal(ctx, ERR_MEMORY, "no memory for a key set");
+    memcpy(&set->tenant_id, key, key_size);
+    /* Opened private keys pass through memory that is wiped at once, not when the snapshot goes. */
+    arena_init(&arena, LOAD_LIMIT);
+    temporary.arena = &arena;
+    temporary.tenant = NULL;
+    temporary.tenant_id = set->tenant_id;
+
+    const enum err code = load_set(&open);
+
+    ctx->db_calls = temporary.db_calls;
+    if (code != ERR_OK && temporary.failure.internal != NULL)
+        fail_internal(ctx, code, "%s", temporary.failure.internal);
+    arena_clear(&arena);
+    *ret_data = set;
+    return code;
+}
+
+enum err keys_get_for(struct ctx *ctx, const struct uuid *tenant_id,
+                      const struct key_set **ret_keys)
+{
+    const void *data;
+
+    TRY(cache_get(ctx->app->keys, ctx, tenant_id, sizeof *tenant_id, &data));
+    *ret_keys = data;
+    return ERR_OK;
+}
+
+enum err keys_get(struct ctx *ctx, const struct key_set **ret_keys)
+{
+    return keys_get_for(ctx, &ctx->tenant_id, ret_keys);
+}
+
+const struct jws_key *key_set_find(const struct key_set *keys, const char *kid)
+{
+    for (size_t i = 0; kid != NULL && i < keys->signing_count; i++)
+        if (strcmp(jws_key_kid(keys->signing[i]), kid) == 0)
+            return keys->signing[i];
+    return NULL;
+}
+
+const struct mac_key *key_set_mac(const struct key_set *keys, uint32_t id)
+{
+    for (size_t i = 0; i < keys->mac_count; i++)
+        if (keys->macs[i].id == id)
+            return &keys->macs[i];
+    return NULL;
+}
