@@ -1,0 +1,241 @@
+"""Fixtures of the black-box tests: one MongoDB per run, instances shared per worker.
+
+`service` is the instance that most tests share; a test that needs other settings, or that breaks
+things, starts its own with `start_instance`. When the run ends, every instance must end with 0 and
+without a sanitizer's report, and when the whole suite ran, every row of the API description must have
+been answered with success at least once.
+"""
+import os
+import sys
+
+import pytest
+
+sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+
+# pylint: disable=wrong-import-position
+from support.api import Api  # noqa: E402
+from support.contract import Contract  # noqa: E402
+from support.instance import Instance  # noqa: E402
+from support.mongo import Mongo, OwnMongo  # noqa: E402
+from support.world import World, unique  # noqa: E402
+
+#: Cheap to compute, for instances whose subject is not the hash.
+FAST_HASH = {"password": {"scheme": "argon2id"}}
+
+
+# -- the run -----------------------------------------------------------------------------------
+
+
+def is_worker(config):
+    return hasattr(config, "workerinput")
+
+
+def pytest_configure(config):
+    """The process that starts the workers brings the database, so that they share one."""
+    config.rows_hit = {}
+    config.rows_known = set()
+    config.own_mongo = None
+    if not is_worker(config) and not config.option.collectonly \
+            and not os.environ.get("TEST_MONGODB_URI"):
+        config.own_mongo = OwnMongo()
+        os.environ["TEST_MONGODB_URI"] = config.own_mongo.uri
+
+
+def pytest_unconfigure(config):
+    if getattr(config, "own_mongo", None) is not None:
+        config.own_mongo.close()
+        del os.environ["TEST_MONGODB_URI"]
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config, log):
+    """A file stays on one worker: what its tests share is made once."""
+    from xdist.scheduler import LoadFileScheduling
+    return LoadFileScheduling(config, log)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node):
+    output = getattr(node, "workeroutput", {})
+    node.config.rows_known |= set(output.get("rows_known", ()))
+    for name, count in output.get("rows_hit", {}).items():
+        node.config.rows_hit[name] = node.config.rows_hit.get(name, 0) + count
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_sessionfinish(session):
+    config = session.config
+    if is_worker(config):
+        config.workeroutput["rows_known"] = sorted(config.rows_known)
+        config.workeroutput["rows_hit"] = config.rows_hit
+        return
+    if not whole_suite(config) or not config.rows_known:
+        return
+    missed = sorted(config.rows_known - set(config.rows_hit))
+    report_rows(config, missed)
+    if missed:
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
+def whole_suite(config):
+    """Whether nothing was selected: only then can a row that nobody hit be held against the run."""
+    here = os.path.dirname(os.path.abspath(__file__))
+    asked = [os.path.abspath(argument) for argument in config.args]
+    return asked == [here] and not config.option.keyword and not config.option.markexpr \
+        and not config.option.lf
+
+
+def report_rows(config, missed):
+    """One more result of the run, in every report of it: were all rows hit?"""
+    text = "no test got a successful answer from: " + ", ".join(missed) if missed else None
+    nodeid = "tests/api/test_answers.py::test_every_row_was_answered_with_success"
+    config.hook.pytest_runtest_logreport(report=pytest.TestReport(
+        nodeid=nodeid, location=("tests/api/test_answers.py", 0, "test_every_row"), keywords={},
+        outcome="failed" if missed else "passed", longrepr=text, when="call"))
+
+
+# -- MongoDB and instances ---------------------------------------------------------------------
+
+
+@pytest.fixture(scope="session")
+def mongo():
+    server = Mongo(os.environ["TEST_MONGODB_URI"])
+    yield server
+    server.close()
+
+
+@pytest.fixture(scope="session")
+def instances(mongo, request):
+    """start(overrides=None, database=None, …) -> Instance; all are stopped at the end of the run."""
+    running, databases = [], set()
+
+    def start(overrides=None, database=None, server=None, wait=True, **options):
+        server = server or mongo
+        database = database or unique("test_api_")
+        databases.add((server, database))
+        instance = Instance(server, database, overrides, **options)
+        running.append(instance)
+        instance.start(wait)
+        return instance
+
+    yield start
+    problems = []
+    for instance in running:
+        try:
+            instance.close()
+        except AssertionError as error:
+            problems.append(str(error))
+    for server, database in databases:
+        if server is mongo:
+            server.drop(database)
+    assert not problems, "\n\n".join(problems)
+
+
+@pytest.fixture
+def start_instance(instances):
+    """Like `instances`, for one test: its instances are stopped, and checked, when it ends."""
+    mine = []
+
+    def start(*args, **options):
+        mine.append(instances(*args, **options))
+        return mine[-1]
+
+    yield start
+    problems = [problem for instance in mine for problem in instance.stop()]
+    assert not problems, "\n".join(problems)
+
+
+@pytest.fixture(scope="session")
+def connect(request):
+    """connect(instance) -> Api whose answers are all checked and counted."""
+    opened, contracts = [], {}
+
+    def make(instance, **options):
+        key = id(instance)
+        if key not in contracts:
+            plain = Api(instance)
+            contracts[key] = Contract(plain.get("/openapi.json").json())
+            plain.close()
+        opened.append(Api(instance, contracts[key], **options))
+        return opened[-1]
+
+    yield make
+    for api in opened:
+        api.close()
+    config = request.config
+    for contract in contracts.values():
+        config.rows_known |= {row.name for row in contract.rows if countable(row)}
+        for name, count in contract.hits.items():
+            config.rows_hit[name] = config.rows_hit.get(name, 0) + count
+
+
+def countable(row):
+    """Pages are the browser suite's; /metrics has its own listener."""
+    return not row.hidden and not row.facts.get("internal")
+
+
+# -- what most tests share ---------------------------------------------------------------------
+
+
+@pytest.fixture(scope="session")
+def service(instances):
+    return instances()
+
+
+@pytest.fixture(scope="session")
+def api(service, connect):
+    return connect(service)
+
+
+@pytest.fixture(scope="session")
+def contract(api):
+    return api.contract
+
+
+@pytest.fixture(scope="session")
+def world(api):
+    return World(api)
+
+
+@pytest.fixture(scope="session")
+def acme(world):
+    return world.tenant(slug="acme", name="Acme Corporation")
+
+
+@pytest.fixture(scope="session")
+def other(world):
+    return world.tenant(slug="other", name="Other & Söhne")
+
+
+@pytest.fixture(scope="session")
+def keyed(world):
+    """A tenant with an access key and an owner."""
+    return world.key_tenant()
+
+
+@pytest.fixture(scope="session")
+def keyed_other(world):
+    return world.key_tenant()
+
+
+@pytest.fixture(scope="session")
+def anna(world, acme):
+    """A user of acme for tests that only read, or change what no other test looks at."""
+    return world.user(acme, name="Anna")
+
+
+@pytest.fixture(scope="session")
+def pair(instances, connect):
+    """Two instances of one installation: (first Api, second Api)."""
+    first = instances(FAST_HASH)
+    second = instances(FAST_HASH, database=first.database_name,
+                       master_key=first.settings()["master_key"])
+    return connect(first), connect(second)
+
+
+@pytest.fixture(scope="session")
+def own_mongo():
+    """A mongod that a test may pause, kill and make fail."""
+    server = OwnMongo()
+    yield server
+    server.close()
