@@ -8,6 +8,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#define LIMIT_SUBJECT_MAX 32
+
 struct limiter;
 
 enum limit_class {
@@ -19,6 +21,7 @@ enum limit_class {
     LIMIT_PLATFORM_CREATE,
     LIMIT_TENANT,        /* requests of a tenant, by plan */
     LIMIT_KEY,           /* requests of an access key, by plan */
+    LIMIT_AUDIT,         /* repeated refusals that are audited once a minute */
 };
 
 struct limit_rule {
@@ -39,3 +42,6 @@ void limiter_free(struct limiter *limiter);
 void limit_take(struct limiter *limiter, enum limit_class class, const void *subject,
                 size_t subject_size, const struct limit_rule *rule,
                 struct limit_result *ret_result);
+/* Gives back what one limit_take charged: the request turned out not to count here. */
+void limit_refund(struct limiter *limiter, enum limit_class class, const void *subject,
+                  size_t subject_size, const struct limit_rule *rule);

@@ -1,0 +1,21 @@
+/* Tenants: registration, public information, lists, figures, settings, and what hints were seen. */
+#pragma once
+
+#include "app/http.h"
+
+extern const struct schema tenant_register_input_schema;
+extern const struct schema tenant_registered_schema;
+extern const struct schema tenant_info_schema;
+extern const struct schema tenant_list_schema;
+extern const struct schema tenant_stats_schema;
+extern const struct schema tenant_resolve_schema;
+extern const struct schema settings_input_schema;
+extern const struct schema settings_schema;
+
+enum err handle_tenant_register(struct request *req, struct response *res);
+enum err handle_tenant_info(struct request *req, struct response *res);
+enum err handle_tenant_list(struct request *req, struct response *res);
+enum err handle_tenant_stats(struct request *req, struct response *res);
+enum err handle_tenant_resolve(struct request *req, struct response *res);
+enum err handle_settings_get(struct request *req, struct response *res);
+enum err handle_settings_put(struct request *req, struct response *res);
