@@ -24,7 +24,7 @@ void ctx_clear(struct ctx *ctx)
 void ctx_set_tenant(struct ctx *ctx, const struct tenant *tenant, const struct uuid *tenant_id)
 {
     ctx->tenant = tenant;
-    ctx->tenant_id = *tenant_id;
+    ctx->tenant_id = tenant_id != NULL ? *tenant_id : (struct uuid){0};
 }
 
 int64_t ctx_remaining(const struct ctx *ctx, int64_t cap)

@@ -64,7 +64,7 @@ void ctx_init(struct ctx *ctx, struct app *app, struct arena *arena);
 /* Releases what the ctx holds (cache snapshots). The arena stays the caller's. */
 void ctx_clear(struct ctx *ctx);
 /* Makes a tenant the ctx's own; the snapshot must be held by the ctx (cache_get) or outlive it. The id
- * is given apart because this layer does not know the struct. */
+ * is given apart because this layer does not know the struct. NULL, NULL: none. */
 void ctx_set_tenant(struct ctx *ctx, const struct tenant *tenant, const struct uuid *tenant_id);
 
 /* Milliseconds until the deadline, at least 1 when there is none left, at most cap. */

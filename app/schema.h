@@ -67,7 +67,8 @@ struct list {
 
 struct schema;
 
-/* A further check of a decoded string; returns NULL when fine, else what is wrong and what is allowed. */
+/* A further check of a decoded string: NULL when fine, else what is allowed, in words that follow the
+ * field's name: "must be one e-mail address…". */
 typedef const char *(*field_check_fn)(const char *text);
 
 struct field {
@@ -126,12 +127,14 @@ struct schema {
 enum decode_mode {
     DECODE_INPUT = 1, /* request body or form: unknown members ignored, READONLY ignored */
     DECODE_PATCH,     /* merge patch: unknown refused (ERR_UNKNOWN_FIELD), only F_PATCH taken
-                         (others ERR_READONLY_FIELD), null only with F_NULL_CLEARS, required not checked */
+                         (others ERR_READONLY_FIELD), null only with F_NULL_CLEARS, required not checked.
+                         FT_DOC is only checked to be an object: document_merge takes the value */
     DECODE_CONFIG,    /* YAML: unknown refused, error texts carry "line N" */
 };
 
 /* Decodes and checks. On error nothing of *ret is meaningful; ctx->failure names the field (for
- * missing required members all of them, in failure.required). Wrong types, lengths, closed lists and
+ * missing required members all of them, in failure.required). null counts as absent, except in a patch.
+ * INTERNAL and BYTES fields are never taken from JSON. value may be NULL: no members. Wrong types, lengths, closed lists and
  * ranges each get a sentence that says what is allowed. Fields of struct not in the input keep what
  * *ret held before (callers zero it or fill defaults). */
 CHECKED enum err schema_decode(struct ctx *ctx, const struct schema *schema,
@@ -153,7 +156,8 @@ CHECKED enum err schema_from_bson(struct ctx *ctx, const struct schema *schema, 
 
 /* --- out --- */
 
-/* The JSON object with what may leave (no SECRET, INTERNAL, WRITE_ONLY). Written as text directly. */
+/* The JSON object with what may leave (no SECRET, INTERNAL, WRITE_ONLY). Written as text directly. Lists
+ * and documents that are REQUIRED are there also when absent, like those that are ALWAYS. */
 void schema_to_json(const struct schema *schema, const void *struct_ptr, struct buf *out);
 /* Shows secrets as "********": print-config. YAML text with 2 blanks of indentation. */
 void schema_to_yaml_masked(const struct schema *schema, const void *struct_ptr, struct buf *out);
