@@ -1,0 +1,256 @@
+/*
+ * Two threads: one takes the lease and beats, so that nothing slow can hold up the heartbeat; the other
+ * does the chores while this instance holds the lease.
+ */
+#include "app/housekeeping.h"
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "app/app.h"
+#include "app/bson_auto.h"
+#include "app/clock.h"
+#include "app/db.h"
+#include "app/lease.h"
+#include "app/log.h"
+#include "models/tenant.h"
+
+#define LEASE_NAME "housekeeping"
+#define LEASE_MS 2000
+#define RENEW_MS 1000
+#define BEAT_MS 250
+#define BEAT_DOCUMENT "heartbeat"
+#define BEAT_KEPT_MS INT64_C(86400000) /* the collection's TTL must not take it away between two beats */
+#define CHORE_MS 1000
+#define EXPIRED_EVERY_MS 10000
+#define RECOUNT_EVERY_MS 600000
+#define WORK_MS 2000 /* time budget of one beat or one chore */
+#define ARENA_LIMIT ((size_t)1024 * 1024)
+#define SLUG_SIZE 64
+
+struct housekeeping {
+    struct app *app;
+    pthread_t beating, working;
+    bool beating_started, working_started;
+    _Atomic bool holder;
+    pthread_mutex_t lock;
+    pthread_cond_t stop;
+    bool stopping; /* under lock */
+    /* The beating thread's. */
+    int64_t renew_at;
+    /* The working thread's. */
+    int64_t expired_at, recount_at;
+    char recounted[SLUG_SIZE]; /* the tenant counted last; "" = begin with the first */
+};
+
+/* True when it is time to stop; waits so long for it. */
+static bool stopping(struct housekeeping *keeping, int64_t wait_ms)
+{
+    const int64_t until = clock_monotonic_ms() + wait_ms;
+    const struct timespec at = {
+        .tv_sec = until / 1000,
+        .tv_nsec = until % 1000 * 1000000,
+    };
+    int waited = 0;
+
+    pthread_mutex_lock(&keeping->lock);
+    while (wait_ms > 0 && !keeping->stopping && waited == 0)
+        waited = pthread_cond_timedwait(&keeping->stop, &keeping->lock, &at);
+
+    const bool stop = keeping->stopping;
+
+    pthread_mutex_unlock(&keeping->lock);
+    return stop;
+}
+
+typedef enum err (*work_fn)(struct housekeeping *keeping, struct ctx *ctx);
+
+/* Runs one piece of work with a ctx of its own. */
+static enum err run(struct housekeeping *keeping, work_fn work)
+{
+    struct arena arena;
+    struct ctx ctx;
+
+    arena_init(&arena, ARENA_LIMIT);
+    ctx_init(&ctx, keeping->app, &arena);
+    ctx.deadline = clock_monotonic_ms() + WORK_MS;
+
+    const enum err code = work(keeping, &ctx);
+
+    if (code != ERR_OK && code != ERR_CONFLICT && code != ERR_NOT_FOUND)
+        log_event(LOG_DEBUG, "housekeeping", "error", error_info(code)->code, "detail",
+                  ctx.failure.internal, NULL);
+    ctx_clear(&ctx);
+    arena_clear(&arena);
+    return code;
+}
+
+/* ---- lease and heartbeat ---- */
+
+static enum err take_lease(struct housekeeping *keeping, struct ctx *ctx)
+{
+    int64_t fence = 0;
+
+    return lease_take(ctx, LEASE_NAME, &keeping->app->instance_id, LEASE_MS, &fence);
+}
+
+static enum err give_lease(struct housekeeping *keeping, struct ctx *ctx)
+{
+    return lease_release(ctx, LEASE_NAME, &keeping->app->instance_id);
+}
+
+static enum err beat(struct housekeeping *keeping, struct ctx *ctx)
+{
+    AUTO(bson_destroy) bson_t *filter = BCON_NEW("_id", BCON_UTF8(BEAT_DOCUMENT));
+    AUTO(bson_destroy) bson_t *update = bson_new();
+    const struct db_change change = {.filter = filter, .update = update, .upsert = true};
+    struct lease written;
+    bson_t set;
+
+    /* fence changes with each beat: an update that changes nothing makes no event. */
+    if (!BSON_APPEND_DOCUMENT_BEGIN(update, "$set", &set) ||
+        !bson_append_binary(&set, "holder", -1, BSON_SUBTYPE_UUID,
+                            keeping->app->instance_id.bytes, 16) ||
+        !BSON_APPEND_DATE_TIME(&set, "expires_at", clock_now_ms() + BEAT_KEPT_MS) ||
+        !bson_append_document_end(update, &set) ||
+        !BSON_APPEND_DOCUMENT_BEGIN(update, "$inc", &set) ||
+        !BSON_APPEND_INT64(&set, "fence", 1) || !bson_append_document_end(update, &set))
+        return fail_internal(ctx, ERR_MEMORY, "no memory for the heartbeat");
+    return db_find_and_update(ctx, &lease_schema, &change, &written);
+}
+
+static void lead_or_wait(struct housekeeping *keeping)
+{
+    const int64_t now = clock_monotonic_ms();
+
+    if (now >= keeping->renew_at) {
+        atomic_store(&keeping->holder, run(keeping, take_lease) == ERR_OK);
+        keeping->renew_at = now + RENEW_MS;
+    }
+    if (atomic_load(&keeping->holder))
+        (void)run(keeping, beat);
+}
+
+static void *beating_thread(void *arg)
+{
+    struct housekeeping *keeping = arg;
+
+    while (!stopping(keeping, 0)) {
+        const int64_t started = clock_monotonic_ms();
+
+        lead_or_wait(keeping);
+
+        const int64_t left = started + BEAT_MS - clock_monotonic_ms();
+
+        if (stopping(keeping, left > 0 ? left : 0))
+            break;
+    }
+    /* So that another instance need not wait for the lease's end. */
+    if (atomic_exchange(&keeping->holder, false))
+        (void)run(keeping, give_lease);
+    return NULL;
+}
+
+/* ---- chores ---- */
+
+static enum err remove_expired(struct housekeeping *keeping, struct ctx *ctx)
+{
+    int64_t removed = 0;
+
+    (void)keeping;
+    ctx->deadline = 0; /* dropping a collection may take longer; nobody waits for it */
+    TRY(tenant_remove_expired(ctx, &removed));
+    if (removed > 0)
+        log_message(LOG_INFO, "tenants.expired", "%lld unfinished tenants were removed",
+                    (long long)removed);
+    return ERR_OK;
+}
+
+/* The next tenant in order of slug: one at a time, so that no round ever walks all of them at once. */
+static enum err recount_next(struct housekeeping *keeping, struct ctx *ctx)
+{
+    const char *after = keeping->recounted[0] != '\0' ? keeping->recounted : NULL;
+    struct list tenants;
+
+    TRY(tenant_list_all(ctx, after, 1, &tenants));
+    if (tenants.count == 0) {
+        keeping->recounted[0] = '\0';
+        keeping->recount_at = clock_monotonic_ms() + RECOUNT_EVERY_MS;
+        return ERR_OK;
+    }
+
+    const struct tenant *tenant = tenants.items;
+
+    if (snprintf(keeping->recounted, sizeof keeping->recounted, "%s", tenant->slug) < 0)
+        return ERR_INTERNAL;
+    if (tenant->status != TENANT_ACTIVE && tenant->status != TENANT_SUSPENDED)
+        return ERR_OK;
+    ctx_set_tenant(ctx, tenant, &tenant->id);
+    return tenant_recount_users(ctx);
+}
+
+static void *working_thread(void *arg)
+{
+    struct housekeeping *keeping = arg;
+
+    keeping->recount_at = clock_monotonic_ms() + RECOUNT_EVERY_MS;
+    while (!stopping(keeping, CHORE_MS)) {
+        const int64_t now = clock_monotonic_ms();
+
+        if (!atomic_load(&keeping->holder))
+            continue;
+        if (now >= keeping->expired_at) {
+            (void)run(keeping, remove_expired);
+            keeping->expired_at = now + EXPIRED_EVERY_MS;
+        }
+        if (now >= keeping->recount_at)
+            (void)run(keeping, recount_next);
+    }
+    return NULL;
+}
+
+/* ---- life ---- */
+
+enum err housekeeping_start(struct app *app, struct housekeeping **ret_housekeeping)
+{
+    struct housekeeping *keeping = calloc(1, sizeof *keeping);
+    pthread_condattr_t monotonic;
+
+    if (keeping == NULL)
+        return ERR_MEMORY;
+    keeping->app = app;
+    pthread_mutex_init(&keeping->lock, NULL);
+    pthread_condattr_init(&monotonic);
+    pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
+    pthread_cond_init(&keeping->stop, &monotonic);
+    pthread_condattr_destroy(&monotonic);
+    keeping->beating_started =
+        pthread_create(&keeping->beating, NULL, beating_thread, keeping) == 0;
+    keeping->working_started =
+        pthread_create(&keeping->working, NULL, working_thread, keeping) == 0;
+    if (!keeping->beating_started || !keeping->working_started) {
+        housekeeping_stop(keeping);
+        return ERR_MEMORY;
+    }
+    *ret_housekeeping = keeping;
+    return ERR_OK;
+}
+
+void housekeeping_stop(struct housekeeping *keeping)
+{
+    if (keeping == NULL)
+        return;
+    pthread_mutex_lock(&keeping->lock);
+    keeping->stopping = true;
+    pthread_cond_broadcast(&keeping->stop);
+    pthread_mutex_unlock(&keeping->lock);
+    if (keeping->beating_started)
+        pthread_join(keeping->beating, NULL);
+    if (keeping->working_started)
+        pthread_join(keeping->working, NULL);
+    pthread_cond_destroy(&keeping->stop);
+    pthread_mutex_destroy(&keeping->lock);
+    free(keeping);
+}
