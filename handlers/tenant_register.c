@@ -138,7 +138,14 @@ static enum err check_domain(struct request *req, const char *domain)
     if (strstr(config->server.public_url, domain) != NULL)
         return fail(&req->ctx, ERR_DOMAIN_NOT_ALLOWED, "domain",
                     "%s is this service's own address.", domain);
-    return ERR_OK;
+
+    const struct tenant *holder = NULL;
+    const enum err held = tenant_get_by_domain(&req->ctx, domain, &holder);
+
+    if (held == ERR_OK)
+        return fail(&req->ctx, ERR_DOMAIN_TAKEN, "domain", "%s is another tenant's.", domain);
+    fail_clear(&req->ctx);
+    return held == ERR_TENANT_NOT_FOUND ? ERR_OK : held;
 }
 
 static enum err check(struct request *req, const struct tenant_register_input *in)

@@ -203,7 +203,9 @@ static enum err try_session(struct request *req)
             return use_session(req, cookie);
     }
     TRY(scan_sessions(req, &count, &cookie));
-    if (count == 0 || (req->route->flags & ROUTE_PAGE) != 0)
+    if (count == 0)
+        return ERR_UNAUTHENTICATED;
+    if ((req->route->flags & ROUTE_PAGE) != 0 && (req->ctx.tenant != NULL || count > 1))
         return ERR_UNAUTHENTICATED;
     if (req->ctx.tenant == NULL && count > 1)
         return fail(&req->ctx, ERR_NO_TENANT, NULL,

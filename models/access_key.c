@@ -121,6 +121,34 @@ enum err access_key_load(struct ctx *ctx, const void *key, size_t size, const vo
     return found;
 }
 
+static enum err get(struct ctx *ctx, const uint8_t cache_key[32],
+                    const struct access_key **ret_key)
+{
+    const void *data = NULL;
+    const enum err found = cache_get(ctx->app->access_keys, ctx, cache_key, 32, &data);
+
+    if (found == ERR_NOT_FOUND)
+        return ERR_BAD_KEY;
+    TRY(found);
+    *ret_key = data;
+    return ERR_OK;
+}
+
+static bool is_live(const struct access_key *key)
+{
+    return key->revoked_at == 0 && (key->expires_at == 0 || key->expires_at > clock_now_ms());
+}
+
+enum err access_key_find(struct ctx *ctx, const struct uuid *id, const struct access_key **ret_key)
+{
+    uint8_t cache_key[32];
+
+    memcpy(cache_key, ctx->tenant_id.bytes, 16);
+    memcpy(cache_key + 16, id->bytes, 16);
+    TRY(get(ctx, cache_key, ret_key));
+    return is_live(*ret_key) ? ERR_OK : ERR_BAD_KEY;
+}
+
 /* Form and checksum; fills the cache's key (tenant and id). */
 static bool parse(const char *text, uint8_t ret_cache_key[32])
 {
@@ -144,23 +172,15 @@ static bool parse(const char *text, uint8_t ret_cache_key[32])
 enum err access_key_verify(struct ctx *ctx, const char *text, const struct access_key **ret_key)
 {
     uint8_t cache_key[32], digest[SHA256_SIZE];
-    const void *data = NULL;
+    const struct access_key *key = NULL;
 
     if (!parse(text, cache_key))
         return fail(ctx, ERR_BAD_KEY, NULL, "The access key is not valid: it is mistyped or cut.");
-
-    const enum err found = cache_get(ctx->app->access_keys, ctx, cache_key, sizeof cache_key, &data);
-
-    if (found == ERR_NOT_FOUND)
-        return ERR_BAD_KEY;
-    TRY(found);
-
-    const struct access_key *key = data;
-
+    TRY(get(ctx, cache_key, &key));
     secret_sha256(text, KEY_LENGTH, digest);
     if (key->hash.size != sizeof digest || !secret_equal(digest, key->hash.data, sizeof digest))
         return ERR_BAD_KEY;
-    if (key->revoked_at != 0 || (key->expires_at != 0 && key->expires_at <= clock_now_ms()))
+    if (!is_live(key))
         return ERR_BAD_KEY;
     *ret_key = key;
     return ERR_OK;

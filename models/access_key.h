@@ -30,6 +30,9 @@ CHECKED enum err access_key_insert(struct ctx *ctx, const struct access_key *key
 /* ERR_BAD_KEY. Through app->access_keys; the caller compares tenants. */
 CHECKED enum err access_key_verify(struct ctx *ctx, const char *text,
                                    const struct access_key **ret_key);
+/* A live key of the ctx's tenant by its id. ERR_BAD_KEY. */
+CHECKED enum err access_key_find(struct ctx *ctx, const struct uuid *id,
+                                 const struct access_key **ret_key);
 /* Replaces key by a new one with the same label and scopes; the old one ends at once. */
 CHECKED enum err access_key_rotate(struct ctx *ctx, const struct access_key *old_key,
                                    struct access_key *ret_key, const char **ret_text);

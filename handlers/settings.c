@@ -1,0 +1,94 @@
+/* GET and PUT /tenants/settings: partial, null gives a setting back to the configuration. */
+#include "app/app.h"
+#include "handlers/tenants.h"
+#include "models/tenant.h"
+
+struct settings_answer {
+    const char *message;
+    struct tenant_settings settings;
+    int plan;
+    int64_t max_users;
+};
+
+struct settings_input {
+    struct tenant_settings settings;
+};
+
+/* clang-format off */
+static const struct field settings_input_fields[] = {
+    FIELD_OBJECT(struct settings_input, settings, "settings", F_REQUIRED | F_PATCH, &tenant_settings_schema),
+};
+const struct schema settings_input_schema = {
+    .name = "settings_input", .size = sizeof(struct settings_input), SCHEMA_FIELDS(settings_input_fields),
+};
+static const struct field settings_fields[] = {
+    FIELD_STR(struct settings_answer, message, "message", F_NONE, 1, 200),
+    FIELD_OBJECT(struct settings_answer, settings, "settings", F_REQUIRED, &tenant_settings_schema, .doc = "With the values in force."),
+    FIELD_ENUM(struct settings_answer, plan, "plan", F_REQUIRED, plan_names),
+    FIELD_INT(struct settings_answer, max_users, "max_users", F_REQUIRED, 0, INT64_MAX, .doc = "0 = unlimited."),
+};
+const struct schema settings_schema = {
+    .name = "settings", .size = sizeof(struct settings_answer), SCHEMA_FIELDS(settings_fields),
+};
+/* clang-format on */
+
+static enum err answer(struct request *req, struct response *res, const char *message)
+{
+    const struct ctx *ctx = &req->ctx;
+    const struct settings_answer answer = {
+        .message = message,
+        .settings = {.access_token_ttl = tenant_access_ttl(ctx),
+                     .refresh_token_ttl = tenant_refresh_ttl(ctx),
+                     .refresh_token_max_ttl = tenant_refresh_max_ttl(ctx),
+                     .session_ttl = tenant_session_ttl(ctx),
+                     .refresh_grace = tenant_refresh_grace(ctx, false),
+                     .has_access_token_ttl = true,
+                     .has_refresh_token_ttl = true,
+                     .has_refresh_token_max_ttl = true,
+                     .has_session_ttl = true,
+                     .has_refresh_grace = true},
+        .plan = ctx->tenant->plan,
+        .max_users = tenant_max_users(ctx),
+    };
+
+    return respond(req, res, 200, &answer);
+}
+
+enum err handle_settings_get(struct request *req, struct response *res)
+{
+    return answer(req, res, NULL);
+}
+
+static enum err check_minimum(struct ctx *ctx, const char *name, bool given, int64_t seconds)
+{
+    if (!given || seconds >= 60 || app_is_development(ctx->app))
+        return ERR_OK;
+    return fail(ctx, ERR_VALIDATION, name, "%s must be at least 60 seconds.", name);
+}
+
+static enum err check(struct ctx *ctx, const struct tenant_settings *s)
+{
+    TRY(check_minimum(ctx, "access_token_ttl", s->has_access_token_ttl, s->access_token_ttl));
+    TRY(check_minimum(ctx, "refresh_token_ttl", s->has_refresh_token_ttl, s->refresh_token_ttl));
+    TRY(check_minimum(ctx, "refresh_token_max_ttl", s->has_refresh_token_max_ttl,
+                      s->refresh_token_max_ttl));
+    return check_minimum(ctx, "session_ttl", s->has_session_ttl, s->session_ttl);
+}
+
+enum err handle_settings_put(struct request *req, struct response *res)
+{
+    const struct value *given = value_get(req->input, "settings");
+    struct tenant_settings settings = {0};
+    struct tenant *tenant = ARENA_NEW(req->ctx.arena, struct tenant);
+
+    if (tenant == NULL)
+        return ERR_MEMORY;
+    if (given == NULL || given->type != VALUE_OBJECT)
+        return fail(&req->ctx, ERR_VALIDATION, "settings", "Missing: settings, an object.");
+    TRY(schema_decode(&req->ctx, &tenant_settings_schema, given, DECODE_PATCH, &settings));
+    TRY(check(&req->ctx, &settings));
+    TRY(tenant_settings_update(&req->ctx, &settings,
+                               schema_present(&tenant_settings_schema, given), tenant));
+    ctx_set_tenant(&req->ctx, tenant, &tenant->id);
+    return answer(req, res, "Settings saved");
+}
