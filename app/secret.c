@@ -66,6 +66,10 @@ int64_t base64url_decode(const char *text, size_t length, void *ret_bytes, size_
 {
     size_t size = 0;
 
+    /* libsodium 1.0.18 takes bytes from 0x80 on for letters where char is signed. */
+    for (size_t i = 0; i < length; i++)
+        if ((unsigned char)text[i] >= 0x80)
+            return -1;
     /* Without an end pointer libsodium refuses what it cannot read to the last character; unused
      * bits of the last character must be zero. */
     if (sodium_base642bin(ret_bytes, capacity, text, length, NULL, &size, NULL,
