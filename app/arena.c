@@ -1,7 +1,7 @@
 /*
- * Blocks with a bump pointer. The list is newest first; its last block is the first one made, which
- * arena_reset keeps. What is larger than a quarter of a block gets a block of its own, behind the
- * current one, so that the rest of the current one stays in use.
+ * Blocks with a bump pointer, newest first. The head is the one in use and always of standard size:
+ * what is larger than a quarter of that gets a block of its own behind the head. arena_reset keeps the
+ * head.
  */
 #include "app/arena.h"
 
@@ -84,21 +84,20 @@ static void block_wipe(struct arena_block *block)
 
 void arena_reset(struct arena *arena)
 {
-    struct arena_block *block = arena->blocks;
+    struct arena_block *head = arena->blocks;
 
     arena->used = 0;
-    while (block != NULL) {
-        struct arena_block *next = block->next;
+    if (head == NULL)
+        return;
+    while (head->next != NULL) {
+        struct arena_block *block = head->next;
 
+        head->next = block->next;
         block_wipe(block);
-        if (next == NULL) {
-            POISON(block->bytes, block->size);
-            break;
-        }
         free(block);
-        block = next;
     }
-    arena->blocks = block;
+    block_wipe(head);
+    POISON(head->bytes, head->size);
 }
 
 void arena_clear(struct arena *arena)
@@ -139,13 +138,9 @@ static struct arena_block *block_for(struct arena *arena, size_t size)
     if (size > standard / 4) {
         struct arena_block *own = block_new(size);
 
-        /* Behind the current block; before it when that is the first one, which stays last. */
-        if (own != NULL && block->next != NULL) {
+        if (own != NULL) {
             own->next = block->next;
             block->next = own;
-        } else if (own != NULL) {
-            own->next = block;
-            arena->blocks = own;
         }
         return own;
     }

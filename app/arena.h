@@ -19,7 +19,7 @@ struct arena {
 };
 
 void arena_init(struct arena *arena, size_t limit);
-/* Wipes everything; keeps the first block for the next request. */
+/* Wipes everything; keeps one block (16 KiB, less for small limits) for the next request. */
 void arena_reset(struct arena *arena);
 /* Wipes and returns all memory to the system. */
 void arena_clear(struct arena *arena);
