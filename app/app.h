@@ -1,6 +1,6 @@
 /*
- * One running service: everything with the lifetime of the process. Made by main (or a test), passed
- * down through ctx->app. A test can make two.
+ * One running service: everything with the lifetime of the process. Made by main (or a test),
+ * passed down through ctx->app. A test can make two.
  */
 #pragma once
 
@@ -29,11 +29,11 @@ struct app {
     struct db *db;
     struct watch *watch;
     struct revocations *revocations;
-    struct cache *tenants;     /* by 16-byte id -> struct tenant */
-    struct cache *slugs;       /* by slug -> struct tenant */
-    struct cache *domains;     /* by verified domain -> struct tenant */
-    struct cache *keys;        /* by tenant id -> struct key_set (app/keys.h) */
-    struct cache *access_keys; /* by 16-byte tenant id and 16-byte key id -> struct access_key */
+    struct cache *tenants;      /* by 16-byte id -> struct tenant */
+    struct cache *slugs;        /* by slug -> struct tenant */
+    struct cache *domains;      /* by verified domain -> struct tenant */
+    struct cache *keys;         /* by tenant id -> struct key_set (app/keys.h) */
+    struct cache *access_keys;  /* by 16-byte tenant id and 16-byte key id -> struct access_key */
     struct token_cache *tokens; /* verified access tokens */
     struct hash_pool *hashes;
     struct limiter *limiter;
@@ -44,16 +44,16 @@ struct app {
     int64_t started_ms;
     _Atomic bool stopping; /* /ready says 503, answers close */
     _Atomic bool ready;
-    char *config_path; /* what app_reload reads; NULL = nothing */
+    char *config_path;              /* what app_reload reads; NULL = nothing */
     struct retired_config *retired; /* snapshots that a running request may still read */
     bool logging;                   /* app_free ends the log's thread */
 };
 
 /* Opens everything a command needs: config, log, database, caches, and waits for the database up to
- * database.start_timeout_ms, saying so on standard error. With serve also what only a server needs: the
- * database's structure is checked (or migrated), watcher and housekeeping run. Without serve, nothing
- * asks for the structure. On failure ret_message (malloc'd) is one sentence with what to do;
- * ERR_DB_UNAVAILABLE: trying later may help; ERR_STOPPING: a signal asked to end. */
+ * database.start_timeout_ms, saying so on standard error. With serve also what only a server needs:
+ * the database's structure is checked (or migrated), watcher and housekeeping run. Without serve,
+ * nothing asks for the structure. On failure ret_message (malloc'd) is one sentence with what to
+ * do; ERR_DB_UNAVAILABLE: trying later may help; ERR_STOPPING: a signal asked to end. */
 CHECKED enum err app_new(struct config *take_config, bool serve, struct app **ret_app,
                          char **ret_message);
 /* Stops and frees everything; waits for background threads. */
@@ -63,8 +63,9 @@ void app_free(struct app *app);
 const struct config *app_config(const struct app *app);
 bool app_is_development(const struct app *app);
 
-/* Reads config_path again. Valid: swapped in as a whole; keys that need a restart keep their old value and
- * are logged. Invalid: the old one stays and ret_message (malloc'd) tells why. One thread at a time. */
+/* Reads config_path again. Valid: swapped in as a whole; keys that need a restart keep their old
+ * value and are logged. Invalid: the old one stays and ret_message (malloc'd) tells why. One thread
+ * at a time. */
 CHECKED enum err app_reload(struct app *app, char **ret_message);
 
 /* NULL, or the first mistake in the route table or a field table, in one sentence. */

@@ -1,0 +1,188 @@
+/* Makes and ends a running service; the one place that knows all its parts. */
+#include "app/app.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "app/app_retired.h"
+#include "app/app_start.h"
+#include "app/cache.h"
+#include "app/clock.h"
+#include "app/db.h"
+#include "app/housekeeping.h"
+#include "app/keys.h"
+#include "app/limit.h"
+#include "app/log.h"
+#include "app/metrics.h"
+#include "app/password.h"
+#include "app/revocation.h"
+#include "app/routes.h"
+#include "app/token_cache.h"
+#include "app/watch.h"
+#include "models/access_key.h"
+#include "models/audit.h"
+#include "models/grant_memory.h"
+#include "models/tenant.h"
+
+/* Upper bounds, not sizes: what is not used costs no memory. */
+#define CACHED_TENANTS     4096
+#define CACHED_DOMAINS     1024
+#define CACHED_KEY_SETS    1024
+#define CACHED_ACCESS_KEYS 4096
+#define CACHE_AGE_MS       60000
+#define CACHED_TOKENS      8192
+#define LIMITED_KEYS       32768
+#define REVOCATIONS_MAX    200000
+
+enum log_level app_log_level(const struct config *config)
+{
+    static const char *const names[] = {"debug", "info", "warn", "error"};
+
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+        if (strcmp(config->log_level, names[i]) == 0)
+            return (enum log_level)(LOG_DEBUG + i);
+    }
+    return LOG_INFO;
+}
+
+static enum err fail_start(enum err err, const char *what, char **ret_message)
+{
+    if (*ret_message == NULL)
+        *ret_message = strdup(what);
+    return err;
+}
+
+static enum err open_caches(struct app *app, char **ret_message)
+{
+    app->tenants = cache_new("tenants", CACHED_TENANTS, CACHE_AGE_MS, tenant_load_by_id);
+    app->slugs = cache_new("slugs", CACHED_TENANTS, CACHE_AGE_MS, tenant_load_by_slug);
+    app->domains = cache_new("domains", CACHED_DOMAINS, CACHE_AGE_MS, tenant_load_by_domain);
+    app->keys = cache_new("keys", CACHED_KEY_SETS, CACHE_AGE_MS, keys_load);
+    app->access_keys = cache_new("access_keys", CACHED_ACCESS_KEYS, CACHE_AGE_MS, access_key_load);
+    app->tokens = token_cache_new(CACHED_TOKENS);
+    app->limiter = limiter_new(LIMITED_KEYS);
+    app->revocations = revocations_new(REVOCATIONS_MAX);
+    app->metrics = metrics_new(route_count);
+    if (app->tenants == NULL || app->slugs == NULL || app->domains == NULL || app->keys == NULL ||
+        app->access_keys == NULL || app->tokens == NULL || app->limiter == NULL ||
+        app->revocations == NULL || app->metrics == NULL)
+        return fail_start(ERR_MEMORY, "out of memory", ret_message);
+    return ERR_OK;
+}
+
+static enum err open_database(struct app *app, char **ret_message)
+{
+    const char *reason = NULL;
+    enum err err = db_open(app_config(app), &app->db, &reason);
+
+    if (err != ERR_OK)
+        return fail_start(err, reason != NULL ? reason : "the database client cannot start",
+                          ret_message);
+    return app_connect(app, ret_message);
+}
+
+/* Audit rows are written by commands too. */
+static enum err start_writers(struct app *app, char **ret_message)
+{
+    const struct config *config = app_config(app);
+    enum err err = hash_pool_new(&config->password, config->server.threads, &app->hashes);
+
+    if (err != ERR_OK)
+        return fail_start(err, "the threads that hash passwords cannot start", ret_message);
+    err = audit_writer_start(app, &app->audit);
+    if (err != ERR_OK)
+        return fail_start(err, "the audit writer cannot start", ret_message);
+    return ERR_OK;
+}
+
+static enum err start_server_threads(struct app *app, char **ret_message)
+{
+    const char *reason = NULL;
+    enum err err = app_check_structure(app, ret_message);
+
+    if (err != ERR_OK)
+        return err;
+    err = watch_start(app, &app->watch, &reason);
+    if (err != ERR_OK)
+        return fail_start(err, reason != NULL ? reason : "the change stream cannot be opened",
+                          ret_message);
+    err = housekeeping_start(app, &app->housekeeping);
+    if (err != ERR_OK)
+        return fail_start(err, "housekeeping cannot start", ret_message);
+    err = grant_memory_start(app, &app->grant_memory);
+    if (err != ERR_OK)
+        return fail_start(err, "the memory of rotations cannot start", ret_message);
+    return ERR_OK;
+}
+
+static enum err open_parts(struct app *app, bool serve, char **ret_message)
+{
+    log_set_level(app_log_level(app_config(app)));
+    if (serve) {
+        log_start(app_log_level(app_config(app)));
+        app->logging = true;
+    }
+    TRY(open_caches(app, ret_message));
+    TRY(open_database(app, ret_message));
+    TRY(start_writers(app, ret_message));
+    return serve ? start_server_threads(app, ret_message) : ERR_OK;
+}
+
+enum err app_new(struct config *take_config, bool serve, struct app **ret_app, char **ret_message)
+{
+    struct app *app = calloc(1, sizeof *app);
+
+    *ret_message = NULL;
+    if (app == NULL) {
+        config_unref(take_config);
+        return fail_start(ERR_MEMORY, "out of memory", ret_message);
+    }
+    app->config = take_config;
+    app->instance_id = uuid_new();
+    app->started_ms = clock_now_ms();
+    enum err err = open_parts(app, serve, ret_message);
+    if (err != ERR_OK) {
+        app_free(app);
+        return fail_start(err, "the service cannot start", ret_message);
+    }
+    *ret_app = app;
+    return ERR_OK;
+}
+
+void app_free(struct app *app)
+{
+    if (app == NULL)
+        return;
+    grant_memory_stop(app->grant_memory);
+    housekeeping_stop(app->housekeeping);
+    watch_stop(app->watch);
+    audit_writer_stop(app->audit);
+    hash_pool_free(app->hashes);
+    cache_free(app->tenants);
+    cache_free(app->slugs);
+    cache_free(app->domains);
+    cache_free(app->keys);
+    cache_free(app->access_keys);
+    token_cache_free(app->tokens);
+    limiter_free(app->limiter);
+    revocations_free(app->revocations);
+    db_close(app->db);
+    metrics_free(app->metrics);
+    if (app->logging)
+        log_stop();
+    app_free_retired(app);
+    config_unref(app->config);
+    free(app->config_path);
+    free(app);
+}
+
+const struct config *app_config(const struct app *app)
+{
+    return atomic_load_explicit(&app->config, memory_order_acquire);
+}
+
+bool app_is_development(const struct app *app)
+{
+    return app_config(app)->environment == ENV_DEVELOPMENT;
+}

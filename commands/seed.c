@@ -1,0 +1,155 @@
+/* tenantd seed demo: three tenants with one owner each, to try things out. */
+#include <string.h>
+
+#include "app/log.h"
+#include "app/password.h"
+#include "commands/commands.h"
+#include "models/tenant.h"
+
+#define TEXT_MAX ((size_t)64 * 1024)
+
+/* Passwords are "demo-<slug>-password": known to everybody, so never in production. */
+static const struct {
+    const char *slug, *name;
+} demo_tenants[] = {
+    {"client1", "Client One"},
+    {"client2", "Client Two"},
+    {"default", "Default"},
+};
+#define DEMO_COUNT    (sizeof demo_tenants / sizeof demo_tenants[0])
+#define DEMO_USERNAME "demo"
+
+static enum err create(struct ctx *ctx, size_t index, bool *ret_created)
+{
+    const char *slug = demo_tenants[index].slug;
+    const struct tenant *tenant = NULL;
+    struct created_tenant created;
+    const char *hash = NULL;
+
+    enum err found = tenant_get_by_slug(ctx, slug, &tenant);
+    *ret_created = found == ERR_TENANT_NOT_FOUND;
+    if (found != ERR_TENANT_NOT_FOUND)
+        return found;
+    fail_clear(ctx);
+    const char *password = arena_printf(ctx->arena, "demo-%s-password", slug);
+    const char *email = arena_printf(ctx->arena, "demo@%s.example", slug);
+    if (password == NULL || email == NULL)
+        return ERR_MEMORY;
+    TRY(password_hash(ctx, password, &hash));
+    const struct new_tenant wanted = {
+        .slug = slug,
+        .name = demo_tenants[index].name,
+        .plan = PLAN_FREE,
+        .owner_username = DEMO_USERNAME,
+        .owner_email = email,
+        .owner_password_hash = hash,
+    };
+    return tenant_create(ctx, &wanted, &created);
+}
+
+/* scheme://<slug>.<base domain>[:port]/ of the tenant. */
+static const char *url_of(struct ctx *ctx, const char *slug)
+{
+    const struct config *config = app_config(ctx->app);
+    const char *url = config->server.public_url;
+    const char *host = strstr(url, "://") + 3;
+    const char *port = strrchr(host, ':');
+
+    if (port != NULL && strchr(port, ']') != NULL)
+        port = NULL;
+    return arena_printf(ctx->arena, "%.*s%s.%s%s/", (int)(host - url), url, slug,
+                        config->tenants.base_domains.items[0], port != NULL ? port : "");
+}
+
+static void write_json(struct ctx *ctx, struct buf *out)
+{
+    buf_puts(out, "{\"tenants\":[");
+    for (size_t i = 0; i < DEMO_COUNT; i++) {
+        const char *slug = demo_tenants[i].slug;
+        buf_puts(out, i > 0 ? ",{" : "{");
+        command_json_text(out, "slug", slug);
+        command_json_text(out, "url", url_of(ctx, slug));
+        command_json_text(out, "username", DEMO_USERNAME);
+        command_json_text(out, "password", arena_printf(ctx->arena, "demo-%s-password", slug));
+        buf_putc(out, '}');
+    }
+    buf_puts(out, "]}");
+}
+
+static void write_table(struct ctx *ctx, struct buf *out)
+{
+    buf_printf(out, "%-10s  %-34s  %-8s  %s\n", "tenant", "URL", "user", "password");
+    for (size_t i = 0; i < DEMO_COUNT; i++) {
+        const char *slug = demo_tenants[i].slug;
+        buf_printf(out, "%-10s  %-34s  %-8s  demo-%s-password\n", slug, url_of(ctx, slug),
+                   DEMO_USERNAME, slug);
+    }
+}
+
+static int seed(const struct invocation *invocation, struct session_of_command *session)
+{
+    struct ctx *ctx = &session->ctx;
+    struct buf text;
+
+    if (!app_is_development(session->app)) {
+        fputs("tenantd: demo tenants have passwords that everybody knows, so they exist only with "
+              "environment: development; use \"tenantd tenant create\"\n",
+              stderr);
+        return COMMAND_FAILED;
+    }
+    for (size_t i = 0; i < DEMO_COUNT; i++) {
+        bool created = false;
+        enum err err = create(ctx, i, &created);
+        if (err != ERR_OK)
+            return command_failed(ctx, err);
+        fprintf(stderr, "%s: %s\n", demo_tenants[i].slug, created ? "created" : "is there already");
+        ctx_clear(ctx);
+    }
+    buf_init(&text, &session->arena, TEXT_MAX);
+    if (invocation->json)
+        write_json(ctx, &text);
+    else
+        write_table(ctx, &text);
+    return command_print(invocation, &text);
+}
+
+static int run_demo(struct invocation *invocation, int argc, char **argv)
+{
+    struct session_of_command session;
+    int status;
+
+    if (!command_parse(invocation, argc, argv, NULL, &status))
+        return status;
+    if (!command_wants_args(invocation, 0, NULL))
+        return COMMAND_USAGE;
+    if (!command_open(invocation, &session, &status))
+        return status;
+    status = seed(invocation, &session);
+    command_close(&session);
+    return status;
+}
+
+static int run(struct invocation *invocation, int argc, char **argv)
+{
+    static const struct command_action actions[] = {{"demo", run_demo}, {0}};
+
+    return command_dispatch(invocation, argc, argv, actions);
+}
+
+const struct command command_seed = {
+    .name = "seed",
+    .summary = "make demo tenants to try things out (development only)",
+    .help = "usage: tenantd seed demo [--json]\n"
+            "\n"
+            "Makes the tenants client1, client2 and default, each with the owner \"demo\", and\n"
+            "prints where they are. What is there already stays as it is, so it may be run\n"
+            "again at any time. Only with environment: development.\n"
+            "\n"
+            "  --config FILE   default: $TENANTD_CONFIG, ./config.yaml, /etc/tenantd/config.yaml\n"
+            "  --json          {\"tenants\": [{slug, url, username, password}]}\n"
+            "\n"
+            "Examples:\n"
+            "  tenantd seed demo\n"
+            "  tenantd seed demo --json | jq -r '.tenants[0].url'\n",
+    .run = run,
+};
