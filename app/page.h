@@ -1,7 +1,6 @@
 /*
- * HTML answers: a template inside the common frame, with the headers that every page has (a strict
- * Content-Security-Policy, Vary), and the page that shows an error. Knows no tenant: what brands a
- * page is given. Any thread.
+ * HTML answers: a template inside the common frame, with the headers of every page (a strict
+ * Content-Security-Policy, Vary). Knows no tenant: what brands a page is given. Any thread.
  */
 #pragma once
 
@@ -18,12 +17,9 @@ struct page {
     size_t var_count;
 };
 
+/* The finished page into out, which is initialised. For the error page of app/http_error.c, too. */
+CHECKED enum err page_render(struct ctx *ctx, const struct page *page, struct buf *out);
 CHECKED enum err page_respond(struct request *req, struct response *res, int status,
                               const struct page *page);
-/* Always answers: in plain text when a template is broken. */
-void page_error(struct request *req, struct response *res, enum err code);
-
-/* What a person reads about the error of ctx.failure, in the arena. */
-const char *page_error_text(struct request *req, enum err code);
-/* "/t/<slug>" when the request named its tenant by path, else "". NULL when out of memory. */
-const char *page_prefix(struct request *req);
+/* What a person reads about an error that a form shows again with its fields, in the arena. */
+const char *page_error_text(struct ctx *ctx, enum err code);

@@ -1,0 +1,128 @@
+/* The common frame of all pages and their headers. */
+#include "app/page.h"
+
+#include <string.h>
+
+#define PAGE_MAX_BYTES ((size_t)1024 * 1024)
+#define HTML_TYPE "text/html; charset=utf-8"
+#define ACCENTS 12 /* classes accent-0 … accent-11 of style.css */
+
+/* No script runs on any page; everything else comes from this origin. */
+static const char policy[] = "default-src 'none'; style-src 'self'; img-src 'self'; "
+                             "form-action 'self'; base-uri 'none'; frame-ancestors 'none'; "
+                             "object-src 'none'";
+
+/* --- the frame --- */
+
+static size_t accent_of(const char *slug)
+{
+    uint32_t hash = 2166136261u; /* FNV-1a: any even spread of slugs over colours will do */
+
+    for (const char *c = slug; *c != '\0'; c++)
+        hash = (hash ^ (unsigned char)*c) * 16777619u;
+    return (hash ^ (hash >> 16)) % ACCENTS;
+}
+
+static const char *accent_class(struct ctx *ctx, const char *slug)
+{
+    if (slug == NULL)
+        return "accent-none";
+    return arena_printf(ctx->arena, "accent-%zu", accent_of(slug));
+}
+
+/* Bytes of the code point that text begins with; text is valid UTF-8. */
+static size_t first_code_point(const char *text)
+{
+    size_t size = text[0] != '\0';
+
+    while (size > 0 && ((unsigned char)text[size] & 0xc0) == 0x80)
+        size++;
+    return size;
+}
+
+/* The first letters of the first two words. */
+static const char *monogram_of(struct ctx *ctx, const char *brand)
+{
+    const char *second = strchr(brand, ' ');
+
+    while (second != NULL && *second == ' ')
+        second++;
+    if (second == NULL)
+        second = "";
+    return arena_printf(ctx->arena, "%.*s%.*s", (int)first_code_point(brand), brand,
+                        (int)first_code_point(second), second);
+}
+
+/* The address of a static file changes with its content, so that browsers may keep it for a year. */
+static enum err static_address(struct ctx *ctx, const char *name, const char **ret_address)
+{
+    struct template_file file;
+    const char *path = arena_printf(ctx->arena, "static/%s", name);
+
+    if (path == NULL)
+        return ERR_MEMORY;
+    TRY(template_file(ctx, path, &file));
+    *ret_address = arena_printf(ctx->arena, "/%s?v=%s", path, file.etag);
+    return *ret_address == NULL ? ERR_MEMORY : ERR_OK;
+}
+
+enum err page_render(struct ctx *ctx, const struct page *page, struct buf *out)
+{
+    const char *brand = page->brand != NULL ? page->brand : "tenantd";
+    const char *style = NULL, *icon = NULL;
+
+    TRY(static_address(ctx, "style.css", &style));
+    TRY(static_address(ctx, "favicon.svg", &icon));
+
+    const struct template_var frame[] = {
+        {.name = "title", .text = page->title},
+        {.name = "brand", .text = brand},
+        {.name = "monogram", .text = monogram_of(ctx, brand)},
+        {.name = "accent", .text = accent_class(ctx, page->slug)},
+        {.name = "prefix", .text = page->prefix},
+        {.name = "style", .text = style},
+        {.name = "icon", .text = icon},
+    };
+    const struct template_vars outer = {.vars = frame, .count = sizeof frame / sizeof frame[0]};
+    const struct template_vars vars = {
+        .vars = page->vars, .count = page->var_count, .outer = &outer};
+
+    return template_render(ctx, page->template_name, &vars, out);
+}
+
+enum err page_respond(struct request *req, struct response *res, int status,
+                      const struct page *page)
+{
+    struct buf out;
+
+    buf_init(&out, req->ctx.arena, PAGE_MAX_BYTES);
+    TRY(page_render(&req->ctx, page, &out));
+    response_header(res, "Content-Security-Policy", policy);
+    response_header(res, "Vary", "Accept, Cookie");
+    return respond_text(res, status, HTML_TYPE, buf_text(&out), out.size);
+}
+
+static const char *sentence_of(struct ctx *ctx, enum err code)
+{
+    const struct error_info *info = error_info(code);
+    const struct failure *failure = &ctx->failure;
+
+    if (failure->code == code && failure->detail != NULL && info->status < 500)
+        return failure->detail;
+    return info->sentence;
+}
+
+const char *page_error_text(struct ctx *ctx, enum err code)
+{
+    const struct failure *failure = &ctx->failure;
+    const char *sentence = sentence_of(ctx, code);
+    const char *stop = strchr(".!?", sentence[strlen(sentence) - 1]) != NULL ? "" : ".";
+    const char *text;
+
+    if (failure->code == code && failure->retry_after > 0)
+        text = arena_printf(ctx->arena, "%s%s Try again in %lld second%s.", sentence, stop,
+                            (long long)failure->retry_after, failure->retry_after == 1 ? "" : "s");
+    else
+        text = arena_printf(ctx->arena, "%s%s", sentence, stop);
+    return text != NULL ? text : sentence;
+}

@@ -1,0 +1,63 @@
+/* What the forms of the pages send, and the JSON that `/` answers to programs. Field tables only. */
+#pragma once
+
+#include "app/schema.h"
+
+/* Every form carries a token bound to tenant, use and session (api.md §11). Typed text is checked by
+ * the models: the tables here only bound it, so that one page words all refusals. */
+struct token_form {
+    const char *form_token;
+};
+
+struct login_form {
+    const char *form_token;
+    const char *username; /* or an e-mail address */
+    const char *password;
+};
+
+struct register_form {
+    const char *form_token;
+    const char *username;
+    const char *email;
+    const char *password;
+};
+
+/* One form for the name and simple fields, another for all custom fields as JSON: part says which.
+ * Simple fields come as members "field:<name>", read from the form itself. */
+struct profile_form {
+    const char *form_token;
+    const char *part; /* "profile" or "json" */
+    const char *name;
+    const char *custom_fields;
+    const char *version; /* of the user that the JSON form showed */
+};
+
+struct password_form {
+    const char *form_token;
+    const char *current_password;
+    const char *new_password;
+};
+
+extern const struct schema token_form_schema;
+extern const struct schema login_form_schema;
+extern const struct schema register_form_schema;
+extern const struct schema profile_form_schema;
+extern const struct schema password_form_schema;
+
+struct service_endpoints {
+    const char *health, *openapi, *docs;
+    const char *tenants_register, *tenants_info, *tenants_list;
+    const char *oauth_register, *oauth_login;
+    const char *auth_register, *auth_login, *auth_refresh;
+};
+
+/* 004's answer at `/`: its members keep their names. */
+struct service_info {
+    const char *message;
+    const char *version;
+    const char *auth_type;
+    bool multi_tenant;
+    struct service_endpoints endpoints;
+};
+
+extern const struct schema service_info_schema;
