@@ -1,7 +1,8 @@
 /*
- * config.yaml as one immutable struct, decoded by the field table in config.c. Every key has a default
- * except the secrets; unknown and duplicate keys stop the start with file and line. ${ENV} is expanded
- * inside scalars before they are typed. Snapshots are reference-counted so that SIGHUP can swap them.
+ * config.yaml as one immutable struct, decoded by the field table in config.c. Every key has a
+ * default except the secrets; unknown and duplicate keys stop the start with file and line. ${ENV}
+ * is expanded inside scalars before they are typed. Snapshots are reference-counted so that SIGHUP
+ * can swap them.
  */
 #pragma once
 
@@ -13,7 +14,12 @@
 #include "app/schema.h"
 
 enum environment { ENV_UNSET = 0, ENV_DEVELOPMENT, ENV_PRODUCTION };
-enum registration { REGISTRATION_UNSET = 0, REGISTRATION_OPEN, REGISTRATION_VERIFIED, REGISTRATION_CLOSED };
+enum registration {
+    REGISTRATION_UNSET = 0,
+    REGISTRATION_OPEN,
+    REGISTRATION_VERIFIED,
+    REGISTRATION_CLOSED
+};
 enum issuer_form { ISSUER_UNSET = 0, ISSUER_PATH, ISSUER_SUBDOMAIN };
 enum password_scheme { PASSWORD_UNSET = 0, PASSWORD_BCRYPT, PASSWORD_ARGON2ID };
 enum plan { PLAN_UNSET = 0, PLAN_FREE, PLAN_BASIC, PLAN_PREMIUM, PLAN_ENTERPRISE, PLAN_COUNT };
@@ -21,39 +27,39 @@ enum plan { PLAN_UNSET = 0, PLAN_FREE, PLAN_BASIC, PLAN_PREMIUM, PLAN_ENTERPRISE
 extern const char *const plan_names[]; /* {NULL, "free", "basic", "premium", "enterprise", NULL} */
 
 struct config_server {
-    const char *bind;          /* "127.0.0.1" in development, "0.0.0.0" */
-    int64_t port;              /* 8080 */
-    int64_t extra_port;        /* 5000 in development, 0 = none */
-    int64_t metrics_port;      /* 9464, loopback only, 0 = none */
-    int64_t threads;           /* 128 connection threads */
-    int64_t keep_alive_ms;     /* 15000 */
-    int64_t header_timeout_ms; /* 10000: complete head */
-    int64_t body_timeout_ms;   /* 30000: complete body */
-    int64_t body_min_rate;     /* bytes a second after 5 s: 1024 */
-    int64_t request_timeout_ms; /* time budget of a request after its body: 5000 */
-    int64_t drain_ms;          /* 10000: SIGTERM to exit */
+    const char *bind;            /* "127.0.0.1" in development, "0.0.0.0" */
+    int64_t port;                /* 8080 */
+    int64_t extra_port;          /* 5000 in development, 0 = none */
+    int64_t metrics_port;        /* 9464, loopback only, 0 = none */
+    int64_t threads;             /* 128 connection threads */
+    int64_t keep_alive_ms;       /* 15000 */
+    int64_t header_timeout_ms;   /* 10000: complete head */
+    int64_t body_timeout_ms;     /* 30000: complete body */
+    int64_t body_min_rate;       /* bytes a second after 5 s: 1024 */
+    int64_t request_timeout_ms;  /* time budget of a request after its body: 5000 */
+    int64_t drain_ms;            /* 10000: SIGTERM to exit */
     struct strs trusted_proxies; /* addresses or CIDR; default none */
-    const char *public_url;    /* http://localhost:8080 */
+    const char *public_url;      /* http://localhost:8080 */
 };
 
 struct config_database {
-    const char *uri;  /* secret: may hold a password */
-    const char *name; /* tenantd */
+    const char *uri;          /* secret: may hold a password */
+    const char *name;         /* tenantd */
     int64_t start_timeout_ms; /* keep trying at start: 30000 */
     int64_t pool_size;        /* 64 */
     bool migrate_on_start;
 };
 
 struct config_tenancy {
-    struct strs base_domains; /* default: localhost */
+    struct strs base_domains;   /* default: localhost */
     const char *default_tenant; /* slug or NULL */
     enum issuer_form issuer_form;
     bool accept_shared_origin;
     enum registration registration;
-    bool list_enabled;          /* GET /tenants/list */
+    bool list_enabled;              /* GET /tenants/list */
     struct strs self_service_plans; /* default: free */
-    int64_t max_collections;    /* 0 = from hostInfo, else 3000 */
-    const char *upgrade_url;    /* or NULL */
+    int64_t max_collections;        /* 0 = from hostInfo, else 3000 */
+    const char *upgrade_url;        /* or NULL */
 };
 
 struct config_password {
@@ -65,23 +71,23 @@ struct config_password {
 };
 
 struct config_tokens {
-    int64_t access_ttl;      /* session-less: 900 */
+    int64_t access_ttl;       /* session-less: 900 */
     int64_t oauth_access_ttl; /* 3600 */
-    int64_t refresh_ttl;     /* idle: 604800 (7 d) */
-    int64_t refresh_max_ttl; /* absolute: 2592000 (30 d) */
-    int64_t session_ttl;     /* 43200 */
+    int64_t refresh_ttl;      /* idle: 604800 (7 d) */
+    int64_t refresh_max_ttl;  /* absolute: 2592000 (30 d) */
+    int64_t session_ttl;      /* 43200 */
 };
 
 struct config_limits {
-    int64_t sign_ins_per_minute;       /* per address: 60 */
-    int64_t registrations_per_hour;    /* per address: 30 */
-    int64_t tenants_per_day;           /* per address: 5 */
-    int64_t tenants_per_hour;          /* whole platform: 500 */
-    int64_t requests_per_minute;       /* per address, everything: 6000 */
-    int64_t development_factor;        /* multiplies the per-address ones in development: 100 */
-    int64_t lock_after;                /* failures in a row: 10 */
-    int64_t lock_seconds;              /* first lock: 30 */
-    int64_t lock_max_seconds;          /* 900 */
+    int64_t sign_ins_per_minute;    /* per address: 60 */
+    int64_t registrations_per_hour; /* per address: 30 */
+    int64_t tenants_per_day;        /* per address: 5 */
+    int64_t tenants_per_hour;       /* whole platform: 500 */
+    int64_t requests_per_minute;    /* per address, everything: 6000 */
+    int64_t development_factor;     /* multiplies the per-address ones in development: 100 */
+    int64_t lock_after;             /* failures in a row: 10 */
+    int64_t lock_seconds;           /* first lock: 30 */
+    int64_t lock_max_seconds;       /* 900 */
 };
 
 struct config_plan {
@@ -105,8 +111,8 @@ struct config {
     struct config_tokens tokens;
     struct config_limits limits;
     struct config_plans plans;
-    const char *master_key;      /* base64 of 32 bytes, secret; or master_key_file */
-    const char *master_key_file; /* mode 0600 */
+    const char *master_key;         /* base64 of 32 bytes, secret; or master_key_file */
+    const char *master_key_file;    /* mode 0600 */
     const char *pages_override_dir; /* or NULL */
     /* not in the file: */
     uint8_t master_key_bytes[32];
@@ -116,8 +122,8 @@ struct config {
 
 extern const struct schema config_schema;
 
-/* Loads, expands, decodes and checks. On error ret_message (malloc'd, caller frees) is one sentence per
- * problem, each "file:line: …" with what to do. */
+/* Loads, expands, decodes and checks. On error ret_message (malloc'd, caller frees) is one sentence
+ * per problem, each "file:line: …" with what to do. */
 CHECKED enum err config_load(const char *path, struct config **ret_config, char **ret_message);
 struct config *config_ref(struct config *config);
 void config_unref(struct config *config);

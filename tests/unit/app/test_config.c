@@ -1,17 +1,17 @@
 /*
- * config.yaml: what is understood, what stops a start and how it is said (IN-15, SK-1, SK-2, OP-18;
- * issue 3 "Bad input": an unknown key and a short secret are one sentence each with what to do).
+ * config.yaml: what is understood, and what of YAML is not (IN-15, SK-2; issue 3 "Bad input": an
+ * unknown key is one sentence with what to do).
  */
+#include "support/config_file.h"
+
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
-
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
 #include "app/config.h"
 #include "app/config_env.h"
@@ -19,91 +19,6 @@
 
 /* Last: its macro "fail" would change ctx.h. */
 #include <cmocka.h>
-
-#define KEY  "kB4mDGzjW2v3mWcY0FSb1Ul4i1pW5dIGq6ZCq1W2mXQ="
-#define DEV  "environment: development\nmaster_key: " KEY "\n"
-#define LIVE "environment: production\nmaster_key: " KEY "\n"
-#define PUBLIC                                          \
-    "server: {public_url: https://login.example.com}\n" \
-    "tenants: {base_domains: [login.example.com]}\n"
-
-static char directory[] = "/tmp/test_config_XXXXXX";
-static char path[64], key_path[64];
-
-static int make_directory(void **state)
-{
-    (void)state;
-    if (mkdtemp(directory) == NULL)
-        return -1;
-    snprintf(path, sizeof path, "%s/c.yaml", directory);
-    snprintf(key_path, sizeof key_path, "%s/key", directory);
-    return 0;
-}
-
-static int remove_directory(void **state)
-{
-    (void)state;
-    unlink(path);
-    unlink(key_path);
-    return rmdir(directory);
-}
-
-static void write_file(const char *name, const void *text, size_t size, mode_t mode)
-{
-    FILE *file = fopen(name, "w");
-
-    assert_non_null(file);
-    assert_int_equal(fwrite(text, 1, size, file), size);
-    assert_int_equal(fclose(file), 0);
-    assert_int_equal(chmod(name, mode), 0);
-}
-
-static struct config *load(const char *text)
-{
-    struct config *config = NULL;
-    char *message = NULL;
-
-    write_file(path, text, strlen(text), 0600);
-    if (config_load(path, &config, &message) != ERR_OK)
-        fail_msg("refused: %s", message);
-    assert_null(message);
-    return config;
-}
-
-/* The message without the directory: "c.yaml:3: …". */
-static char *refused_bytes(const char *text, size_t size)
-{
-    static char result[8192];
-    struct config *config = NULL;
-    char *message = NULL;
-
-    write_file(path, text, size, 0600);
-    assert_int_not_equal(config_load(path, &config, &message), ERR_OK);
-    assert_null(config);
-    assert_non_null(message);
-    result[0] = '\0';
-    size_t used = 0;
-    for (char *rest = message, *line; (line = strsep(&rest, "\n")) != NULL;) {
-        assert_memory_equal(line, path, strlen(path));
-        int more = snprintf(result + used, sizeof result - used, "%s%s", used > 0 ? "\n" : "",
-                            line + strlen(directory) + 1);
-        assert_true(more > 0 && used + (size_t)more < sizeof result);
-        used += (size_t)more;
-    }
-    free(message);
-    return result;
-}
-
-static char *refused(const char *text)
-{
-    return refused_bytes(text, strlen(text));
-}
-
-static void assert_says(const char *message, const char *part)
-{
-    if (strstr(message, part) == NULL)
-        fail_msg("\"%s\" is not in:\n%s", part, message);
-}
 
 /* --- what is understood --- */
 
@@ -322,10 +237,6 @@ static void test_all_problems_at_once(void **state)
     assert_true(strstr(message, "c.yaml:9: ") < strstr(message, "c.yaml:10: "));
 }
 
-struct bad_text {
-    const char *text, *says;
-};
-
 /* IN-15: a safe subset of YAML. */
 static void test_yaml_outside_the_subset(void **state)
 {
@@ -388,153 +299,10 @@ static void test_files_that_cannot_be_read(void **state)
     assert_int_equal(config_load("/tmp", &config, &message), ERR_VALIDATION);
     assert_string_equal(message, "/tmp: cannot read the configuration: it is a directory");
     free(message);
-    write_file(path, DEV, strlen(DEV), 0606);
-    assert_int_equal(config_load(path, &config, &message), ERR_VALIDATION);
+    write_file(config_file_path(), DEV, strlen(DEV), 0606);
+    assert_int_equal(config_load(config_file_path(), &config, &message), ERR_VALIDATION);
     assert_says(message, "everybody may change this file");
     free(message);
-}
-
-/* --- SK-1: secrets --- */
-
-static void test_bad_master_keys(void **state)
-{
-    static const struct bad_text cases[] = {
-        {"environment: development\n", "the master key is missing: make one with"},
-        {"environment: development\nmaster_key: \"\"\n", "c.yaml:2: the master key is missing"},
-        {"environment: development\nmaster_key: c2hvcnQ=\n",
-         "c.yaml:2: the master key has 5 bytes, which is too short: it needs at least 32"},
-        {"environment: development\nmaster_key: secret!\n",
-         "c.yaml:2: the master key is not base64"},
-        {"environment: development\nmaster_key: kB4mDGzjW2v3mWcY0FSb1Ul4i1pW5dIGq6ZCq1W2mXS=\n",
-         "c.yaml:2: the master key is not base64"},
-        {DEV "master_key_file: /nonexistent\n",
-         "c.yaml:2: master_key and master_key_file are both"},
-        {"environment: development\nmaster_key_file: /nonexistent\n",
-         "c.yaml:2: master_key_file: cannot read /nonexistent: No such file"},
-        {"environment: development\nmaster_key_file: /tmp\n", "c.yaml:2: master_key_file: /tmp "},
-        {"environment: production\nmaster_key: "
-         "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=\n" PUBLIC,
-         "c.yaml:2: the master key is not random"},
-        {"environment: production\nmaster_key: "
-         "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=\n" PUBLIC,
-         "c.yaml:2: the master key is not random"},
-        {"environment: production\n"
-         "master_key: dGhpcyBpcyBhIHZlcnkgc2VjcmV0IG1hc3RlciBrZXkh\n" PUBLIC,
-         "c.yaml:2: the master key is not random"},
-        {DEV "database: {uri: 'mongodb://u:" KEY "@h'}\n",
-         "c.yaml:2: the master key is also the database password"},
-    };
-
-    (void)state;
-    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
-        const char *message = refused(cases[i].text);
-        assert_says(message, cases[i].says);
-        assert_null(strchr(message, '\n')); /* one sentence, nothing else is wrong */
-        assert_null(strstr(message, "kB4mDG"));
-    }
-}
-
-static void test_master_key_file(void **state)
-{
-    char text[256];
-    struct config *config;
-
-    (void)state;
-    snprintf(text, sizeof text, "environment: development\nmaster_key_file: %s\n", key_path);
-    static const mode_t fine[] = {0600, 0400, 0640, 0440}, open[] = {0644, 0604, 0660, 0602};
-    for (size_t i = 0; i < 4; i++) {
-        write_file(key_path, "  " KEY "\n", strlen(KEY) + 3, fine[i]);
-        config = load(text);
-        assert_int_equal(config->master_key_bytes[0], 0x90);
-        assert_int_equal(config->master_key_bytes[31], 0x74);
-        config_unref(config);
-    }
-    for (size_t i = 0; i < 4; i++) {
-        assert_int_equal(chmod(key_path, open[i]), 0);
-        assert_says(refused(text), "so others may read or change it; run \"chmod 600");
-    }
-    /* Longer keys count with all their bytes. */
-    static const char longer[] = "kB4mDGzjW2v3mWcY0FSb1Ul4i1pW5dIGq6ZCq1W2mXQAAAAA";
-    write_file(key_path, longer, strlen(longer), 0600);
-    config = load(text);
-    assert_int_not_equal(config->master_key_bytes[0], 0x90);
-    config_unref(config);
-}
-
-/* A message must never repeat a secret. */
-static void test_messages_hold_no_secret(void **state)
-{
-    (void)state;
-    const char *message = refused(DEV "database: {uri: 'postgres://u:hunter2@h'}\n");
-
-    assert_says(message, "c.yaml:3: database.uri: ");
-    assert_says(message, "mongodb://");
-    assert_null(strstr(message, "hunter2"));
-}
-
-/* --- rules between keys, and production --- */
-
-static void test_rules_between_keys(void **state)
-{
-    static const struct bad_text cases[] = {
-        {DEV "server: {port: 5000}\n", "server.extra_port and server.port are both 5000"},
-        {DEV "tokens: {refresh_ttl: 100, refresh_max_ttl: 99}\n", "c.yaml:3: tokens.refresh_ttl"},
-        {DEV "limits: {lock_seconds: 901}\n", "c.yaml:3: limits.lock_seconds (901)"},
-    };
-
-    (void)state;
-    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++)
-        assert_says(refused(cases[i].text), cases[i].says);
-    config_unref(load(DEV "server: {port: 0, extra_port: 0, metrics_port: 0}\n"));
-}
-
-static void test_production_refuses(void **state)
-{
-    static const struct bad_text cases[] = {
-        {LIVE "tenants: {base_domains: [a.example.com]}\n", "server.public_url is missing"},
-        {LIVE "server: {public_url: http://a.example.com}\n"
-              "tenants: {base_domains: [a.example.com]}\n",
-         "c.yaml:3: production refuses server.public_url over plain http"},
-        {LIVE "server: {public_url: https://a.example.com}\n",
-         "production needs a real domain in tenants.base_domains"},
-        {LIVE "server: {public_url: https://a.example.com}\n"
-              "tenants: {issuer_form: path, registration: open}\n",
-         "c.yaml:4: production refuses tenants.issuer_form: path with registration: open"},
-        {LIVE PUBLIC "tokens: {session_ttl: 59}\n",
-         "c.yaml:5: production refuses tokens.session_ttl below 60"},
-    };
-
-    (void)state;
-    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
-        const char *message = refused(cases[i].text);
-        assert_says(message, cases[i].says);
-        assert_null(strchr(message, '\n'));
-    }
-    config_unref(load(LIVE PUBLIC));
-    config_unref(load(LIVE "server: {public_url: https://a.example.com}\n"
-                           "tenants: {issuer_form: path, registration: open,\n"
-                           "          accept_shared_origin: true}\n"));
-    config_unref(load(LIVE "server: {public_url: https://a.example.com}\n"
-                           "tenants: {issuer_form: path, registration: verified}\n"));
-    /* Development takes all of it. */
-    config_unref(load(DEV "tokens: {session_ttl: 1}\n"));
-}
-
-static void test_production_wants_secrets_out_of_open_files(void **state)
-{
-    struct config *config = NULL;
-    char *message = NULL;
-    static const char text[] = LIVE PUBLIC "database: {uri: 'mongodb://u:p@h'}\n";
-
-    (void)state;
-    write_file(path, text, strlen(text), 0644);
-    assert_int_equal(config_load(path, &config, &message), ERR_VALIDATION);
-    assert_says(message, ":2: everybody may read this file and master_key stands in it");
-    assert_says(message, ":5: everybody may read this file and database.uri holds a password");
-    free(message);
-    write_file(path, text, strlen(text), 0640);
-    assert_int_equal(config_load(path, &config, &message), ERR_OK);
-    config_unref(config);
 }
 
 /* --- the shipped file and the tables --- */
@@ -647,17 +415,11 @@ int main(void)
         cmocka_unit_test(test_yaml_outside_the_subset),
         cmocka_unit_test(test_size_and_number_are_bounded),
         cmocka_unit_test(test_files_that_cannot_be_read),
-        cmocka_unit_test(test_bad_master_keys),
-        cmocka_unit_test(test_master_key_file),
-        cmocka_unit_test(test_messages_hold_no_secret),
-        cmocka_unit_test(test_rules_between_keys),
-        cmocka_unit_test(test_production_refuses),
-        cmocka_unit_test(test_production_wants_secrets_out_of_open_files),
         cmocka_unit_test(test_shipped_file),
         cmocka_unit_test(test_tables_are_sound),
         cmocka_unit_test(test_print_masks_secrets),
         cmocka_unit_test(test_references),
     };
 
-    return cmocka_run_group_tests(tests, make_directory, remove_directory);
+    return cmocka_run_group_tests(tests, config_file_setup, config_file_teardown);
 }
