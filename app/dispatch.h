@@ -20,3 +20,5 @@ struct dispatch_input {
 
 /* Always leaves a complete answer in *res. req->ctx is initialised; headers, host and peer are set. */
 void dispatch(struct request *req, struct response *res, const struct dispatch_input *input);
+/* Ends a request that never reached the pipeline (framing gate): error body, log line, metrics. */
+void dispatch_refuse(struct request *req, struct response *res, enum err code);

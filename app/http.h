@@ -15,7 +15,7 @@
 
 #define HTTP_MAX_HEADERS 64
 #define HTTP_MAX_PARAMS 4
-#define HTTP_MAX_RESPONSE_HEADERS 24
+#define HTTP_MAX_RESPONSE_HEADERS 32
 #define HTTP_MAX_RESPONSE ((size_t)4 * 1024 * 1024)
 
 struct route;
@@ -62,6 +62,9 @@ struct request {
     const struct value *query_input; /* parsed query, NULL until asked for */
     enum hint_kind hint;             /* what decided the tenant */
     int64_t started_us;              /* monotonic */
+    bool internal;         /* arrived on the internal listener */
+    unsigned limits_taken; /* bit n: a budget of enum limit_class n was charged (middleware/rate.h) */
+    int64_t rate_left;     /* least remaining budget shown in RateLimit-* so far; INT64_MAX = none */
 };
 
 struct response {
@@ -97,6 +100,11 @@ bool request_is_form(const struct request *req); /* body is form-encoded */
 CHECKED enum err request_input_sized(struct request *req, void *ret_struct, size_t size);
 
 /* --- answering --- */
+
+/* An empty answer whose body grows in the arena. */
+void response_init(struct response *res, struct arena *arena);
+/* What every answer carries: request id, security headers, caching. Called once, by dispatch. */
+void response_finish(struct request *req, struct response *res);
 
 /* Encodes by the route's output schema. */
 #define respond(req, res, status, ptr) respond_sized((req), (res), (status), (ptr), sizeof *(ptr))

@@ -1,0 +1,231 @@
+/*
+ * Error answers: one code becomes a status, a body in the style of the path (api.md §1) and the headers
+ * that belong to it. What clients may read is decided here and nowhere else: the details of 5xx codes
+ * and everything internal stay in the log.
+ */
+#include "app/http.h"
+
+#include <string.h>
+
+#include "app/app.h"
+#include "app/log.h"
+#include "app/routes.h"
+#include "app/template.h"
+#include "models/tenant.h"
+
+/* What was recorded belongs to this code only when the codes agree. */
+static const struct failure *failure_of(const struct request *req, enum err code)
+{
+    static const struct failure none = {.code = ERR_OK};
+
+    return req->ctx.failure.code == code ? &req->ctx.failure : &none;
+}
+
+static const char *description_of(const struct failure *failure, const struct error_info *info)
+{
+    return info->status < 500 && failure->detail != NULL ? failure->detail : info->sentence;
+}
+
+/* --- headers --- */
+
+static bool sent_bearer(const struct request *req)
+{
+    return request_header(req, "Authorization") != NULL;
+}
+
+/* RFC 6750 §3: realm, and what was wrong where a token was sent. Values are ours or checked slugs. */
+static void add_challenge(struct request *req, struct response *res, const struct error_info *info)
+{
+    const unsigned bearers = AUTH_BEARER | AUTH_KEY | AUTH_PLATFORM;
+    const char *realm = req->ctx.tenant != NULL ? req->ctx.tenant->slug : "tenantd";
+    struct buf text;
+
+    if (req->route == NULL || (req->route->auth & bearers) == 0 ||
+        (info->status != 401 && info->status != 403))
+        return;
+    buf_init(&text, req->ctx.arena, 1024);
+    buf_printf(&text, "Bearer realm=\"%s\"", realm);
+    if (sent_bearer(req)) {
+        buf_printf(&text, ", error=\"%s\"", info->code);
+        if (req->route->scope != NULL)
+            buf_printf(&text, ", scope=\"%s\"", req->route->scope);
+    }
+    if (buf_ok(&text))
+        response_header(res, "WWW-Authenticate", buf_text(&text));
+}
+
+static void add_headers(struct request *req, struct response *res, const struct failure *failure,
+                        const struct error_info *info)
+{
+    response_no_store(res);
+    add_challenge(req, res, info);
+    if (info->retryable || failure->retry_after > 0) {
+        int64_t seconds = failure->retry_after > 0 ? failure->retry_after : 1;
+        char *text = arena_printf(req->ctx.arena, "%lld", (long long)seconds);
+        response_header(res, "Retry-After", text != NULL ? text : "1");
+    }
+}
+
+/* --- JSON --- */
+
+enum style { STYLE_PLAIN = 1, STYLE_DETAIL, STYLE_MESSAGE };
+
+static bool is_below(const char *path, const char *top)
+{
+    size_t length = strlen(top);
+
+    return strncmp(path, top, length) == 0 && (path[length] == '/' || path[length] == '\0');
+}
+
+/* Paths of document 001 repeat the sentence in "detail", those of 003 have the plain body, all others
+ * repeat it in "message" as document 004 does. */
+static enum style style_of(const struct request *req)
+{
+    const char *path = req->routed_path != NULL ? req->routed_path : "/";
+
+    if (is_below(path, "/auth") || is_below(path, "/users"))
+        return STYLE_DETAIL;
+    if (is_below(path, "/api/v1") &&
+        (req->route == NULL || strncmp(req->route->path, "/api/v1/{cid}", 13) == 0))
+        return STYLE_PLAIN;
+    return STYLE_MESSAGE;
+}
+
+static void add_member(struct buf *out, const char *name, const char *text)
+{
+    buf_printf(out, ",\"%s\":", name);
+    if (text != NULL)
+        buf_json_string(out, text, strlen(text));
+    else
+        buf_puts(out, "null");
+}
+
+static void add_required(struct buf *out, const struct failure *failure)
+{
+    buf_puts(out, ",\"required\":[");
+    for (size_t i = 0; i < failure->required_count; i++) {
+        if (i > 0)
+            buf_putc(out, ',');
+        buf_json_string(out, failure->required[i], strlen(failure->required[i]));
+    }
+    buf_putc(out, ']');
+}
+
+/* Held by the ctx of a request; tests may run without an app. */
+static const struct config *config_of(const struct request *req)
+{
+    return req->ctx.app != NULL ? app_config(req->ctx.app) : NULL;
+}
+
+static void add_plan_limit(struct request *req, struct buf *out, const struct failure *failure)
+{
+    const struct config *config = config_of(req);
+
+    buf_printf(out, ",\"limit\":%lld,\"usage\":%lld", (long long)failure->limit,
+               (long long)failure->usage);
+    add_member(out, "upgrade_url", config != NULL ? config->tenants.upgrade_url : NULL);
+}
+
+static void write_json(struct request *req, struct response *res, const struct failure *failure,
+                       const struct error_info *info)
+{
+    const char *description = description_of(failure, info);
+    enum style style = style_of(req);
+    struct buf *out = &res->body;
+
+    buf_puts(out, "{\"error\":\"");
+    buf_puts(out, info->code);
+    buf_putc(out, '"');
+    add_member(out, "error_description", description);
+    add_member(out, "request_id", req->ctx.request_id);
+    if (style == STYLE_DETAIL)
+        add_member(out, "detail", description);
+    if (style == STYLE_MESSAGE)
+        add_member(out, "message", description);
+    if (failure->field != NULL && info->status < 500)
+        add_member(out, "field", failure->field);
+    if (failure->required_count > 0)
+        add_required(out, failure);
+    if (failure->code == ERR_PLAN_LIMIT)
+        add_plan_limit(req, out, failure);
+    if (failure->internal != NULL && req->ctx.app != NULL && app_is_development(req->ctx.app))
+        add_member(out, "hint", failure->internal);
+    buf_putc(out, '}');
+    res->content_type = "application/json";
+}
+
+/* --- pages --- */
+
+/* The way home on the page keeps the tenant that the path named. */
+static const char *home_of(struct request *req)
+{
+    const char *home = NULL;
+
+    if (req->path_tenant != NULL && req->ctx.tenant != NULL && req->path != NULL &&
+        is_below(req->path, "/t"))
+        home = arena_printf(req->ctx.arena, "/t/%s/", req->ctx.tenant->slug);
+    return home != NULL ? home : "/";
+}
+
+static bool write_page(struct request *req, struct response *res, const struct failure *failure,
+                       const struct error_info *info)
+{
+    char *status = arena_printf(req->ctx.arena, "%d", info->status);
+    const struct tenant *tenant = req->ctx.tenant;
+    const struct template_var vars[] = {
+        {.name = "status", .text = status},
+        {.name = "title", .text = info->sentence},
+        {.name = "message", .text = description_of(failure, info)},
+        {.name = "request_id", .text = req->ctx.request_id},
+        {.name = "tenant_title", .text = tenant != NULL ? tenant->name : NULL},
+        {.name = "home", .text = home_of(req)},
+    };
+    const struct template_vars all = {.vars = vars, .count = sizeof vars / sizeof vars[0]};
+    struct failure recorded = req->ctx.failure;
+
+    if (template_render(&req->ctx, "error.html", &all, &res->body) == ERR_OK &&
+        buf_ok(&res->body)) {
+        res->content_type = "text/html; charset=utf-8";
+        return true;
+    }
+    log_event(LOG_ERROR, "error_page_failed", "request_id", req->ctx.request_id, "reason",
+              req->ctx.failure.internal, NULL);
+    req->ctx.failure = recorded;
+    return false;
+}
+
+static void write_plain(struct request *req, struct response *res, const struct failure *failure,
+                        const struct error_info *info)
+{
+    buf_init(&res->body, req->ctx.arena, HTTP_MAX_RESPONSE);
+    buf_printf(&res->body, "%d %s\nRequest %s\n", info->status, description_of(failure, info),
+               req->ctx.request_id);
+    res->content_type = "text/plain; charset=utf-8";
+}
+
+static bool wants_page(const struct request *req)
+{
+    if (req->route != NULL)
+        return (req->route->flags & ROUTE_PAGE) != 0 && !request_wants_json_only(req);
+    return request_accepts_html(req);
+}
+
+void respond_error(struct request *req, struct response *res, enum err code)
+{
+    const struct error_info *info = error_info(code);
+    const struct failure *failure = failure_of(req, code);
+
+    buf_init(&res->body, req->ctx.arena, HTTP_MAX_RESPONSE);
+    res->status = info->status;
+    add_headers(req, res, failure, info);
+    if (!wants_page(req))
+        write_json(req, res, failure, info);
+    else if (!write_page(req, res, failure, info))
+        write_plain(req, res, failure, info);
+    if (buf_ok(&res->body))
+        return;
+    /* Even without memory the client gets an answer. */
+    res->status = 503;
+    res->body = (struct buf){.arena = req->ctx.arena};
+    res->content_type = NULL;
+}

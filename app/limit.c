@@ -1,0 +1,206 @@
+/*
+ * GCRA (a leaky bucket kept as one time): each key holds the moment at which its budget is whole again.
+ * A request moves that moment on by one interval and is refused when it would then lie more than the
+ * whole period ahead. The table is a fixed array of small sets in shards with a lock each; a key that
+ * finds its set full takes the place of the one whose budget is nearest to whole, so that whoever sends
+ * most is forgotten last.
+ */
+#include "app/limit.h"
+
+#include <assert.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+
+#include "app/clock.h"
+
+#define SHARDS     64u
+#define WAYS       8u
+#define NS         ((int64_t)1000000000)
+#define MAX_PERIOD (((int64_t)1 << 62) / NS)
+
+struct entry {
+    int64_t whole_at; /* monotonic ns; 0 = free */
+    uint8_t size;
+    uint8_t class;
+    uint8_t subject[LIMIT_SUBJECT_MAX];
+};
+
+struct shard {
+    pthread_mutex_t lock;
+    struct entry *entries; /* sets * WAYS */
+};
+
+struct limiter {
+    struct shard shards[SHARDS];
+    size_t sets; /* per shard */
+    uint64_t seed[2];
+};
+
+struct limiter *limiter_new(size_t max_keys)
+{
+    struct limiter *limiter = calloc(1, sizeof *limiter);
+
+    if (limiter == NULL)
+        return NULL;
+    limiter->sets = max_keys / (SHARDS * WAYS) + 1;
+    /* Keyed, so that nobody can choose addresses that push others out of their set. */
+    if (getrandom(limiter->seed, sizeof limiter->seed, 0) != (ssize_t)sizeof limiter->seed) {
+        free(limiter);
+        return NULL;
+    }
+    for (size_t i = 0; i < SHARDS; i++) {
+        pthread_mutex_init(&limiter->shards[i].lock, NULL);
+        limiter->shards[i].entries = calloc(limiter->sets * WAYS, sizeof(struct entry));
+        if (limiter->shards[i].entries == NULL) {
+            limiter_free(limiter);
+            return NULL;
+        }
+    }
+    return limiter;
+}
+
+void limiter_free(struct limiter *limiter)
+{
+    if (limiter == NULL)
+        return;
+    for (size_t i = 0; i < SHARDS; i++) {
+        if (limiter->shards[i].entries != NULL)
+            pthread_mutex_destroy(&limiter->shards[i].lock);
+        free(limiter->shards[i].entries);
+    }
+    free(limiter);
+}
+
+/* --- keys --- */
+
+static uint64_t mix(uint64_t a, uint64_t b)
+{
+    __extension__ typedef unsigned __int128 wide;
+    wide product = (wide)a * b;
+
+    return (uint64_t)product ^ (uint64_t)(product >> 64);
+}
+
+static uint64_t hash_key(const struct limiter *limiter, const struct entry *key)
+{
+    uint64_t hash = limiter->seed[0] ^ ((uint64_t)key->class << 8 | key->size);
+    uint64_t word;
+
+    for (size_t at = 0; at < key->size; at += sizeof word) {
+        memcpy(&word, key->subject + at, sizeof word);
+        hash = mix(hash ^ word, limiter->seed[1] | 1);
+        hash ^= hash >> 29;
+    }
+    return mix(hash ^ limiter->seed[1], limiter->seed[0] | 1);
+}
+
+static struct entry make_key(enum limit_class class, const void *subject, size_t size)
+{
+    struct entry key = {.class = (uint8_t)class, .size = (uint8_t)size};
+
+    assert(size <= LIMIT_SUBJECT_MAX);
+    if (size > 0)
+        memcpy(key.subject, subject, size);
+    return key;
+}
+
+static bool is_same(const struct entry *a, const struct entry *b)
+{
+    return a->class == b->class && a->size == b->size && memcmp(a->subject, b->subject, a->size) == 0;
+}
+
+/* The key's place in its set, under the shard's lock; NULL when it has none. *ret_stalest is the one to
+ * give up for it. */
+static struct entry *find(const struct limiter *limiter, const struct shard *shard,
+                          const struct entry *key, struct entry **ret_stalest)
+{
+    size_t set = (size_t)((hash_key(limiter, key) >> 8) % limiter->sets);
+    struct entry *ways = &shard->entries[set * WAYS];
+
+    *ret_stalest = &ways[0];
+    for (size_t i = 0; i < WAYS; i++) {
+        if (ways[i].whole_at != 0 && is_same(&ways[i], key))
+            return &ways[i];
+        if (ways[i].whole_at < (*ret_stalest)->whole_at)
+            *ret_stalest = &ways[i];
+    }
+    return NULL;
+}
+
+static struct shard *shard_of(struct limiter *limiter, const struct entry *key)
+{
+    return &limiter->shards[hash_key(limiter, key) % SHARDS];
+}
+
+/* --- taking --- */
+
+static int64_t seconds_up(int64_t ns)
+{
+    return ns > 0 ? (ns + NS - 1) / NS : 0;
+}
+
+static int64_t period_of(const struct limit_rule *rule)
+{
+    return (rule->seconds < MAX_PERIOD ? rule->seconds : MAX_PERIOD) * NS;
+}
+
+static int64_t now_ns(void)
+{
+    return clock_monotonic_us() * 1000;
+}
+
+void limit_take(struct limiter *limiter, enum limit_class class, const void *subject,
+                size_t subject_size, const struct limit_rule *rule,
+                struct limit_result *ret_result)
+{
+    struct entry key = make_key(class, subject, subject_size);
+    struct entry *stalest;
+
+    *ret_result = (struct limit_result){.allowed = true, .limit = rule->count};
+    if (rule->count <= 0 || rule->seconds <= 0)
+        return;
+
+    int64_t interval = period_of(rule) / rule->count;
+    int64_t period = interval * rule->count;
+    struct shard *shard = shard_of(limiter, &key);
+    pthread_mutex_lock(&shard->lock);
+    int64_t now = now_ns();
+    struct entry *entry = find(limiter, shard, &key, &stalest);
+    int64_t start = entry != NULL && entry->whole_at > now ? entry->whole_at : now;
+    /* A rule that became smaller must not lock a key out for the old, longer time. */
+    if (start > now + period)
+        start = now + period;
+    int64_t whole_at = start + interval;
+    ret_result->allowed = whole_at - now <= period;
+    if (ret_result->allowed) {
+        if (entry == NULL) {
+            entry = stalest;
+            *entry = key;
+        }
+        entry->whole_at = whole_at;
+    } else {
+        ret_result->retry_after = seconds_up(whole_at - now - period);
+        whole_at = start;
+    }
+    pthread_mutex_unlock(&shard->lock);
+    ret_result->remaining = (period - (whole_at - now)) / interval;
+    ret_result->reset_seconds = seconds_up(whole_at - now);
+}
+
+void limit_refund(struct limiter *limiter, enum limit_class class, const void *subject,
+                  size_t subject_size, const struct limit_rule *rule)
+{
+    struct entry key = make_key(class, subject, subject_size);
+    struct shard *shard = shard_of(limiter, &key);
+    struct entry *stalest;
+
+    if (rule->count <= 0 || rule->seconds <= 0)
+        return;
+    pthread_mutex_lock(&shard->lock);
+    struct entry *entry = find(limiter, shard, &key, &stalest);
+    if (entry != NULL)
+        entry->whole_at -= period_of(rule) / rule->count;
+    pthread_mutex_unlock(&shard->lock);
+}

@@ -1,0 +1,56 @@
+/*
+ * Cross-site writes (api.md §11): a request that sets or uses a cookie is refused when the browser says
+ * that another site sent it. Programs send neither Origin nor Sec-Fetch-Site and pass.
+ */
+#include "middleware/middleware.h"
+
+#include <string.h>
+
+#include "app/routes.h"
+#include "middleware/origin.h"
+
+/* A credential without a header that carries one came as a cookie. */
+static bool uses_cookie(const struct request *req)
+{
+    return req->ctx.who.credential == CREDENTIAL_SESSION ||
+           (req->ctx.who.credential != CREDENTIAL_NONE &&
+            request_header(req, "Authorization") == NULL &&
+            request_header(req, "X-Access-Key") == NULL);
+}
+
+static bool header_is(const struct request *req, const char *name, const char *value)
+{
+    const char *sent = request_header(req, name);
+
+    return sent != NULL && strcmp(sent, value) == 0;
+}
+
+/* A link on another site that a person followed. */
+static bool is_top_level_get(const struct request *req)
+{
+    return req->method == GET && request_header(req, "Origin") == NULL &&
+           (request_header(req, "Sec-Fetch-Mode") == NULL ||
+            (header_is(req, "Sec-Fetch-Mode", "navigate") &&
+             header_is(req, "Sec-Fetch-Dest", "document")));
+}
+
+enum err mw_csrf(struct request *req, struct response *res)
+{
+    const char *origin = request_header(req, "Origin");
+
+    (void)res;
+    if (!uses_cookie(req) && (req->route->flags & ROUTE_SETS_COOKIE) == 0)
+        return ERR_OK;
+    if (is_top_level_get(req))
+        return ERR_OK;
+    if (origin != NULL) {
+        if (origin_is_own(req, origin) || origin_is_allowed(req, origin))
+            return ERR_OK;
+        return fail_internal(&req->ctx, ERR_CROSS_SITE,
+                             "Origin is \"%s\", the request went to \"%s\"", origin,
+                             req->authority != NULL ? req->authority : "");
+    }
+    if (header_is(req, "Sec-Fetch-Site", "cross-site"))
+        return fail_internal(&req->ctx, ERR_CROSS_SITE, "Sec-Fetch-Site is cross-site");
+    return ERR_OK;
+}

@@ -1,0 +1,232 @@
+/* Budgets: what a request is charged, and how the answer tells it. */
+#include "middleware/rate.h"
+
+#include <arpa/inet.h>
+#include <string.h>
+#include <strings.h>
+
+#include "app/app.h"
+#include "app/metrics.h"
+#include "app/routes.h"
+#include "models/tenant.h"
+
+#define MINUTE 60
+#define HOUR   3600
+#define DAY    86400
+
+/* Who is charged: the class is part of the limiter's key. */
+struct subject {
+    uint8_t bytes[LIMIT_SUBJECT_MAX];
+    size_t size;
+};
+
+/* IPv4 whole, IPv6 by its /64: one customer has a whole one. */
+static struct subject subject_of_address(const struct request *req)
+{
+    struct subject subject = {.size = 0};
+
+    if (inet_pton(AF_INET, req->ctx.ip, subject.bytes) == 1) {
+        subject.size = 4;
+    } else if (inet_pton(AF_INET6, req->ctx.ip, subject.bytes) == 1) {
+        memset(subject.bytes + 8, 0, 8);
+        subject.size = 8;
+    }
+    return subject;
+}
+
+static struct subject subject_of_id(const struct uuid *id)
+{
+    struct subject subject = {.size = sizeof id->bytes};
+
+    memcpy(subject.bytes, id->bytes, sizeof id->bytes);
+    return subject;
+}
+
+static const struct config *config_of(const struct request *req)
+{
+    return app_config(req->ctx.app);
+}
+
+/* Per-address budgets are for people; on a developer's machine tests run from one address. */
+static struct limit_rule rule_for(const struct request *req, int64_t count, int64_t seconds)
+{
+    int64_t factor =
+        app_is_development(req->ctx.app) ? config_of(req)->limits.development_factor : 1;
+
+    return (struct limit_rule){.count = count * (factor > 0 ? factor : 1), .seconds = seconds};
+}
+
+/* Headers tell the budget that will be used up first. */
+static void tell(struct request *req, struct response *res, const struct limit_result *result)
+{
+    struct arena *arena = req->ctx.arena;
+    char *limit;
+    char *left;
+    char *reset;
+
+    if (result->limit <= 0 || result->remaining >= req->rate_left)
+        return;
+    limit = arena_printf(arena, "%lld", (long long)result->limit);
+    left = arena_printf(arena, "%lld", (long long)result->remaining);
+    reset = arena_printf(arena, "%lld", (long long)result->reset_seconds);
+    if (limit == NULL || left == NULL || reset == NULL)
+        return;
+    req->rate_left = result->remaining;
+    response_header(res, "RateLimit-Limit", limit);
+    response_header(res, "RateLimit-Remaining", left);
+    response_header(res, "RateLimit-Reset", reset);
+}
+
+static enum err take(struct request *req, struct response *res, enum limit_class class,
+                     const struct subject *subject, const struct limit_rule *rule)
+{
+    struct limit_result result;
+
+    limit_take(req->ctx.app->limiter, class, subject->bytes, subject->size, rule, &result);
+    if (result.allowed) {
+        req->limits_taken |= 1u << class;
+        tell(req, res, &result);
+        return ERR_OK;
+    }
+    metric_add(req->ctx.app->metrics, METRIC_RATE_LIMITED, 1);
+    req->rate_left = INT64_MAX;
+    tell(req, res, &result);
+    return fail_retry(&req->ctx, ERR_RATE_LIMITED, result.retry_after);
+}
+
+static struct limit_rule address_rule(const struct request *req)
+{
+    return rule_for(req, config_of(req)->limits.requests_per_minute, MINUTE);
+}
+
+static struct limit_rule platform_rule(const struct request *req)
+{
+    return rule_for(req, config_of(req)->limits.tenants_per_hour, HOUR);
+}
+
+static struct limit_rule create_rule(const struct request *req)
+{
+    return rule_for(req, config_of(req)->limits.tenants_per_day, DAY);
+}
+
+static const struct subject platform = {.size = 0};
+
+enum err rate_take_address(struct request *req, struct response *res)
+{
+    const struct config_limits *limits = &config_of(req)->limits;
+    struct subject address = subject_of_address(req);
+    struct limit_rule rule = address_rule(req);
+
+    TRY(take(req, res, LIMIT_ADDRESS, &address, &rule));
+    switch (req->route->rate) {
+    case RATE_LOGIN:
+        rule = rule_for(req, limits->sign_ins_per_minute, MINUTE);
+        return take(req, res, LIMIT_SIGN_IN, &address, &rule);
+    case RATE_REGISTER:
+        rule = rule_for(req, limits->registrations_per_hour, HOUR);
+        return take(req, res, LIMIT_REGISTER, &address, &rule);
+    case RATE_TENANT_CREATE:
+        rule = create_rule(req);
+        TRY(take(req, res, LIMIT_TENANT_CREATE, &address, &rule));
+        rule = platform_rule(req);
+        return take(req, res, LIMIT_PLATFORM_CREATE, &platform, &rule);
+    case RATE_UNSET:
+    case RATE_NONE:
+    case RATE_READ:
+    case RATE_WRITE:
+        break;
+    }
+    return ERR_OK;
+}
+
+/* --- access keys --- */
+
+bool rate_shows_key(const struct request *req)
+{
+    const char *header = request_header(req, "Authorization");
+
+    if (req->route == NULL || (req->route->auth & AUTH_KEY) == 0)
+        return false;
+    if (request_header(req, "X-Access-Key") != NULL)
+        return true;
+    return header != NULL && strncasecmp(header, "Bearer ak_", 10) == 0;
+}
+
+/* Apart from the address's own budget: the same bytes with a mark behind them. */
+static struct subject subject_of_shown_key(const struct request *req)
+{
+    struct subject subject = subject_of_address(req);
+
+    subject.bytes[subject.size++] = 'k';
+    return subject;
+}
+
+enum err rate_take_shown_key(struct request *req, struct response *res)
+{
+    struct subject subject = subject_of_shown_key(req);
+    struct limit_rule rule = address_rule(req);
+    struct limit_result result;
+
+    limit_take(req->ctx.app->limiter, LIMIT_ADDRESS, subject.bytes, subject.size, &rule, &result);
+    if (result.allowed)
+        return ERR_OK;
+    metric_add(req->ctx.app->metrics, METRIC_RATE_LIMITED, 1);
+    tell(req, res, &result);
+    return fail_retry(&req->ctx, ERR_RATE_LIMITED, result.retry_after);
+}
+
+void rate_refund_shown_key(struct request *req)
+{
+    struct subject subject = subject_of_shown_key(req);
+    struct limit_rule rule = address_rule(req);
+
+    limit_refund(req->ctx.app->limiter, LIMIT_ADDRESS, subject.bytes, subject.size, &rule);
+}
+
+/* --- plans --- */
+
+static struct limit_rule plan_rule(const struct request *req)
+{
+    const struct config_plan *plan =
+        config_plan_of(config_of(req), (enum plan)req->ctx.tenant->plan);
+
+    return (struct limit_rule){.count = plan->requests_per_minute, .seconds = MINUTE};
+}
+
+enum err rate_take_tenant(struct request *req, struct response *res)
+{
+    if (req->ctx.tenant == NULL || (req->limits_taken & (1u << LIMIT_TENANT)) != 0)
+        return ERR_OK;
+
+    struct limit_rule rule = plan_rule(req);
+    struct subject subject = subject_of_id(&req->ctx.tenant_id);
+    return take(req, res, LIMIT_TENANT, &subject, &rule);
+}
+
+enum err rate_take_key(struct request *req, struct response *res)
+{
+    if (req->ctx.tenant == NULL)
+        return ERR_OK;
+
+    struct limit_rule rule = plan_rule(req);
+    struct subject subject = subject_of_id(&req->ctx.who.key_id);
+    return take(req, res, LIMIT_KEY, &subject, &rule);
+}
+
+/* --- afterwards --- */
+
+void rate_settle_create(struct request *req, const struct response *res)
+{
+    if (res->status < 400)
+        return;
+    if ((req->limits_taken & (1u << LIMIT_TENANT_CREATE)) != 0) {
+        struct subject address = subject_of_address(req);
+        struct limit_rule rule = create_rule(req);
+        limit_refund(req->ctx.app->limiter, LIMIT_TENANT_CREATE, address.bytes, address.size, &rule);
+    }
+    if ((req->limits_taken & (1u << LIMIT_PLATFORM_CREATE)) != 0) {
+        struct limit_rule rule = platform_rule(req);
+        limit_refund(req->ctx.app->limiter, LIMIT_PLATFORM_CREATE, platform.bytes, platform.size,
+                     &rule);
+    }
+}
