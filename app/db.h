@@ -61,6 +61,11 @@ CHECKED enum err db_insert(struct ctx *ctx, const struct schema *schema, const v
 /* Many documents of one schema in one command, ordered. */
 CHECKED enum err db_insert_many(struct ctx *ctx, const struct schema *schema,
                                 const struct list *structs);
+/* For the audit writer alone: documents of many tenants in one command, on a client of its own. Each
+ * names its tenant. ERR_OK: the server took them all except those marked in ret_refused (one per
+ * document); one whose _id was there already counts as taken, so that a batch can be sent again. */
+CHECKED enum err db_insert_batch_any_tenant(struct ctx *ctx, const struct schema *schema,
+                                            const struct list *structs, bool *ret_refused);
 /* update is an update document or pipeline ($set, $inc …). ERR_NOT_FOUND when nothing matched. */
 CHECKED enum err db_update_one(struct ctx *ctx, const struct schema *schema, const bson_t *filter,
                                const bson_t *update);
@@ -89,6 +94,12 @@ bool db_outcome_unknown(const struct ctx *ctx);
  * body sees a ctx whose db_* calls belong to the transaction; it must have no other side effects. */
 typedef enum err (*db_transaction_fn)(struct ctx *ctx, void *arg);
 CHECKED enum err db_transaction(struct ctx *ctx, db_transaction_fn body, void *arg);
+
+/* Within a transaction: settled is called once when this attempt has ended, before db_transaction
+ * returns or runs the body again. False when out of memory or outside a transaction. */
+enum db_end { DB_END_UNSET = 0, DB_COMMITTED, DB_ABORTED, DB_UNKNOWN };
+typedef void (*db_settled_fn)(void *arg, enum db_end end);
+bool db_on_settled(struct ctx *ctx, db_settled_fn settled, void *arg);
 
 /* --- structure (migrations, tenant creation, start-up) --- */
 

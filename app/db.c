@@ -1,0 +1,372 @@
+/*
+ * The door's frame: the driver's life, the pool of clients, and one call from its beginning (which
+ * place, which client) to its end. db_run.c sends the commands, db_read.c, db_write.c, db_admin.c and
+ * db_transaction.c build them.
+ */
+#include "app/db.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "app/app.h"
+#include "app/clock.h"
+#include "app/config.h"
+#include "app/db_internal.h"
+#include "app/log.h"
+
+#define HEARTBEAT_MS 500 /* the driver's least: a returning database is noticed within this */
+
+/* --- the driver --- */
+
+static void driver_log(mongoc_log_level_t level, const char *domain, const char *message, void *data)
+{
+    (void)data;
+    log_event(level <= MONGOC_LOG_LEVEL_WARNING ? LOG_WARN : LOG_DEBUG, "mongodb_driver", "domain",
+              domain, "message", message, NULL);
+}
+
+static void driver_start(void)
+{
+    /* First of all: without it the driver writes plain text between the JSON lines. */
+    mongoc_log_set_handler(driver_log, NULL);
+    mongoc_init();
+    (void)atexit(mongoc_cleanup);
+}
+
+void db_driver_init(void)
+{
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
+
+    (void)pthread_once(&once, driver_start);
+}
+
+/* --- life --- */
+
+/* Set here and not left to the operator's URI: what is promised to callers depends on them. */
+static bool set_options(mongoc_uri_t *uri, int64_t pool_size)
+{
+    mongoc_write_concern_t *concern = mongoc_write_concern_new();
+
+    mongoc_write_concern_set_w(concern, MONGOC_WRITE_CONCERN_W_MAJORITY);
+    mongoc_write_concern_set_journal(concern, true);
+    mongoc_uri_set_write_concern(uri, concern);
+    mongoc_write_concern_destroy(concern);
+
+    return mongoc_uri_set_appname(uri, "tenantd") && mongoc_uri_set_compressors(uri, NULL) &&
+           mongoc_uri_set_option_as_int32(uri, MONGOC_URI_MAXPOOLSIZE, (int32_t)pool_size) &&
+           mongoc_uri_set_option_as_int32(uri, MONGOC_URI_WAITQUEUETIMEOUTMS, DB_POOL_WAIT_MS) &&
+           mongoc_uri_set_option_as_int32(uri, MONGOC_URI_SERVERSELECTIONTIMEOUTMS, DB_SELECT_MS) &&
+           mongoc_uri_set_option_as_int32(uri, MONGOC_URI_CONNECTTIMEOUTMS, DB_CONNECT_MS) &&
+           mongoc_uri_set_option_as_int32(uri, MONGOC_URI_SOCKETTIMEOUTMS, DB_SOCKET_MS) &&
+           mongoc_uri_set_option_as_int32(uri, MONGOC_URI_HEARTBEATFREQUENCYMS, HEARTBEAT_MS);
+}
+
+static void init_wait(struct db *db)
+{
+    pthread_condattr_t attributes;
+
+    (void)pthread_mutex_init(&db->lock, NULL);
+    (void)pthread_mutex_init(&db->writer_lock, NULL);
+    (void)pthread_condattr_init(&attributes);
+    (void)pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
+    (void)pthread_cond_init(&db->freed, &attributes);
+    (void)pthread_condattr_destroy(&attributes);
+}
+
+enum err db_open(const struct config *config, struct db **ret_db, const char **ret_reason)
+{
+    db_driver_init();
+
+    struct db *db = calloc(1, sizeof *db);
+    if (db == NULL) {
+        *ret_reason = "There is not enough memory to open the database.";
+        return ERR_MEMORY;
+    }
+    init_wait(db);
+    db->uri_text = bson_strdup(config->database.uri);
+    db->name = bson_strdup(config->database.name);
+    db->maximum = config->database.pool_size > 0 ? config->database.pool_size : 1;
+    db->uri = mongoc_uri_new_with_error(config->database.uri, NULL);
+    if (db->uri == NULL) {
+        *ret_reason = "database.uri is not a MongoDB connection string; write it like "
+                      "mongodb://127.0.0.1:27017/?replicaSet=rs0";
+        db_close(db);
+        return ERR_VALIDATION;
+    }
+    /* One more than are leased: the audit writer's. */
+    if (!set_options(db->uri, db->maximum + 1) ||
+        (db->pool = mongoc_client_pool_new_with_error(db->uri, NULL)) == NULL) {
+        *ret_reason = "database.uri holds options that the MongoDB driver does not take together; "
+                      "start from mongodb://127.0.0.1:27017/?replicaSet=rs0";
+        db_close(db);
+        return ERR_VALIDATION;
+    }
+    (void)mongoc_client_pool_set_error_api(db->pool, MONGOC_ERROR_API_VERSION_2);
+    *ret_db = db;
+    return ERR_OK;
+}
+
+static void client_free(struct db *db, struct db_client *client)
+{
+    if (client == NULL)
+        return;
+    if (client->session != NULL)
+        mongoc_client_session_destroy(client->session);
+    bson_destroy(&client->options);
+    mongoc_client_pool_push(db->pool, client->client);
+    free(client);
+}
+
+void db_close(struct db *db)
+{
+    if (db == NULL)
+        return;
+    while (db->free != NULL) {
+        struct db_client *client = db->free;
+
+        db->free = client->next;
+        client_free(db, client);
+    }
+    client_free(db, db->writer);
+    if (db->pool != NULL)
+        mongoc_client_pool_destroy(db->pool);
+    mongoc_uri_destroy(db->uri);
+    bson_free(db->uri_text);
+    bson_free(db->name);
+    (void)pthread_cond_destroy(&db->freed);
+    (void)pthread_mutex_destroy(&db->lock);
+    (void)pthread_mutex_destroy(&db->writer_lock);
+    free(db);
+}
+
+const char *db_uri(const struct db *db)
+{
+    return db->uri_text;
+}
+
+const char *db_name(const struct db *db)
+{
+    return db->name;
+}
+
+void db_fail_after(struct db *db, int64_t calls)
+{
+    atomic_store(&db->fail_after, calls);
+}
+
+bool db_must_fail(struct db *db)
+{
+    if (atomic_load_explicit(&db->fail_after, memory_order_relaxed) <= 0)
+        return false;
+    return atomic_fetch_sub(&db->fail_after, 1) == 1;
+}
+
+/* --- clients --- */
+
+static struct db_client *client_new(struct db *db)
+{
+    struct db_client *client = calloc(1, sizeof *client);
+
+    if (client == NULL)
+        return NULL;
+    bson_init(&client->options);
+    client->client = mongoc_client_pool_pop(db->pool);
+    if (client->client == NULL) {
+        free(client);
+        return NULL;
+    }
+    return client;
+}
+
+static struct timespec later(int64_t ms)
+{
+    struct timespec until;
+
+    (void)clock_gettime(CLOCK_MONOTONIC, &until);
+    until.tv_sec += (time_t)(ms / 1000);
+    until.tv_nsec += (long)(ms % 1000) * 1000000;
+    if (until.tv_nsec >= 1000000000) {
+        until.tv_sec++;
+        until.tv_nsec -= 1000000000;
+    }
+    return until;
+}
+
+/* Waits for a free client; NULL with *ret_make set when the caller may make one. */
+static struct db_client *take_free(struct db *db, int64_t wait_ms, bool *ret_make)
+{
+    struct timespec until = {0};
+    struct db_client *client = NULL;
+    int waited = 0;
+
+    *ret_make = false;
+    (void)pthread_mutex_lock(&db->lock);
+    while (db->free == NULL && db->made >= db->maximum && waited != ETIMEDOUT) {
+        if (until.tv_sec == 0)
+            until = later(wait_ms);
+        waited = pthread_cond_timedwait(&db->freed, &db->lock, &until);
+    }
+    if (db->free != NULL) {
+        client = db->free;
+        db->free = client->next;
+    } else if (db->made < db->maximum) {
+        db->made++;
+        *ret_make = true;
+    }
+    (void)pthread_mutex_unlock(&db->lock);
+    return client;
+}
+
+struct db_client *db_lease(struct db *db, int64_t wait_ms)
+{
+    bool make = false;
+    struct db_client *client = take_free(db, wait_ms, &make);
+
+    if (!make)
+        return client;
+    client = client_new(db);
+    if (client == NULL) {
+        (void)pthread_mutex_lock(&db->lock);
+        db->made--;
+        (void)pthread_mutex_unlock(&db->lock);
+    }
+    return client;
+}
+
+void db_return(struct db *db, struct db_client *client)
+{
+    (void)pthread_mutex_lock(&db->lock);
+    client->next = db->free;
+    db->free = client;
+    (void)pthread_cond_signal(&db->freed);
+    (void)pthread_mutex_unlock(&db->lock);
+}
+
+struct db_client *db_writer_client(struct db *db)
+{
+    (void)pthread_mutex_lock(&db->writer_lock);
+    if (db->writer == NULL)
+        db->writer = client_new(db);
+    return db->writer;
+}
+
+/* Long work must not hold a client that requests wait for, nor be cut off by their time-outs. */
+static enum err admin_client(struct db_call *call)
+{
+    AUTO(mongoc_uri_destroy) mongoc_uri_t *uri = mongoc_uri_copy(call->db->uri);
+    int64_t limit = ctx_remaining(call->ctx, DB_LONG_MS);
+
+    (void)mongoc_uri_set_option_as_int32(uri, MONGOC_URI_SOCKETTIMEOUTMS,
+                                         (int32_t)(limit > DB_SOCKET_MS ? limit : DB_SOCKET_MS));
+    bson_init(&call->own.options);
+    call->own.client = mongoc_client_new_from_uri(uri);
+    if (call->own.client == NULL)
+        return fail_internal(call->ctx, ERR_INTERNAL, "the driver made no client");
+    (void)mongoc_client_set_error_api(call->own.client, MONGOC_ERROR_API_VERSION_2);
+    call->client = &call->own;
+    return ERR_OK;
+}
+
+/* --- one call --- */
+
+enum err db_place(struct ctx *ctx, const struct schema *schema, char ret_name[DB_COLLECTION_SIZE])
+{
+    if (schema->per_tenant_collection) {
+        char hex[UUID_HEX_SIZE];
+
+        if (uuid_is_zero(&ctx->tenant_id))
+            return fail_internal(ctx, ERR_INTERNAL, "%s without a tenant", schema->name);
+        uuid_hex(&ctx->tenant_id, hex);
+        (void)snprintf(ret_name, DB_COLLECTION_SIZE, "users_%s", hex);
+        return ERR_OK;
+    }
+    if (schema->collection == NULL || strlen(schema->collection) >= DB_COLLECTION_SIZE)
+        return fail_internal(ctx, ERR_INTERNAL, "%s is not stored", schema->name);
+    (void)snprintf(ret_name, DB_COLLECTION_SIZE, "%s", schema->collection);
+    return ERR_OK;
+}
+
+/* Documents of a tenant are reached with a tenant only. */
+static bool needs_tenant(const struct schema *schema, enum db_use use)
+{
+    return schema != NULL && !schema->global && use != DB_INSPECT && use != DB_ADMIN &&
+           use != DB_WRITE_ANY_TENANT;
+}
+
+static enum err take_client(struct db_call *call)
+{
+    struct ctx *ctx = call->ctx;
+
+    if (call->use == DB_ADMIN)
+        return admin_client(call);
+    if (call->use == DB_WRITE_ANY_TENANT) {
+        call->reserved = true;
+        call->client = db_writer_client(call->db);
+    } else {
+        call->client = db_lease(call->db, ctx_remaining(ctx, DB_POOL_WAIT_MS));
+        call->leased = call->client != NULL;
+    }
+    if (call->client == NULL)
+        return fail_internal(ctx, ERR_DB_UNAVAILABLE,
+                             "all %" PRId64 " database clients are in use", call->db->maximum);
+    return ERR_OK;
+}
+
+enum err db_call_begin(struct ctx *ctx, const struct schema *schema, enum db_use use,
+                       struct db_call *call)
+{
+    struct db_transaction *transaction = ctx->transaction;
+
+    call->ctx = ctx;
+    call->db = ctx->app->db;
+    call->schema = schema;
+    call->use = use;
+    call->started = clock_monotonic_ms();
+    if (schema != NULL)
+        TRY(db_place(ctx, schema, call->collection));
+    if (needs_tenant(schema, use) && uuid_is_zero(&ctx->tenant_id))
+        return fail_internal(ctx, ERR_INTERNAL, "%s without a tenant", schema->name);
+    if (db_must_fail(call->db))
+        return fail_internal(ctx, ERR_DB_UNAVAILABLE, "asked to fail by a test");
+    if (transaction == NULL)
+        return take_client(call);
+
+    if (use == DB_ADMIN || use == DB_WRITE_ANY_TENANT)
+        return fail_internal(ctx, ERR_INTERNAL, "no part of a transaction: %s", call->collection);
+    if (transaction->broken)
+        return fail_internal(ctx, ERR_INTERNAL, "a command after one that ended the transaction");
+    call->transaction = transaction;
+    call->client = transaction->client;
+    return ERR_OK;
+}
+
+void db_call_end(struct db_call *call)
+{
+    if (call->leased)
+        db_return(call->db, call->client);
+    if (call->reserved)
+        (void)pthread_mutex_unlock(&call->db->writer_lock);
+    if (call->own.client != NULL) {
+        if (call->own.session != NULL)
+            mongoc_client_session_destroy(call->own.session);
+        bson_destroy(&call->own.options);
+        mongoc_client_destroy(call->own.client);
+    }
+}
+
+enum err db_filter(const struct db_call *call, const bson_t *filter, bson_t *out)
+{
+    if (!call->schema->global) {
+        if (filter != NULL && bson_has_field(filter, "tenant_id"))
+            return fail_internal(call->ctx, ERR_INTERNAL, "%s: the tenant is not the caller's to name",
+                                 call->collection);
+        bson_put_uuid(out, "tenant_id", &call->ctx->tenant_id);
+    }
+    if (filter != NULL && !bson_concat(out, filter))
+        return fail_internal(call->ctx, ERR_INTERNAL, "%s: filter too large", call->collection);
+    return ERR_OK;
+}

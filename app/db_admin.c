@@ -1,0 +1,318 @@
+/*
+ * Structure and state: collections with their validators and indexes, and what the server is. Changes
+ * of structure use a client of their own with long time-outs.
+ */
+#include "app/db.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+#include "app/db_internal.h"
+
+#define WIRE_VERSION_OF_6_0 17
+
+/* --- the server --- */
+
+static bool is_true(const bson_t *reply, const char *name)
+{
+    bson_iter_t it;
+
+    return bson_iter_init_find(&it, reply, name) && bson_iter_as_bool(&it);
+}
+
+static bool is_router(const bson_t *hello)
+{
+    bson_iter_t it;
+
+    return bson_iter_init_find(&it, hello, "msg") && BSON_ITER_HOLDS_UTF8(&it) &&
+           strcmp(bson_iter_utf8(&it, NULL), "isdbgrid") == 0;
+}
+
+static enum err judge_hello(const struct db_call *call, const bson_t *hello)
+{
+    struct ctx *ctx = call->ctx;
+    const mongoc_host_list_t *hosts = mongoc_uri_get_hosts(call->db->uri);
+    const char *where = hosts != NULL ? hosts->host_and_port : "the given address";
+
+    if (!is_router(hello) && !bson_has_field(hello, "setName"))
+        return fail_internal(ctx, ERR_INTERNAL,
+                             "MongoDB at %s is not a replica set; tenantd needs one for transactions "
+                             "and change streams: start mongod with --replSet rs0 and run "
+                             "rs.initiate()",
+                             where);
+    if (db_reply_int(hello, "maxWireVersion") < WIRE_VERSION_OF_6_0)
+        return fail_internal(ctx, ERR_INTERNAL,
+                             "MongoDB at %s is too old; tenantd needs version 6.0 or later", where);
+    if (!is_true(hello, "isWritablePrimary"))
+        return fail_internal(ctx, ERR_DB_UNAVAILABLE, "MongoDB at %s has no primary now", where);
+    return ERR_OK;
+}
+
+enum err db_ping(struct ctx *ctx)
+{
+    AUTO(db_call_end) struct db_call call = {0};
+    bson_t command_bytes = BSON_INITIALIZER, reply_bytes = BSON_INITIALIZER;
+    AUTO(bson_destroy) bson_t *command = &command_bytes;
+    AUTO(bson_destroy) bson_t *reply = &reply_bytes;
+    struct db_error error;
+
+    TRY(db_call_begin(ctx, NULL, DB_READ, &call));
+    bson_put_int(command, "hello", 1);
+    if (db_run_admin(&call, command, reply, &error))
+        return judge_hello(&call, reply);
+    if (error.domain == MONGOC_ERROR_CLIENT && error.code == MONGOC_ERROR_CLIENT_AUTHENTICATE)
+        return fail_internal(ctx, ERR_INTERNAL,
+                             "MongoDB refuses the user or password of database.uri: %s",
+                             error.text);
+    return db_fail(&call, &error);
+}
+
+enum err db_open_file_limit(struct ctx *ctx, int64_t *ret_limit)
+{
+    AUTO(db_call_end) struct db_call call = {0};
+    bson_t command_bytes = BSON_INITIALIZER, reply_bytes = BSON_INITIALIZER;
+    AUTO(bson_destroy) bson_t *command = &command_bytes;
+    AUTO(bson_destroy) bson_t *reply = &reply_bytes;
+    struct db_error error;
+    bson_iter_t it, limit;
+
+    TRY(db_call_begin(ctx, NULL, DB_READ, &call));
+    bson_put_int(command, "hostInfo", 1);
+    if (!db_run_admin(&call, command, reply, &error)) {
+        if (db_error_unavailable(&error))
+            return db_fail(&call, &error);
+        *ret_limit = 0; /* the user may not ask */
+        return ERR_OK;
+    }
+    bool told = bson_iter_init(&it, reply) &&
+                bson_iter_find_descendant(&it, "extra.maxOpenFiles", &limit);
+    *ret_limit = told ? bson_iter_as_int64(&limit) : 0;
+    return ERR_OK;
+}
+
+enum err db_collection_count(struct ctx *ctx, int64_t *ret_count)
+{
+    AUTO(db_call_end) struct db_call call = {0};
+    bson_t command_bytes = BSON_INITIALIZER, reply_bytes = BSON_INITIALIZER;
+    AUTO(bson_destroy) bson_t *command = &command_bytes;
+    AUTO(bson_destroy) bson_t *reply = &reply_bytes;
+
+    TRY(db_call_begin(ctx, NULL, DB_READ, &call));
+    bson_put_int(command, "dbStats", 1);
+    TRY(db_run(&call, command, reply));
+    *ret_count = db_reply_int(reply, "collections");
+    return ERR_OK;
+}
+
+/* --- collections --- */
+
+static void put_validator(const struct schema *schema, bson_t *command)
+{
+    AUTO(bson_destroy) bson_t *validator = schema_validator(schema);
+
+    if (validator == NULL)
+        return;
+    (void)bson_append_document(command, "validator", -1, validator);
+    bson_put_text(command, "validationLevel", "strict");
+    bson_put_text(command, "validationAction", "error");
+}
+
+/* create or collMod; *ret_code is the server's when it refused. */
+static enum err shape(struct db_call *call, const char *verb, int64_t allowed_code,
+                      bool *ret_allowed)
+{
+    bson_t command_bytes = BSON_INITIALIZER, reply_bytes = BSON_INITIALIZER;
+    AUTO(bson_destroy) bson_t *command = &command_bytes;
+    AUTO(bson_destroy) bson_t *reply = &reply_bytes;
+
+    *ret_allowed = false;
+    bson_put_text(command, verb, call->collection);
+    if (strcmp(verb, "drop") != 0)
+        put_validator(call->schema, command);
+    enum err err = db_run(call, command, reply);
+    if (err != ERR_OK && allowed_code != 0 && db_reply_int(reply, "code") == allowed_code) {
+        fail_clear(call->ctx);
+        *ret_allowed = true;
+        return ERR_OK;
+    }
+    return err;
+}
+
+static void put_keys(const struct db_index *index, bson_t *out)
+{
+    for (const char *const *key = index->keys; *key != NULL; key++) {
+        bool down = (*key)[0] == '-';
+
+        (void)bson_append_int32(out, *key + (down ? 1 : 0), -1, down ? -1 : 1);
+    }
+}
+
+static void put_partial(const struct db_index *index, bson_t *out)
+{
+    bson_t exists;
+
+    bson_append_document_begin(out, index->partial_exists, -1, &exists);
+    bson_put_bool(&exists, "$exists", true);
+    bson_append_document_end(out, &exists);
+}
+
+static void put_index(const struct db_index *index, bson_t *out)
+{
+    bson_t child;
+
+    bson_put_text(out, "name", index->name);
+    bson_append_document_begin(out, "key", -1, &child);
+    put_keys(index, &child);
+    bson_append_document_end(out, &child);
+    if (index->unique)
+        bson_put_bool(out, "unique", true);
+    if (index->partial_exists != NULL) {
+        bson_append_document_begin(out, "partialFilterExpression", -1, &child);
+        put_partial(index, &child);
+        bson_append_document_end(out, &child);
+    }
+    if (index->ttl_seconds >= 0)
+        bson_put_int(out, "expireAfterSeconds", index->ttl_seconds);
+}
+
+static enum err create_indexes(struct db_call *call, const struct db_index *indexes, size_t count)
+{
+    bson_t command_bytes = BSON_INITIALIZER, reply_bytes = BSON_INITIALIZER, all, one;
+    AUTO(bson_destroy) bson_t *command = &command_bytes;
+    AUTO(bson_destroy) bson_t *reply = &reply_bytes;
+
+    if (count == 0)
+        return ERR_OK;
+    bson_put_text(command, "createIndexes", call->collection);
+    bson_append_array_begin(command, "indexes", -1, &all);
+    for (size_t i = 0; i < count; i++) {
+        char text[16];
+        const char *name = NULL;
+
+        (void)bson_uint32_to_string((uint32_t)i, &name, text, sizeof text);
+        bson_append_document_begin(&all, name, -1, &one);
+        put_index(&indexes[i], &one);
+        bson_append_document_end(&all, &one);
+    }
+    bson_append_array_end(command, &all);
+    return db_run(call, command, reply);
+}
+
+enum err db_ensure_collection(struct ctx *ctx, const struct schema *schema,
+                              const struct db_index *indexes, size_t count)
+{
+    AUTO(db_call_end) struct db_call call = {0};
+    bool exists = false, ignored = false;
+
+    TRY(db_call_begin(ctx, schema, DB_ADMIN, &call));
+    TRY(shape(&call, "create", DB_CODE_NAMESPACE_EXISTS, &exists));
+    if (exists)
+        TRY(shape(&call, "collMod", 0, &ignored));
+    return create_indexes(&call, indexes, count);
+}
+
+enum err db_drop_collection(struct ctx *ctx, const struct schema *schema)
+{
+    AUTO(db_call_end) struct db_call call = {0};
+    bool absent = false;
+
+    TRY(db_call_begin(ctx, schema, DB_ADMIN, &call));
+    return shape(&call, "drop", DB_CODE_NO_NAMESPACE, &absent);
+}
+
+/* --- verifying --- */
+
+static bool same_number(const bson_t *found, const char *name, int64_t expected)
+{
+    bson_iter_t it;
+
+    if (!bson_iter_init_find(&it, found, name))
+        return expected < 0;
+    return bson_iter_as_int64(&it) == expected;
+}
+
+static bool same_document(const bson_t *found, const char *name, const bson_t *expected)
+{
+    const uint8_t *data = NULL;
+    uint32_t size = 0;
+    bson_iter_t it;
+    bson_t doc;
+
+    if (!bson_iter_init_find(&it, found, name) || !BSON_ITER_HOLDS_DOCUMENT(&it))
+        return bson_empty(expected);
+    bson_iter_document(&it, &size, &data);
+    return bson_init_static(&doc, data, size) && bson_equal(&doc, expected);
+}
+
+static bool is_index(const bson_t *found, const struct db_index *index)
+{
+    bson_t keys_bytes = BSON_INITIALIZER, partial_bytes = BSON_INITIALIZER;
+    AUTO(bson_destroy) bson_t *keys = &keys_bytes;
+    AUTO(bson_destroy) bson_t *partial = &partial_bytes;
+
+    put_keys(index, keys);
+    if (index->partial_exists != NULL)
+        put_partial(index, partial);
+    return same_document(found, "key", keys) &&
+           same_document(found, "partialFilterExpression", partial) &&
+           is_true(found, "unique") == index->unique &&
+           same_number(found, "expireAfterSeconds", index->ttl_seconds >= 0 ? index->ttl_seconds : -1);
+}
+
+/* The index as listIndexes tells of it; false when there is none of that name. */
+static bool find_index(const bson_t *reply, const char *name, bson_t *ret_index)
+{
+    bson_iter_t top, batch, entry;
+
+    if (!bson_iter_init(&top, reply) ||
+        !bson_iter_find_descendant(&top, "cursor.firstBatch", &batch) ||
+        !bson_iter_recurse(&batch, &entry))
+        return false;
+    while (bson_iter_next(&entry)) {
+        const uint8_t *data = NULL;
+        uint32_t size = 0;
+        bson_iter_t it;
+
+        bson_iter_document(&entry, &size, &data);
+        if (bson_init_static(ret_index, data, size) &&
+            bson_iter_init_find(&it, ret_index, "name") && BSON_ITER_HOLDS_UTF8(&it) &&
+            strcmp(bson_iter_utf8(&it, NULL), name) == 0)
+            return true;
+    }
+    return false;
+}
+
+static enum err list_indexes(struct db_call *call, bson_t *reply)
+{
+    bson_t bytes = BSON_INITIALIZER;
+    AUTO(bson_destroy) bson_t *command = &bytes;
+
+    bson_put_text(command, "listIndexes", call->collection);
+    enum err err = db_run(call, command, reply);
+    if (err == ERR_INTERNAL && db_reply_int(reply, "code") == DB_CODE_NO_NAMESPACE)
+        return fail_internal(call->ctx, ERR_NOT_FOUND, "the collection %s is missing: run migrate",
+                             call->collection);
+    return err;
+}
+
+enum err db_verify_indexes(struct ctx *ctx, const struct schema *schema,
+                           const struct db_index *indexes, size_t count)
+{
+    AUTO(db_call_end) struct db_call call = {0};
+    bson_t reply_bytes = BSON_INITIALIZER, found;
+    AUTO(bson_destroy) bson_t *reply = &reply_bytes;
+
+    TRY(db_call_begin(ctx, schema, DB_INSPECT, &call));
+    TRY(list_indexes(&call, reply));
+    for (size_t i = 0; i < count; i++) {
+        if (!find_index(reply, indexes[i].name, &found))
+            return fail_internal(ctx, ERR_NOT_FOUND, "the index %s of %s is missing: run migrate",
+                                 indexes[i].name, call.collection);
+        if (!is_index(&found, &indexes[i]))
+            return fail_internal(ctx, ERR_NOT_FOUND,
+                                 "the index %s of %s is not as this version needs it: drop it and "
+                                 "run migrate",
+                                 indexes[i].name, call.collection);
+    }
+    return ERR_OK;
+}

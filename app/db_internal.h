@@ -1,0 +1,160 @@
+/*
+ * What the db*.c files share and nobody else may use: the connection pool, one call to the database,
+ * and the running of commands. One call leases one client for its duration; within a transaction it
+ * uses the transaction's.
+ *
+ * Commands are built here and sent as they are: one message each, with a session per client kept for
+ * its life. That makes retryable writes ours (see db_run) and spares what a driver's collection and
+ * cursor objects cost (docs/adr/0008-audit-commit.md has the figures).
+ */
+#pragma once
+
+#include <pthread.h>
+
+#include <mongoc/mongoc.h>
+
+#include "app/db.h"
+
+/*
+ * Every call ends within 2 s whatever happens to the database: a wait for a client, a slow failure, or
+ * a quick failure with a second try after a new server was selected.
+ */
+#define DB_POOL_WAIT_MS 500
+#define DB_SELECT_MS 500
+#define DB_CONNECT_MS 500
+#define DB_SOCKET_MS 1000
+#define DB_MAX_TIME_MS 900
+#define DB_RETRY_BEFORE_MS 400
+#define DB_LONG_MS (INT64_C(10) * 60 * 1000)
+
+#define DB_COLLECTION_SIZE 64
+#define DB_ABANDONED_MAX 64
+
+/* Codes of the server that something here depends on. */
+enum {
+    DB_CODE_UNAUTHORIZED = 13,
+    DB_CODE_NO_NAMESPACE = 26,
+    DB_CODE_NAMESPACE_EXISTS = 48,
+    DB_CODE_DUPLICATE = 11000,
+};
+
+DEFINE_AUTO(mongoc_uri_t, mongoc_uri_destroy)
+
+struct db_client {
+    struct db_client *next;
+    mongoc_client_t *client;
+    mongoc_client_session_t *session; /* made at the first use; NULL after a network error */
+    bson_t options;                   /* names the session to the driver */
+    int64_t transaction_number;       /* of the last retryable write of the session */
+};
+
+struct db {
+    char *uri_text;
+    char *name;
+    mongoc_uri_t *uri;
+    mongoc_client_pool_t *pool; /* its topology and monitoring; leasing is db_lease */
+    pthread_mutex_t lock;
+    pthread_cond_t freed;
+    struct db_client *free; /* last used first: warm connections */
+    int64_t made, maximum;
+    struct db_client *writer; /* reserved for the audit writer */
+    pthread_mutex_t writer_lock;
+    struct uuid abandoned[DB_ABANDONED_MAX]; /* sessions of transactions left on the server */
+    _Atomic int abandoned_count;
+    _Atomic int64_t fail_after;
+};
+
+/* A transaction attempt; ctx->transaction points to it. */
+struct db_transaction {
+    struct db_client *client;
+    mongoc_client_session_t *session;
+    bson_t options;
+    bool transient;   /* the server asks to run the whole body again */
+    bool unavailable; /* … because it was not reached */
+    bool broken;      /* a command failed for good: nothing can be committed any more */
+    struct db_settled *settled;
+};
+
+enum db_use {
+    DB_READ = 1,
+    DB_INSPECT,    /* reads structure: nothing of a tenant */
+    DB_WRITE,      /* one document or an insert: sent again once when the first try was cut off */
+    DB_WRITE_MANY, /* the server takes no second try of these */
+    DB_WRITE_ANY_TENANT, /* the audit writer's batch: reserved client, rows of many tenants */
+    DB_ADMIN,            /* structure: own client, long time-outs */
+};
+
+struct db_call {
+    struct ctx *ctx;
+    struct db *db;
+    const struct schema *schema;
+    enum db_use use;
+    struct db_client *client;
+    struct db_transaction *transaction;
+    struct db_client own; /* of DB_ADMIN */
+    bool leased, reserved;
+    int64_t started;
+    char collection[DB_COLLECTION_SIZE];
+};
+
+/* What went wrong with a command. */
+struct db_error {
+    uint32_t domain;
+    int64_t code;
+    bool concern;         /* done, but not confirmed by a majority */
+    bool network;         /* the connection broke: the server may have got the command */
+    char index[64];       /* of a duplicate key */
+    char text[256];
+};
+
+/* --- db.c --- */
+
+CHECKED enum err db_call_begin(struct ctx *ctx, const struct schema *schema, enum db_use use,
+                               struct db_call *call);
+void db_call_end(struct db_call *call);
+static inline void db_call_end_p(struct db_call *call)
+{
+    db_call_end(call);
+}
+/* A client from the pool, waiting at most wait_ms; NULL when all are in use. */
+struct db_client *db_lease(struct db *db, int64_t wait_ms);
+void db_return(struct db *db, struct db_client *client);
+/* The audit writer's client, with writer_lock held also when it is NULL. */
+struct db_client *db_writer_client(struct db *db);
+/* The name of the schema's collection; the only place where a tenant becomes a name. */
+CHECKED enum err db_place(struct ctx *ctx, const struct schema *schema,
+                          char ret_name[DB_COLLECTION_SIZE]);
+/* The caller's filter with the tenant before it. */
+CHECKED enum err db_filter(const struct db_call *call, const bson_t *filter, bson_t *out);
+/* The process's way of the driver; any number of times. */
+void db_driver_init(void);
+/* True when a test asked for this call to fail. */
+bool db_must_fail(struct db *db);
+
+/* --- db_run.c --- */
+
+/*
+ * Sends one command to the schema's database and waits for the answer, which is left in reply (an
+ * initialised document). Adds session, time limit and write concern. Fails the ctx.
+ */
+CHECKED enum err db_run(struct db_call *call, bson_t *command, bson_t *reply);
+/* The same on the database "admin", without session; for hello and hostInfo. */
+bool db_run_admin(struct db_call *call, const bson_t *command, bson_t *reply,
+                  struct db_error *ret_error);
+/* What the driver or server said, as a code of ours. */
+enum err db_fail(struct db_call *call, const struct db_error *error);
+/* ERR_DB_UNAVAILABLE for a write that may have happened. */
+enum err db_fail_unknown(struct db_call *call, const struct db_error *error);
+/* Reads domain, code and text of a failed call; reply may be NULL. */
+void db_error_read(const bson_error_t *from, const bson_t *reply, struct db_error *ret_error);
+bool db_error_unavailable(const struct db_error *error);
+bool db_has_label(const bson_t *reply, const char *label);
+int64_t db_reply_int(const bson_t *reply, const char *name);
+
+/* --- db_transaction.c --- */
+
+/* Notes what a failed command means for the transaction. */
+void db_transaction_failed(struct db_transaction *transaction, const struct db_error *error,
+                           const bson_t *reply);
+/* Has the server end what abandoned transactions hold. */
+void db_end_abandoned(struct db_call *call);

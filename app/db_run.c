@@ -1,0 +1,361 @@
+/*
+ * Sends commands and says what their failures mean. Retryable writes are done here: a command that is
+ * cut off is sent once more under the same session and transaction number, and the server applies it
+ * once. A write whose end is not known is reported as such.
+ */
+#include "app/db.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+#include "app/app.h"
+#include "app/clock.h"
+#include "app/db_internal.h"
+#include "app/log.h"
+#include "app/metrics.h"
+
+static const char unknown_outcome[] = "unknown outcome";
+
+/* --- what went wrong --- */
+
+bool db_has_label(const bson_t *reply, const char *label)
+{
+    return reply != NULL && mongoc_error_has_label(reply, label);
+}
+
+int64_t db_reply_int(const bson_t *reply, const char *name)
+{
+    bson_iter_t it;
+
+    return bson_iter_init_find(&it, reply, name) ? bson_iter_as_int64(&it) : 0;
+}
+
+/* "E11000 duplicate key error collection: tenantd.users_… index: email_1 dup key: {…}" */
+static void read_index(const char *text, struct db_error *error)
+{
+    static const char before[] = " index: ";
+    const char *start = strstr(text, before);
+
+    if (start == NULL)
+        return;
+    start += sizeof before - 1;
+    size_t length = strcspn(start, " ");
+    if (length >= sizeof error->index)
+        length = sizeof error->index - 1;
+    memcpy(error->index, start, length);
+}
+
+static void set_error(struct db_error *error, uint32_t domain, int64_t code, const char *text)
+{
+    *error = (struct db_error){
+        .domain = domain, .code = code, .network = domain == MONGOC_ERROR_STREAM};
+    if (code == DB_CODE_DUPLICATE)
+        read_index(text, error); /* and not the rest: it holds the value */
+    else
+        bson_strncpy(error->text, text, sizeof error->text);
+}
+
+void db_error_read(const bson_error_t *from, const bson_t *reply, struct db_error *ret_error)
+{
+    set_error(ret_error, from->domain, from->code, from->message);
+    if (ret_error->code == 0 && reply != NULL)
+        ret_error->code = db_reply_int(reply, "code");
+}
+
+/* Reads {code, errmsg} where it stands. */
+static void read_problem(const bson_iter_t *at, struct db_error *error)
+{
+    bson_iter_t it;
+    int64_t code = 0;
+    const char *text = "";
+
+    if (!bson_iter_recurse(at, &it))
+        return;
+    while (bson_iter_next(&it)) {
+        if (strcmp(bson_iter_key(&it), "code") == 0)
+            code = bson_iter_as_int64(&it);
+        else if (strcmp(bson_iter_key(&it), "errmsg") == 0 && BSON_ITER_HOLDS_UTF8(&it))
+            text = bson_iter_utf8(&it, NULL);
+    }
+    set_error(error, MONGOC_ERROR_SERVER, code, text);
+}
+
+/* An answer with ok: 1 may still tell of a refused document or of a write that is not confirmed. */
+static bool reply_has_problem(const bson_t *reply, struct db_error *error)
+{
+    bson_iter_t it, first;
+
+    if (bson_iter_init_find(&it, reply, "writeErrors") && bson_iter_recurse(&it, &first) &&
+        bson_iter_next(&first)) {
+        read_problem(&first, error);
+        return true;
+    }
+    if (bson_iter_init_find(&it, reply, "writeConcernError")) {
+        read_problem(&it, error);
+        error->concern = true;
+        return true;
+    }
+    return false;
+}
+
+/* Codes by which a server says that it cannot now: going down, stepping down, too slow, full. */
+static bool is_passing(int64_t code)
+{
+    static const int16_t codes[] = {
+        6,     /* HostUnreachable */
+        7,     /* HostNotFound */
+        24,    /* LockTimeout */
+        50,    /* MaxTimeMSExpired */
+        64,    /* WriteConcernFailed */
+        79,    /* UnknownReplWriteConcern */
+        89,    /* NetworkTimeout */
+        91,    /* ShutdownInProgress */
+        100,   /* UnsatisfiableWriteConcern */
+        112,   /* WriteConflict */
+        133,   /* FailedToSatisfyReadPreference */
+        134,   /* ReadConcernMajorityNotAvailableYet */
+        189,   /* PrimarySteppedDown */
+        202,   /* NetworkInterfaceExceededTimeLimit */
+        225,   /* TransactionTooOld */
+        244,   /* TransactionAborted */
+        246,   /* SnapshotUnavailable */
+        251,   /* NoSuchTransaction */
+        262,   /* ExceededTimeLimit */
+        9001,  /* SocketException */
+        10107, /* NotWritablePrimary */
+        11600, /* InterruptedAtShutdown */
+        11602, /* InterruptedDueToReplStateChange */
+        13388, /* StaleConfig */
+        13435, /* NotPrimaryNoSecondaryOk */
+        13436, /* NotPrimaryOrSecondary */
+        14031, /* OutOfDiskSpace */
+    };
+
+    for (size_t i = 0; i < sizeof codes / sizeof codes[0]; i++) {
+        if (codes[i] == code)
+            return true;
+    }
+    return false;
+}
+
+/* The driver gave up before it sent anything. */
+static bool is_unsent(const struct db_error *error)
+{
+    return error->domain == MONGOC_ERROR_SERVER_SELECTION || error->domain == MONGOC_ERROR_CLIENT ||
+           (error->domain == MONGOC_ERROR_COMMAND &&
+            strstr(error->text, "invalidated server") != NULL);
+}
+
+bool db_error_unavailable(const struct db_error *error)
+{
+    return error->network || error->concern || is_unsent(error) || is_passing(error->code);
+}
+
+static bool is_read(const struct db_call *call)
+{
+    return call->use == DB_READ || call->use == DB_INSPECT;
+}
+
+static const char *place_name(const struct db_call *call)
+{
+    return call->schema != NULL ? call->collection : "database";
+}
+
+enum err db_fail_unknown(struct db_call *call, const struct db_error *error)
+{
+    return fail_internal(call->ctx, ERR_DB_UNAVAILABLE, "%s: %s: %s", unknown_outcome,
+                         place_name(call), error->text);
+}
+
+enum err db_fail(struct db_call *call, const struct db_error *error)
+{
+    struct ctx *ctx = call->ctx;
+    const char *what = place_name(call);
+
+    if (error->code == DB_CODE_DUPLICATE)
+        return fail(ctx, ERR_CONFLICT, arena_strdup(ctx->arena, error->index), NULL);
+
+    if (ctx->app->metrics != NULL)
+        metric_add(ctx->app->metrics, METRIC_DB_ERRORS, 1);
+    if (!db_error_unavailable(error)) {
+        log_event(LOG_WARN, "db_error", "collection", what, "message", error->text, NULL);
+        return fail_internal(ctx, ERR_INTERNAL, "%s: database error %" PRId64 ": %s", what,
+                             error->code, error->text);
+    }
+    /* Within a transaction nothing has happened before the commit. */
+    if (!is_read(call) && call->transaction == NULL && !is_unsent(error))
+        return db_fail_unknown(call, error);
+    return fail_internal(ctx, ERR_DB_UNAVAILABLE, "%s: %s", what, error->text);
+}
+
+bool db_outcome_unknown(const struct ctx *ctx)
+{
+    const char *text = ctx->failure.internal;
+
+    return ctx->failure.code == ERR_DB_UNAVAILABLE && text != NULL &&
+           strncmp(text, unknown_outcome, sizeof unknown_outcome - 1) == 0;
+}
+
+/* --- sending --- */
+
+static bool make_session(struct db_client *client, bson_error_t *error)
+{
+    mongoc_session_opt_t *options = mongoc_session_opts_new();
+
+    /* Everything is read from the primary: nothing to order, and shorter messages. */
+    mongoc_session_opts_set_causal_consistency(options, false);
+    client->session = mongoc_client_start_session(client->client, options, error);
+    mongoc_session_opts_destroy(options);
+    if (client->session == NULL)
+        return false;
+    bson_reinit(&client->options);
+    return mongoc_client_session_append(client->session, &client->options, error);
+}
+
+/* After a broken connection the old command may still hold the session on the server. The driver
+ * marked it, so that nobody uses it again. */
+static void drop_session(struct db_call *call)
+{
+    if (call->transaction != NULL || call->client->session == NULL)
+        return;
+    mongoc_client_session_destroy(call->client->session);
+    call->client->session = NULL;
+}
+
+static void count_round_trip(struct ctx *ctx)
+{
+    ctx->db_calls++;
+    if (ctx->app->metrics != NULL)
+        metric_add(ctx->app->metrics, METRIC_DB_CALLS, 1);
+}
+
+static bool send_once(struct db_call *call, const bson_t *command, bson_t *reply,
+                      struct db_error *error)
+{
+    const bson_t *options = &call->client->options;
+    bson_error_t detail;
+
+    if (call->transaction != NULL) {
+        options = &call->transaction->options;
+    } else if (call->client->session == NULL && !make_session(call->client, &detail)) {
+        db_error_read(&detail, NULL, error);
+        return false;
+    }
+    count_round_trip(call->ctx);
+    bson_destroy(reply);
+    if (!mongoc_client_command_with_opts(call->client->client, call->db->name, command, NULL,
+                                         options, reply, &detail)) {
+        db_error_read(&detail, reply, error);
+        return false;
+    }
+    return !reply_has_problem(reply, error);
+}
+
+/* Only after a quick failure: a second slow one would not end in time. */
+static bool may_send_again(const struct db_call *call, const struct db_error *error,
+                           const bson_t *reply)
+{
+    if (call->transaction != NULL || clock_monotonic_ms() - call->started > DB_RETRY_BEFORE_MS)
+        return false;
+    switch (call->use) {
+    case DB_READ:
+    case DB_INSPECT:
+        return error->network || (is_passing(error->code) && error->code != 50);
+    case DB_WRITE:
+    case DB_WRITE_ANY_TENANT:
+        return error->network || db_has_label(reply, "RetryableWriteError");
+    case DB_WRITE_MANY:
+    case DB_ADMIN:
+        break;
+    }
+    return false;
+}
+
+/* The second try must be the first one's double, so it needs the same session. */
+static bool send_again(struct db_call *call, const bson_t *command, bson_t *reply,
+                       struct db_error *error)
+{
+    struct db_error second;
+
+    if (send_once(call, command, reply, &second))
+        return true;
+    /* When the second was not even sent, the first one's end is what counts. */
+    if (!is_unsent(&second))
+        *error = second;
+    return false;
+}
+
+static int64_t time_limit(const struct db_call *call)
+{
+    return ctx_remaining(call->ctx, call->use == DB_ADMIN ? DB_LONG_MS : DB_MAX_TIME_MS);
+}
+
+static bool is_retryable_write(const struct db_call *call)
+{
+    return call->transaction == NULL &&
+           (call->use == DB_WRITE || call->use == DB_WRITE_ANY_TENANT);
+}
+
+static void add_write_concern(bson_t *command, int64_t limit)
+{
+    bson_t concern;
+
+    bson_append_document_begin(command, "writeConcern", -1, &concern);
+    bson_put_text(&concern, "w", "majority");
+    bson_put_bool(&concern, "j", true);
+    bson_put_int(&concern, "wtimeout", limit);
+    bson_append_document_end(command, &concern);
+}
+
+/* The server takes no time limit for fetching the rest of a cursor. */
+static bool is_next_batch(const bson_t *command)
+{
+    bson_iter_t it;
+
+    return bson_iter_init(&it, command) && bson_iter_next(&it) &&
+           strcmp(bson_iter_key(&it), "getMore") == 0;
+}
+
+enum err db_run(struct db_call *call, bson_t *command, bson_t *reply)
+{
+    struct db_error error;
+    int64_t limit = time_limit(call);
+
+    if (!is_next_batch(command))
+        bson_put_int(command, "maxTimeMS", limit);
+    if (!is_read(call) && call->transaction == NULL)
+        add_write_concern(command, limit);
+    if (is_retryable_write(call))
+        bson_put_int(command, "txnNumber", ++call->client->transaction_number);
+
+    bool done = send_once(call, command, reply, &error);
+    if (done) {
+        if (call->transaction == NULL && atomic_load(&call->db->abandoned_count) > 0)
+            db_end_abandoned(call);
+        return ERR_OK;
+    }
+    bool cut = error.network;
+    if (may_send_again(call, &error, reply))
+        done = send_again(call, command, reply, &error);
+    if (cut || error.network)
+        drop_session(call);
+    if (done)
+        return ERR_OK;
+    if (call->transaction != NULL)
+        db_transaction_failed(call->transaction, &error, reply);
+    return db_fail(call, &error);
+}
+
+bool db_run_admin(struct db_call *call, const bson_t *command, bson_t *reply,
+                  struct db_error *ret_error)
+{
+    bson_error_t detail;
+
+    count_round_trip(call->ctx);
+    bson_destroy(reply);
+    if (mongoc_client_command_with_opts(call->client->client, "admin", command, NULL, NULL, reply,
+                                        &detail))
+        return true;
+    db_error_read(&detail, reply, ret_error);
+    return false;
+}

@@ -1,0 +1,248 @@
+/* The audit log: making rows, sealing them, reading them. audit_writer.c commits them. */
+#include "models/audit.h"
+
+#include <string.h>
+
+#include "app/app.h"
+#include "app/buf.h"
+#include "app/config.h"
+#include "app/db.h"
+#include "app/secret.h"
+#include "app/text.h"
+#include "models/audit_writer.h"
+#include "models/tenant.h"
+
+#define USER_AGENT_BYTES 256
+#define CANONICAL_BYTES 4096
+#define DAY_MS (INT64_C(24) * 3600 * 1000)
+
+/* clang-format off */
+static const struct field audit_fields[] = {
+    FIELD_UUID(struct audit_row, audit_id, "audit_id", F_READONLY | F_REQUIRED, .bson = "_id"),
+    FIELD_UUID(struct audit_row, tenant_id, "tenant_id", F_READONLY | F_INTERNAL | F_REQUIRED),
+    FIELD_UUID(struct audit_row, user_id, "user_id", F_READONLY | F_ALWAYS),
+    FIELD_UUID(struct audit_row, key_id, "key_id", F_READONLY),
+    FIELD_STR(struct audit_row, action, "action", F_READONLY | F_REQUIRED, 1, 64),
+    FIELD_STR(struct audit_row, status, "status", F_READONLY | F_REQUIRED, 1, 16),
+    FIELD_STR(struct audit_row, reason, "reason", F_READONLY, 1, 64),
+    FIELD_STR(struct audit_row, ip_address, "ip_address", F_READONLY | F_ALWAYS, 1, 64),
+    FIELD_STR(struct audit_row, user_agent, "user_agent", F_READONLY, 1, USER_AGENT_BYTES),
+    FIELD_STR(struct audit_row, request_id, "request_id", F_READONLY, 1, 128),
+    FIELD_TIME(struct audit_row, timestamp, "timestamp", F_READONLY | F_REQUIRED),
+    FIELD_UUID(struct audit_row, writer, "writer", F_READONLY | F_INTERNAL | F_REQUIRED),
+    FIELD_INT(struct audit_row, n, "n", F_READONLY | F_INTERNAL | F_REQUIRED, 1, INT64_MAX),
+    FIELD_BYTES(struct audit_row, mac, "mac", F_READONLY | F_INTERNAL | F_REQUIRED),
+    FIELD_TIME(struct audit_row, purge_at, "purge_at", F_READONLY | F_INTERNAL),
+};
+const struct schema audit_schema = {
+    .name = "audit_row", .collection = "audit_logs",
+    .size = sizeof(struct audit_row), SCHEMA_FIELDS(audit_fields),
+};
+/* clang-format on */
+
+/* --- sealing --- */
+
+static void put_number(struct buf *out, uint64_t number, int bytes)
+{
+    while (bytes-- > 0)
+        buf_putc(out, (char)(uint8_t)(number >> (8 * bytes)));
+}
+
+/* Length first, so that no two rows have the same bytes; absent is a length of its own. */
+static void put_text(struct buf *out, const char *text)
+{
+    if (text == NULL) {
+        put_number(out, UINT32_MAX, 4);
+        return;
+    }
+    put_number(out, strlen(text), 4);
+    buf_puts(out, text);
+}
+
+static void put_id(struct buf *out, const struct uuid *id)
+{
+    buf_add(out, id->bytes, sizeof id->bytes);
+}
+
+enum err audit_mac(struct ctx *ctx, const uint8_t key[32], const struct audit_row *row,
+                   uint8_t ret_mac[AUDIT_MAC_SIZE])
+{
+    struct buf out;
+
+    buf_init(&out, ctx->arena, CANONICAL_BYTES);
+    buf_puts(&out, "tenantd audit 1");
+    put_id(&out, &row->audit_id);
+    put_id(&out, &row->tenant_id);
+    put_id(&out, &row->user_id);
+    put_id(&out, &row->key_id);
+    put_text(&out, row->action);
+    put_text(&out, row->status);
+    put_text(&out, row->reason);
+    put_text(&out, row->ip_address);
+    put_text(&out, row->user_agent);
+    put_text(&out, row->request_id);
+    put_number(&out, (uint64_t)row->timestamp, 8);
+    put_id(&out, &row->writer);
+    put_number(&out, (uint64_t)row->n, 8);
+    put_number(&out, (uint64_t)row->purge_at, 8);
+    if (!buf_ok(&out))
+        return fail_internal(ctx, ERR_MEMORY, "an audit row too large to seal");
+    secret_mac(key, out.data, out.size, ret_mac);
+    return ERR_OK;
+}
+
+/* --- making --- */
+
+/* The milliseconds that a UUIDv7 begins with: rows sort alike by id and by time. */
+static int64_t id_time(const struct uuid *id)
+{
+    int64_t ms = 0;
+
+    for (int i = 0; i < 6; i++)
+        ms = ms << 8 | id->bytes[i];
+    return ms;
+}
+
+/* At most limit bytes, whole characters; bytes that are no UTF-8 become question marks. */
+static enum err clip(struct ctx *ctx, const char *text, size_t limit, const char **ret_text)
+{
+    *ret_text = NULL;
+    if (text == NULL || text[0] == '\0')
+        return ERR_OK;
+
+    size_t length = strlen(text);
+    bool valid = text_is_utf8(text, length);
+    if (length > limit)
+        length = limit;
+    while (valid && length > 0 && ((unsigned char)text[length] & 0xC0) == 0x80)
+        length--;
+    char *copy = arena_strndup(ctx->arena, text, length);
+    if (copy == NULL)
+        return fail_internal(ctx, ERR_MEMORY, "an audit row");
+    for (size_t i = 0; !valid && i < length; i++) {
+        if ((unsigned char)copy[i] >= 0x80)
+            copy[i] = '?';
+    }
+    *ret_text = copy;
+    return ERR_OK;
+}
+
+static int64_t purge_at(const struct ctx *ctx, int64_t timestamp)
+{
+    enum plan plan = ctx->tenant != NULL ? (enum plan)ctx->tenant->plan : PLAN_FREE;
+    int64_t days = config_plan_of(app_config(ctx->app), plan)->audit_days;
+
+    return days > 0 ? timestamp + days * DAY_MS : 0;
+}
+
+static enum err make_row(struct ctx *ctx, const char *action, const char *status,
+                         struct audit_row *row)
+{
+    if (uuid_is_zero(&ctx->tenant_id))
+        return fail_internal(ctx, ERR_INTERNAL, "an audit row (%s) without a tenant", action);
+
+    row->audit_id = uuid_new();
+    row->timestamp = id_time(&row->audit_id);
+    row->tenant_id = ctx->tenant_id;
+    row->key_id = ctx->who.key_id;
+    row->action = action;
+    row->status = status;
+    row->purge_at = purge_at(ctx, row->timestamp);
+    TRY(clip(ctx, ctx->ip, 64, &row->ip_address));
+    TRY(clip(ctx, ctx->user_agent, USER_AGENT_BYTES, &row->user_agent));
+    return clip(ctx, ctx->request_id, 128, &row->request_id);
+}
+
+/* A command without the writer's thread: each row is the only one of a writer of its own. */
+static enum err seal_alone(struct ctx *ctx, struct audit_row *row)
+{
+    uint8_t key[SECRET_KEY_SIZE];
+    uint8_t *mac = arena_alloc(ctx->arena, AUDIT_MAC_SIZE);
+
+    if (mac == NULL)
+        return fail_internal(ctx, ERR_MEMORY, "an audit row");
+    row->writer = row->audit_id;
+    row->n = 1;
+    secret_derive(app_config(ctx->app)->master_key_bytes, "audit", key);
+    enum err err = audit_mac(ctx, key, row, mac);
+    secret_wipe(key, sizeof key);
+    row->mac = (struct bytes){.data = mac, .size = AUDIT_MAC_SIZE};
+    return err;
+}
+
+enum err audit_write(struct ctx *ctx, const char *action, const char *status,
+                     const struct uuid *user_id, const char *reason)
+{
+    struct audit_row row = {.reason = reason};
+
+    if (user_id != NULL)
+        row.user_id = *user_id;
+    TRY(make_row(ctx, action, status, &row));
+    if (ctx->app->audit != NULL)
+        return audit_writer_commit(ctx->app->audit, ctx, &row);
+    TRY(seal_alone(ctx, &row));
+    return db_insert(ctx, &audit_schema, &row);
+}
+
+enum err audit_insert(struct ctx *ctx, const char *action, const char *status,
+                      const struct uuid *user_id, const char *reason)
+{
+    struct audit_row row = {.reason = reason};
+
+    if (ctx->transaction == NULL)
+        return fail_internal(ctx, ERR_INTERNAL, "audit_insert (%s) outside a transaction", action);
+    if (user_id != NULL)
+        row.user_id = *user_id;
+    TRY(make_row(ctx, action, status, &row));
+    if (ctx->app->audit != NULL)
+        TRY(audit_writer_number(ctx->app->audit, ctx, &row));
+    else
+        TRY(seal_alone(ctx, &row));
+    return db_insert(ctx, &audit_schema, &row);
+}
+
+/* --- reading --- */
+
+static void put_range(const char *name, const char *operator, const bson_value_t *value,
+                      bson_t *filter)
+{
+    bson_t range;
+
+    bson_append_document_begin(filter, name, -1, &range);
+    (void)bson_append_value(&range, operator, -1, value);
+    bson_append_document_end(filter, &range);
+}
+
+/* Rows of the same millisecond are told apart by their id, in which the time stands too. */
+static void put_before(const struct uuid *before, bson_t *filter)
+{
+    uint8_t bytes[sizeof before->bytes];
+    bson_value_t id = {.value_type = BSON_TYPE_BINARY};
+    bson_value_t time = {.value_type = BSON_TYPE_DATE_TIME};
+
+    memcpy(bytes, before->bytes, sizeof bytes);
+    id.value.v_binary.subtype = BSON_SUBTYPE_UUID;
+    id.value.v_binary.data = bytes;
+    id.value.v_binary.data_len = sizeof bytes;
+    time.value.v_datetime = id_time(before);
+    put_range("timestamp", "$lte", &time, filter);
+    put_range("_id", "$lt", &id, filter);
+}
+
+enum err audit_list(struct ctx *ctx, const struct audit_filter *filter, struct list *ret_rows)
+{
+    AUTO(bson_destroy) bson_t *where = bson_new();
+    AUTO(bson_destroy) bson_t *sort =
+        BCON_NEW("timestamp", BCON_INT32(-1), "_id", BCON_INT32(-1));
+    const struct db_find find = {.filter = where, .sort = sort, .limit = filter->limit};
+
+    if (!uuid_is_zero(&filter->before))
+        put_before(&filter->before, where);
+    if (filter->action != NULL)
+        bson_put_text(where, "action", filter->action);
+    if (filter->status != NULL)
+        bson_put_text(where, "status", filter->status);
+    if (!uuid_is_zero(&filter->user_id))
+        bson_put_uuid(where, "user_id", &filter->user_id);
+    return db_find_many(ctx, &audit_schema, &find, ret_rows);
+}

@@ -1,0 +1,117 @@
+/*
+ * Migration 1: the central collections with their validators and indexes. In those that hold documents
+ * of tenants every index begins with tenant_id, except the TTL ones, which MongoDB allows on a single
+ * field only. User collections are made with their tenant.
+ */
+#include "models/migrations/migrations.h"
+
+#include "app/db.h"
+#include "app/keys.h"
+#include "app/lease.h"
+#include "app/revocation.h"
+#include "models/access_key.h"
+#include "models/audit.h"
+#include "models/grant.h"
+#include "models/login_attempt.h"
+#include "models/session.h"
+#include "models/tenant.h"
+
+#define KEYS(...) .keys = (const char *const[]){__VA_ARGS__, NULL}
+#define INDEXES(table) .indexes = (table), .count = sizeof(table) / sizeof(table)[0]
+
+/* clang-format off */
+static const struct db_index tenant_indexes[] = {
+    {.name = "slug_1", KEYS("slug"), .unique = true, .ttl_seconds = -1},
+    {.name = "status_1_expires_at_1", KEYS("status", "expires_at"), .ttl_seconds = -1},
+    {.name = "discoverable_1_status_1_slug_1", KEYS("discoverable", "status", "slug"), .ttl_seconds = -1},
+};
+static const struct db_index tenant_domain_indexes[] = {
+    {.name = "verified_domain_1", KEYS("verified_domain"), .unique = true, .partial_exists = "verified_domain", .ttl_seconds = -1},
+    {.name = "tenant_id_1_domain_1", KEYS("tenant_id", "domain"), .unique = true, .ttl_seconds = -1},
+};
+static const struct db_index token_indexes[] = {
+    {.name = "tenant_id_1_user_id_1_state_1", KEYS("tenant_id", "user_id", "state"), .ttl_seconds = -1},
+    {.name = "tenant_id_1_state_1_expires_at_1", KEYS("tenant_id", "state", "expires_at"), .ttl_seconds = -1},
+    {.name = "purge_at_1", KEYS("purge_at"), .ttl_seconds = 0},
+};
+static const struct db_index session_indexes[] = {
+    {.name = "tenant_id_1_hash_1", KEYS("tenant_id", "hash"), .unique = true, .ttl_seconds = -1},
+    {.name = "tenant_id_1_user_id_1", KEYS("tenant_id", "user_id"), .ttl_seconds = -1},
+    {.name = "expires_at_1", KEYS("expires_at"), .ttl_seconds = 0},
+};
+static const struct db_index expiry_indexes[] = {
+    {.name = "expires_at_1", KEYS("expires_at"), .ttl_seconds = 0},
+};
+static const struct db_index key_indexes[] = {
+    {.name = "tenant_id_1_kid_1", KEYS("tenant_id", "kid"), .unique = true, .ttl_seconds = -1},
+};
+static const struct db_index access_key_indexes[] = {
+    {.name = "tenant_id_1_created_at_1", KEYS("tenant_id", "created_at"), .ttl_seconds = -1},
+};
+static const struct db_index audit_indexes[] = {
+    {.name = "tenant_id_1_timestamp_-1__id_-1", KEYS("tenant_id", "-timestamp", "-_id"), .ttl_seconds = -1},
+    {.name = "purge_at_1", KEYS("purge_at"), .ttl_seconds = 0},
+};
+
+static const struct central {
+    const struct schema *schema;
+    const struct db_index *indexes;
+    size_t count;
+    bool keep; /* the migrations themselves need it */
+} centrals[] = {
+    {.schema = &migration_schema, .keep = true},
+    {.schema = &lease_schema, .keep = true},
+    {.schema = &tenant_schema, INDEXES(tenant_indexes)},
+    {.schema = &tenant_usage_schema},
+    {.schema = &tenant_domain_schema, INDEXES(tenant_domain_indexes)},
+    {.schema = &grant_schema, INDEXES(token_indexes)},
+    {.schema = &session_schema, INDEXES(session_indexes)},
+    {.schema = &login_attempt_schema, INDEXES(expiry_indexes)},
+    {.schema = &revocation_schema, INDEXES(expiry_indexes)},
+    {.schema = &signing_key_schema, INDEXES(key_indexes)},
+    {.schema = &data_key_schema, INDEXES(key_indexes)},
+    {.schema = &access_key_schema, INDEXES(access_key_indexes)},
+    {.schema = &audit_schema, INDEXES(audit_indexes)},
+};
+/* clang-format on */
+
+#define CENTRAL_COUNT (sizeof centrals / sizeof centrals[0])
+
+static enum err up(struct ctx *ctx)
+{
+    for (size_t i = 0; i < CENTRAL_COUNT; i++)
+        TRY(db_ensure_collection(ctx, centrals[i].schema, centrals[i].indexes, centrals[i].count));
+    return ERR_OK;
+}
+
+/* Taking this back drops everything, so it is for empty installations. */
+static enum err down(struct ctx *ctx)
+{
+    int64_t tenants = 0;
+
+    TRY(db_count(ctx, &tenant_schema, NULL, 1, &tenants));
+    if (tenants > 0)
+        return fail_internal(ctx, ERR_CONFLICT,
+                             "there are tenants; this step is only taken back from an empty "
+                             "installation");
+    for (size_t i = 0; i < CENTRAL_COUNT; i++) {
+        if (!centrals[i].keep)
+            TRY(db_drop_collection(ctx, centrals[i].schema));
+    }
+    return ERR_OK;
+}
+
+const struct migration migration_0001 = {
+    .number = 1,
+    .name = "central_collections",
+    .revision = "1",
+    .up = up,
+    .down = down,
+};
+
+enum err migrations_verify(struct ctx *ctx)
+{
+    for (size_t i = 0; i < CENTRAL_COUNT; i++)
+        TRY(db_verify_indexes(ctx, centrals[i].schema, centrals[i].indexes, centrals[i].count));
+    return ERR_OK;
+}

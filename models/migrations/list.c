@@ -1,0 +1,7 @@
+/* All migrations by number. */
+#include "models/migrations/migrations.h"
+
+const struct migration *const migrations[] = {
+    &migration_0001,
+};
+const size_t migration_count = sizeof migrations / sizeof migrations[0];
