@@ -1,0 +1,253 @@
+"""32 at once on two instances of one installation: what may happen once happens once.
+
+TS-4, TS-11, RL-2, G5, G6, design §8. All requests of a round wait at one barrier.
+"""
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from support.api import Api
+from support.check import ok, refused, until
+from support.world import OWNER_PASSWORD, USER_PASSWORD, World, unique
+
+PARALLEL = 32
+
+
+class Racers:
+    """Threads with a connection each, alternating between two instances."""
+
+    def __init__(self, pair):
+        self.apis = [Api(pair[number % 2].instance, pair[number % 2].contract)
+                     for number in range(PARALLEL)]
+        self.pool = ThreadPoolExecutor(PARALLEL)
+        for api in self.apis:  # connected before the start
+            api.get("/health")
+
+    def race(self, request):
+        """request(api, number) for all at once; the answers."""
+        barrier = threading.Barrier(PARALLEL)
+
+        def run(number):
+            barrier.wait()
+            return request(self.apis[number], number)
+
+        return list(self.pool.map(run, range(PARALLEL)))
+
+    def close(self):
+        self.pool.shutdown()
+        for api in self.apis:
+            api.close()
+
+
+@pytest.fixture(scope="module")
+def racers(pair):
+    made = Racers(pair)
+    yield made
+    made.close()
+
+
+@pytest.fixture(scope="module")
+def place(pair):
+    """The first instance, its world, and a tenant."""
+    world = World(pair[0])
+    return pair[0], world, world.tenant()
+
+
+def statuses(answers):
+    found = {}
+    for answer in answers:
+        found[answer.status_code] = found.get(answer.status_code, 0) + 1
+    return found
+
+
+@pytest.mark.parametrize("round_number", range(3))
+def test_refresh(racers, place, round_number):
+    """api.md §10: with grace 0 exactly one success, and the grant ends revoked."""
+    api, world, tenant = place
+    user = world.user(tenant)
+    answers = racers.race(lambda racer, _: racer.post(
+        "/auth/refresh", json={"refresh_token": user.refresh_token}))
+    assert statuses(answers) == {200: 1, 401: PARALLEL - 1}
+    (winner,) = [answer.json() for answer in answers if answer.status_code == 200]
+    refused(api.post("/auth/refresh", json={"refresh_token": winner["refresh_token"]}), 401)
+    until(lambda: api.get("/users/me", token=winner["access_token"]).status_code == 401, 1.0)
+
+
+def test_refresh_with_grace(racers, place):
+    """With a grace the losers get the same successor, and the grant lives."""
+    api, world, _ = place
+    tenant = world.tenant()
+    world.login(tenant.owner)
+    ok(api.put("/tenants/settings", token=tenant.owner.token,
+               json={"settings": {"refresh_grace": 30}}))
+    user = world.user(tenant)
+    until(lambda: all(racer.get("/tenants/settings", token=tenant.owner.token)
+                      .json()["settings"].get("refresh_grace") == 30
+                      for racer in racers.apis[:2]), 2.0)
+    answers = racers.race(lambda racer, _: racer.post(
+        "/auth/refresh", json={"refresh_token": user.refresh_token}))
+    successors = {answer.json()["refresh_token"] for answer in answers
+                  if answer.status_code == 200}
+    assert len(successors) == 1
+    if set(statuses(answers)) == {200}:
+        ok(api.post("/auth/refresh", json={"refresh_token": successors.pop()}))
+
+
+@pytest.mark.parametrize("known", [True, False], ids=["existing", "unknown"])
+def test_login_attempts(racers, place, known):
+    """RL-2, G6: never more than ten evaluated, for existing and unknown names alike."""
+    api, world, tenant = place
+    login = world.named_user(tenant).username if known else unique("nobody")
+    answers = racers.race(lambda racer, _: racer.post(
+        "/api/login", tenant=tenant.slug, json={"username": login, "password": "wrong password"}))
+    found = statuses(answers)
+    assert set(found) <= {401, 429}, found
+    assert found[401] <= 10, found
+    assert found[401] >= 1 and found[429] >= PARALLEL - 10
+    refused(api.post("/api/login", tenant=tenant.slug,
+                     json={"username": login, "password": USER_PASSWORD}), 429)
+
+
+def test_the_right_password_in_a_burst_of_wrong_ones(racers, place):
+    """A flood of guesses evaluates at most ten in a row, whatever is among them."""
+    api, world, tenant = place
+    user = world.named_user(tenant)
+    answers = racers.race(lambda racer, number: racer.post(
+        "/api/login", tenant=tenant.slug, json={
+            "username": user.username,
+            "password": USER_PASSWORD if number == 5 else "wrong password"}))
+    assert set(statuses(answers)) <= {200, 401, 429}
+    assert statuses(answers).get(401, 0) <= 20  # the success may fall between two rows of ten
+
+
+def test_the_user_limit_of_the_plan(racers, place):
+    """R004-11: free has 10; never an 11th, and every place is used."""
+    api, world, _ = place
+    tenant = world.tenant(plan="free")
+    answers = racers.race(lambda racer, _: racer.post("/auth/register", tenant=tenant.slug, json={
+        "email": f"{unique('lim')}@example.com", "password": USER_PASSWORD}))
+    assert statuses(answers) == {201: 9, 403: PARALLEL - 9}
+    assert {answer.json()["error"] for answer in answers if answer.status_code == 403} == \
+        {"plan_limit"}
+    assert api.instance.db[tenant.collection].count_documents({}) == 10
+
+
+def test_unique_email(racers, place):
+    """AU-4: one of 32 spellings of one address gets in."""
+    api, _, tenant = place
+    stem = unique("race")
+    answers = racers.race(lambda racer, number: racer.post(
+        "/auth/register", tenant=tenant.slug, json={
+            "email": spelling(stem, number) + "@Example.com", "password": USER_PASSWORD}))
+    assert statuses(answers) == {201: 1, 409: PARALLEL - 1}
+    assert {answer.json()["error"] for answer in answers if answer.status_code == 409} == \
+        {"email_taken"}
+    assert api.instance.db[tenant.collection].count_documents(
+        {"email": {"$regex": f"^{stem}@", "$options": "i"}}) == 1
+
+
+def test_unique_username(racers, place):
+    _, _, tenant = place
+    stem = unique("race")
+    answers = racers.race(lambda racer, number: racer.post("/api/register", tenant=tenant.slug, json={
+        "username": spelling(stem, number), "password": USER_PASSWORD}))
+    assert statuses(answers) == {201: 1, 409: PARALLEL - 1}
+
+
+def spelling(stem, number):
+    """The stem with other letters in capitals for every number."""
+    return "".join(letter.upper() if number >> (place % 5) & 1 else letter
+                   for place, letter in enumerate(stem))
+
+
+def test_losers_give_their_place_back(racers, place):
+    """design §8: 31 refused duplicates do not eat the plan."""
+    api, world, _ = place
+    tenant = world.tenant(plan="free")
+    email = f"{unique('dup')}@example.com"
+    answers = racers.race(lambda racer, _: racer.post(
+        "/auth/register", tenant=tenant.slug, json={"email": email, "password": USER_PASSWORD}))
+    assert statuses(answers)[201] == 1
+    assert set(statuses(answers)) <= {201, 409, 403}
+    for _ in range(8):
+        ok(api.post("/auth/register", tenant=tenant.slug, json={
+            "email": f"{unique('fill')}@example.com", "password": USER_PASSWORD}), 201)
+    refused(api.post("/auth/register", tenant=tenant.slug, json={
+        "email": f"{unique('fill')}@example.com", "password": USER_PASSWORD}), 403, "plan_limit")
+
+
+def test_tenant_slug(racers, place):
+    """One tenant, one collection; the losers leave nothing."""
+    api, _, _ = place
+    slug = unique("race")
+    before = set(api.instance.db.list_collection_names())
+    answers = racers.race(lambda racer, number: racer.post("/tenants/register", json={
+        "tenant_name": f"Racer {number}", "tenant_slug": slug, "admin_username": "admin",
+        "admin_email": f"a{number}@{slug}.example", "admin_password": OWNER_PASSWORD}))
+    assert statuses(answers) == {201: 1, 409: PARALLEL - 1}
+    assert api.instance.db.tenants.count_documents({"slug": slug}) == 1
+    made = set(api.instance.db.list_collection_names()) - before
+    assert len([name for name in made if name.startswith("users_")]) == 1
+
+
+def test_numbered_slugs(racers, place):
+    """api.md §6: the same name 32 times gives 32 slugs."""
+    name = unique("Same Name ")
+    answers = racers.race(lambda racer, _: racer.post(
+        "/api/v1/clients/register", json={"client_name": name, "industry": "SaaS"}))
+    assert statuses(answers) == {201: PARALLEL}
+    assert len({answer.json()["slug"] for answer in answers}) == PARALLEL
+
+
+def test_key_rotation(racers, place):
+    """TS-4: of 32 rotations with one key, those that succeed leave one live key."""
+    api, world, _ = place
+    tenant = world.key_tenant(with_owner=False)
+    answers = racers.race(lambda racer, _: racer.post("/api/v1/clients/me/rotate-key",
+                                                      token=tenant.key))
+    assert set(statuses(answers)) <= {200, 401, 409}, statuses(answers)
+    assert statuses(answers)[200] == 1
+    live = [answer.json()["access_key"] for answer in answers if answer.status_code == 200]
+    ok(api.get("/api/v1/clients/me", token=live[0]))
+    until(lambda: api.get("/api/v1/clients/me", token=tenant.key).status_code == 401, 1.0)
+
+
+def test_profile_patches(racers, place):
+    """No lost update: 32 patches of different members all arrive, or are told of the conflict."""
+    api, world, tenant = place
+    user = world.user(tenant)
+    answers = racers.race(lambda racer, number: racer.patch(
+        "/users/me", token=user.token, json={"custom_fields": {f"m{number}": number}}))
+    assert set(statuses(answers)) <= {200, 409}, statuses(answers)
+    kept = ok(api.get("/users/me", token=user.token))["custom_fields"]
+    done = {f"m{number}" for number, answer in enumerate(answers) if answer.status_code == 200}
+    assert set(kept) == done and done
+
+
+def test_password_changes(racers, place):
+    """PW-8: one of 32 wins; its password is the one that works."""
+    api, world, tenant = place
+    user = world.user(tenant)
+    answers = racers.race(lambda racer, number: racer.post(
+        "/auth/password/change", token=user.token, json={
+            "current_password": user.password, "new_password": f"new password {number}"}))
+    assert set(statuses(answers)) <= {204, 401, 409, 429}, statuses(answers)
+    winners = [number for number, answer in enumerate(answers) if answer.status_code == 204]
+    assert len(winners) == 1
+    api.instance.db.login_attempts.delete_many({})  # failed guesses of the losers
+    ok(api.post("/auth/login", tenant=tenant.slug, json={
+        "email": user.email, "password": f"new password {winners[0]}"}))
+
+
+def test_logout_in_a_burst(racers, place):
+    api, world, tenant = place
+    user = world.user(tenant)
+    answers = racers.race(lambda racer, number: racer.post(
+        "/auth/logout" if number % 2 else "/auth/refresh",
+        json={"refresh_token": user.refresh_token}))
+    assert set(statuses(answers)) <= {200, 204, 401}
+    for answer in answers:
+        if answer.status_code == 200:
+            refused(api.post("/auth/refresh",
+                             json={"refresh_token": answer.json()["refresh_token"]}), 401)
