@@ -105,7 +105,7 @@ static void test_reset_wipes_and_keeps_a_block(void **state)
     struct arena arena;
     (void)state;
 
-    arena_init(&arena, MIB);
+    arena_init(&arena, 4 * MIB);
     unsigned char *first = arena_alloc(&arena, 64);
     memset(first, 'p', 64);
     for (int i = 0; i < 50; i++)
