@@ -191,20 +191,22 @@ static enum err append_value(struct walk *walk, bson_t *out, const struct value 
 
 /* --- limits of the whole --- */
 
+static enum err refuse_total(struct walk *walk, const char *what, size_t allowed, size_t seen)
+{
+    return fail(walk->ctx, ERR_CUSTOM_FIELDS, pointer_to(walk->ctx, walk->root),
+                "%s may have %zu %s in all; it has %zu", walk->root->key, allowed, what, seen);
+}
+
 static enum err check_limits(struct walk *walk, const bson_t *document)
 {
-    const char *pointer = pointer_to(walk->ctx, walk->root);
     struct document_cost cost;
 
     document_measure(document, &cost);
     if (cost.members > DOCUMENT_MAX_MEMBERS)
-        return fail(walk->ctx, ERR_CUSTOM_FIELDS, pointer,
-                    "%s may have %d members in all, nested ones counted; it has %zu",
-                    walk->root->key, DOCUMENT_MAX_MEMBERS, cost.members);
+        return refuse_total(walk, "members, nested ones counted,", DOCUMENT_MAX_MEMBERS,
+                            cost.members);
     if (cost.bytes > DOCUMENT_MAX_BYTES)
-        return fail(walk->ctx, ERR_CUSTOM_FIELDS, pointer,
-                    "%s may have %zu bytes of JSON text; it has %zu", walk->root->key,
-                    DOCUMENT_MAX_BYTES, cost.bytes);
+        return refuse_total(walk, "bytes of JSON text", DOCUMENT_MAX_BYTES, cost.bytes);
     return ERR_OK;
 }
 

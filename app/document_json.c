@@ -1,6 +1,7 @@
 /* BSON as JSON text, and what that text would measure. */
 #include "app/document.h"
 
+#include <float.h>
 #include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
@@ -17,7 +18,8 @@
 /* The shortest text that reads back as the same double and as nothing but a double. */
 static void double_text(double number, char ret_text[DOUBLE_TEXT_SIZE])
 {
-    for (int digits = 15; digits <= 17; digits++) {
+    /* 15 digits are exact for all but the numbers near zero that have fewer bits. */
+    for (int digits = fabs(number) < DBL_MIN ? 1 : 15; digits <= 17; digits++) {
         snprintf(ret_text, DOUBLE_TEXT_SIZE - 2, "%.*g", digits, number);
         double again = strtod(ret_text, NULL);
         if (memcmp(&again, &number, sizeof number) == 0)
