@@ -23,7 +23,7 @@ static size_t accent_of(const char *slug)
     return (hash ^ (hash >> 16)) % ACCENTS;
 }
 
-static const char *accent_class(struct ctx *ctx, const char *slug)
+const char *page_accent(struct ctx *ctx, const char *slug)
 {
     if (slug == NULL)
         return "accent-none";
@@ -78,7 +78,7 @@ enum err page_render(struct ctx *ctx, const struct page *page, struct buf *out)
         {.name = "title", .text = page->title},
         {.name = "brand", .text = brand},
         {.name = "monogram", .text = monogram_of(ctx, brand)},
-        {.name = "accent", .text = accent_class(ctx, page->slug)},
+        {.name = "accent", .text = page_accent(ctx, page->slug)},
         {.name = "prefix", .text = page->prefix},
         {.name = "style", .text = style},
         {.name = "icon", .text = icon},

@@ -21,5 +21,7 @@ struct page {
 CHECKED enum err page_render(struct ctx *ctx, const struct page *page, struct buf *out);
 CHECKED enum err page_respond(struct request *req, struct response *res, int status,
                               const struct page *page);
+/* The class of a tenant's colour. */
+const char *page_accent(struct ctx *ctx, const char *slug);
 /* What a person reads about an error that a form shows again with its fields, in the arena. */
 const char *page_error_text(struct ctx *ctx, enum err code);

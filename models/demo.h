@@ -1,19 +1,22 @@
-/* The tenants of the development start: made by `tenantd seed demo`, shown by the landing page. Constant
- * data; never present in production unless somebody seeds them there. */
+/*
+ * The tenants of the development start, one owner each with a password that everybody knows: made by
+ * `tenantd seed demo`, shown on the front page in development. Constant data.
+ */
 #pragma once
 
 #include <stddef.h>
 
+#include "app/ctx.h"
+
+#define DEMO_USERNAME "demo"
+
 struct demo_tenant {
     const char *slug;
     const char *name;
-    const char *username;
-    const char *email;
-    const char *password;
 };
 
 extern const struct demo_tenant demo_tenants[];
 extern const size_t demo_tenant_count;
 
-/* NULL when the slug is none of them. */
-const struct demo_tenant *demo_tenant_find(const char *slug);
+/* The owner's password, NULL when the slug is none of them. In the ctx's arena. */
+CHECKED enum err demo_password(struct ctx *ctx, const char *slug, const char **ret_password);

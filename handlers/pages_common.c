@@ -1,0 +1,187 @@
+/* What pages share: addresses that keep the tenant, form tokens, messages. */
+#include "handlers/pages.h"
+
+#include <string.h>
+
+#include "app/secret.h"
+#include "app/ticket.h"
+#include "handlers/pages_internal.h"
+#include "middleware/cookies.h"
+#include "models/tenant.h"
+
+#define NONCE_BYTES 16
+
+/* --- where a page is --- */
+
+enum err pages_prefix(struct request *req, const char **ret_prefix)
+{
+    const bool by_path = req->hint == HINT_PATH || req->hint == HINT_DEFAULT ||
+                         req->hint == HINT_CREDENTIAL;
+
+    *ret_prefix = "";
+    if (req->ctx.tenant == NULL || !by_path)
+        return ERR_OK;
+    *ret_prefix = arena_printf(req->ctx.arena, "/t/%s", req->ctx.tenant->slug);
+    return *ret_prefix == NULL ? ERR_MEMORY : ERR_OK;
+}
+
+enum err pages_redirect(struct request *req, struct response *res, const char *path)
+{
+    const char *prefix = NULL;
+
+    TRY(pages_prefix(req, &prefix));
+
+    const char *location = arena_printf(req->ctx.arena, "%s%s", prefix, path);
+
+    return location == NULL ? ERR_MEMORY : respond_redirect(req, res, location);
+}
+
+enum err pages_respond(struct request *req, struct response *res, int status,
+                       const struct page *page)
+{
+    struct page branded = *page;
+
+    TRY(pages_prefix(req, &branded.prefix));
+    branded.brand = req->ctx.tenant->name;
+    branded.slug = req->ctx.tenant->slug;
+    response_no_store(res);
+    return page_respond(req, res, status, &branded);
+}
+
+bool pages_has_session(const struct request *req)
+{
+    return req->ctx.who.credential == CREDENTIAL_SESSION && req->ctx.tenant != NULL;
+}
+
+enum err pages_set_session(struct request *req, struct response *res, const char *cookie)
+{
+    return tenant_cookie_set(req, res, "session", cookie, tenant_session_ttl(&req->ctx));
+}
+
+/* --- form tokens --- */
+
+static bool is_nonce(const char *text)
+{
+    uint8_t bytes[NONCE_BYTES];
+
+    return strlen(text) == BASE64URL_LENGTH(NONCE_BYTES) &&
+           base64url_decode(text, strlen(text), bytes, sizeof bytes) == NONCE_BYTES;
+}
+
+enum err pages_nonce(struct request *req, struct response *res, const char **ret_nonce)
+{
+    uint8_t bytes[NONCE_BYTES];
+    const char *sent = NULL;
+    char *nonce;
+
+    TRY(tenant_cookie_get(req, "form", &sent));
+    if (sent != NULL && is_nonce(sent)) {
+        *ret_nonce = sent;
+        return ERR_OK;
+    }
+    nonce = arena_alloc(req->ctx.arena, BASE64URL_LENGTH(NONCE_BYTES) + 1);
+    if (nonce == NULL)
+        return ERR_MEMORY;
+    secret_random(bytes, sizeof bytes);
+    base64url_encode(bytes, sizeof bytes, nonce);
+    *ret_nonce = nonce;
+    return tenant_cookie_set(req, res, "form", nonce, -1);
+}
+
+enum err pages_check_nonce_form(struct request *req, const char *use, const char *token)
+{
+    const char *nonce = NULL;
+
+    TRY(tenant_cookie_get(req, "form", &nonce));
+    if (nonce == NULL || token == NULL || !is_nonce(nonce))
+        return ERR_FORM_TOKEN;
+    return ticket_form_check(&req->ctx, use, nonce, token);
+}
+
+static const char *session_binding(struct request *req)
+{
+    char *text = arena_alloc(req->ctx.arena, UUID_TEXT_SIZE);
+
+    if (text != NULL)
+        uuid_text(&req->ctx.who.session_id, text);
+    return text;
+}
+
+enum err pages_session_token(struct request *req, const char *use, const char **ret_token)
+{
+    const char *binding = session_binding(req);
+
+    return binding == NULL ? ERR_MEMORY
+                           : ticket_form_issue(&req->ctx, use, binding, ret_token);
+}
+
+enum err pages_check_session_form(struct request *req, const char *use, const char *token)
+{
+    const char *binding = session_binding(req);
+
+    if (binding == NULL)
+        return ERR_MEMORY;
+    return token == NULL ? ERR_FORM_TOKEN : ticket_form_check(&req->ctx, use, binding, token);
+}
+
+/* --- messages --- */
+
+bool pages_shows(enum err code)
+{
+    const int status = error_info(code)->status;
+
+    return status == 400 || status == 401 || status == 403 || status == 409 || status == 429 ||
+           code == ERR_BUSY;
+}
+
+void pages_error_headers(struct request *req, struct response *res)
+{
+    const int64_t seconds = req->ctx.failure.retry_after;
+
+    if (seconds > 0)
+        response_header(res, "Retry-After",
+                        arena_printf(req->ctx.arena, "%lld", (long long)seconds));
+}
+
+bool pages_field_failed(const struct request *req, const char *name)
+{
+    const struct failure *failure = &req->ctx.failure;
+
+    for (size_t i = 0; i < failure->required_count; i++) {
+        if (strcmp(failure->required[i], name) == 0)
+            return true;
+    }
+    if (failure->field == NULL)
+        return false;
+    return strcmp(failure->field + (failure->field[0] == '/'), name) == 0;
+}
+
+const char *pages_typed(const struct request *req, const char *name)
+{
+    const struct value *value = req->input != NULL ? value_get(req->input, name) : NULL;
+
+    return value != NULL && value->type == VALUE_STRING ? value->string.text : "";
+}
+
+enum err pages_notice(struct request *req, const char **ret_text)
+{
+    static const struct {
+        const char *word;
+        const char *text;
+    } notices[] = {
+        {"registered", "Your account is ready. Sign in with it."},
+        {"signed-out", "You are signed out."},
+        {"saved", "Your changes are saved."},
+        {"unchanged", "Nothing was changed."},
+        {"password-changed", "Your password is changed. Every other device was signed out."},
+    };
+    const char *word = NULL;
+
+    *ret_text = NULL;
+    TRY(request_query(req, "notice", &word));
+    for (size_t i = 0; word != NULL && i < sizeof notices / sizeof notices[0]; i++) {
+        if (strcmp(notices[i].word, word) == 0)
+            *ret_text = notices[i].text;
+    }
+    return ERR_OK;
+}

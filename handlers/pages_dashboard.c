@@ -1,0 +1,261 @@
+/* The dashboard: who is signed in, name and custom fields, password. */
+#include "handlers/pages.h"
+
+#include <string.h>
+
+#include "app/clock.h"
+#include "handlers/pages_forms.h"
+#include "handlers/pages_internal.h"
+#include "middleware/cookies.h"
+#include "models/tenant.h"
+#include "models/user_security.h"
+
+#define PATCH_TRIES 8
+
+/* The form that was refused, and why; form NULL on a plain look. */
+struct dashboard_view {
+    const char *form; /* "profile", "json", "password" */
+    enum err code;
+};
+
+/* --- showing --- */
+
+struct dashboard_tokens {
+    const char *logout, *profile, *password;
+};
+
+static enum err issue_tokens(struct request *req, struct dashboard_tokens *ret_tokens)
+{
+    TRY(pages_session_token(req, "logout", &ret_tokens->logout));
+    TRY(pages_session_token(req, "profile", &ret_tokens->profile));
+    return pages_session_token(req, "password", &ret_tokens->password);
+}
+
+static const char *day_of(struct request *req, int64_t ms)
+{
+    char text[TIME_TEXT_SIZE];
+
+    if (ms == 0)
+        return NULL;
+    time_text(ms, text);
+    return arena_strndup(req->ctx.arena, text, 10);
+}
+
+static const char *message_for(struct request *req, const struct dashboard_view *view)
+{
+    if (view->code == ERR_BAD_CREDENTIALS)
+        return "The current password is wrong.";
+    return page_error_text(&req->ctx, view->code);
+}
+
+static bool is_form(const struct dashboard_view *view, const char *form)
+{
+    return view->form != NULL && strcmp(view->form, form) == 0;
+}
+
+static const char *when(bool is_so)
+{
+    return is_so ? "yes" : NULL;
+}
+
+static enum err show(struct request *req, struct response *res, const struct user *user,
+                     const struct dashboard_view *view)
+{
+    const char *whoami = user->username != NULL ? user->username : user->email, *notice = NULL;
+    const char *message = view->form != NULL ? message_for(req, view) : NULL;
+    const bool is_json = is_form(view, "json");
+    struct dashboard_tokens tokens = {0};
+    struct fields_view fields = {0};
+
+    if (message == NULL)
+        TRY(pages_notice(req, &notice));
+    TRY(issue_tokens(req, &tokens));
+    TRY(fields_view(req, user, &fields));
+
+    const struct template_var vars[] = {
+        {.name = "message", .text = message != NULL ? message : notice},
+        {.name = "failed", .text = when(message != NULL)},
+        {.name = "failed-profile", .text = when(is_form(view, "profile"))},
+        {.name = "failed-json", .text = when(is_json)},
+        {.name = "failed-password", .text = when(is_form(view, "password"))},
+        {.name = "logout-token", .text = tokens.logout},
+        {.name = "profile-token", .text = tokens.profile},
+        {.name = "password-token", .text = tokens.password},
+        {.name = "whoami", .text = whoami},
+        {.name = "user-name", .text = is_form(view, "profile") ? pages_typed(req, "name") : user->name},
+        {.name = "display-name", .text = user->name != NULL ? user->name : whoami},
+        {.name = "user-username", .text = user->username},
+        {.name = "user-email", .text = user->email},
+        {.name = "user-role", .text = role_names[user->role]},
+        {.name = "since", .text = day_of(req, user->created_at)},
+        {.name = "version", .text = arena_printf(req->ctx.arena, "%lld", (long long)user->version)},
+        {.name = "rows", .items = fields.rows, .item_count = fields.row_count},
+        {.name = "inputs", .items = fields.inputs, .item_count = fields.input_count},
+        {.name = "json", .text = is_json ? pages_typed(req, "custom_fields") : fields.json},
+    };
+    const struct page page = {
+        .template_name = "dashboard",
+        .title = "Your account",
+        .vars = vars,
+        .var_count = sizeof vars / sizeof vars[0],
+    };
+
+    pages_error_headers(req, res);
+    return pages_respond(req, res, view->form != NULL ? error_info(view->code)->status : 200,
+                         &page);
+}
+
+/* The user of the session; ERR_UNAUTHENTICATED when there is none any more. */
+static enum err read_user(struct request *req, struct user *ret_user)
+{
+    if (!pages_has_session(req))
+        return ERR_UNAUTHENTICATED;
+
+    const enum err found = user_find(&req->ctx, &req->ctx.who.user_id, ret_user);
+
+    return found == ERR_NOT_FOUND || (found == ERR_OK && !ret_user->is_active)
+               ? ERR_UNAUTHENTICATED
+               : found;
+}
+
+/* Without a session every page of the dashboard leads to the login page. */
+static enum err to_login(struct request *req, struct response *res, enum err code)
+{
+    if (code != ERR_UNAUTHENTICATED)
+        return code;
+    fail_clear(&req->ctx);
+    return pages_redirect(req, res, "/login");
+}
+
+enum err handle_dashboard_page(struct request *req, struct response *res)
+{
+    struct user user = {0};
+    const enum err read = read_user(req, &user);
+
+    if (read != ERR_OK)
+        return to_login(req, res, read);
+    return show(req, res, &user, &(struct dashboard_view){0});
+}
+
+/* The dashboard again with what was wrong, or the error as a page of its own. */
+static enum err show_again(struct request *req, struct response *res,
+                           const struct dashboard_view *view)
+{
+    struct user user = {0};
+
+    if (view->code == ERR_UNAUTHENTICATED || !pages_shows(view->code))
+        return to_login(req, res, view->code);
+
+    const struct failure failure = req->ctx.failure;
+    const enum err read = read_user(req, &user);
+
+    if (read != ERR_OK)
+        return to_login(req, res, read);
+    req->ctx.failure = failure;
+    return show(req, res, &user, view);
+}
+
+/* --- profile and custom fields --- */
+
+static bool is_same_text(const char *a, const char *b)
+{
+    return strcmp(a != NULL ? a : "", b != NULL ? b : "") == 0;
+}
+
+static enum err patch_profile(struct request *req, const struct profile_form *in, bool *ret_changed)
+{
+    struct user user = {0}, after = {0};
+    struct user_patch patch = {.name = in->name};
+
+    TRY(read_user(req, &user));
+    patch.has_name = !is_same_text(in->name, user.name);
+    TRY(fields_from_inputs(req, &user, &patch.custom_fields, &patch.has_custom_fields));
+    *ret_changed = patch.has_name || patch.has_custom_fields;
+    return *ret_changed ? user_patch(&req->ctx, &user, &patch, &after) : ERR_OK;
+}
+
+/* Only what was changed on the page is written, so another writer in between means once more. */
+static enum err save_profile(struct request *req, const struct profile_form *in, bool *ret_changed)
+{
+    enum err saved = ERR_CONFLICT;
+
+    for (int i = 0; i < PATCH_TRIES && saved == ERR_CONFLICT; i++) {
+        fail_clear(&req->ctx);
+        saved = patch_profile(req, in, ret_changed);
+    }
+    return saved;
+}
+
+/* The whole document is replaced, so it must still be the one that was shown. */
+static enum err save_json(struct request *req, const struct profile_form *in, bool *ret_changed)
+{
+    struct user user = {0}, after = {0};
+    struct user_patch patch = {.has_custom_fields = true};
+
+    TRY(read_user(req, &user));
+    TRY(fields_from_json(req, in->custom_fields, &patch.custom_fields));
+
+    const char *version = arena_printf(req->ctx.arena, "%lld", (long long)user.version);
+
+    if (version == NULL)
+        return ERR_MEMORY;
+    if (in->version == NULL || strcmp(in->version, version) != 0)
+        return fail(&req->ctx, ERR_CONFLICT, NULL,
+                    "Your account was changed elsewhere meanwhile. Nothing was saved: reload the "
+                    "page and make the change again.");
+    *ret_changed = true;
+    return user_patch(&req->ctx, &user, &patch, &after);
+}
+
+static enum err save(struct request *req, bool is_json, bool *ret_changed)
+{
+    struct profile_form in;
+
+    if (!pages_has_session(req))
+        return ERR_UNAUTHENTICATED;
+    TRY(pages_check_session_form(req, "profile", pages_typed(req, "form_token")));
+    TRY(request_input(req, &in));
+    return is_json ? save_json(req, &in, ret_changed) : save_profile(req, &in, ret_changed);
+}
+
+enum err handle_profile_form(struct request *req, struct response *res)
+{
+    const bool is_json = strcmp(pages_typed(req, "part"), "json") == 0;
+    bool changed = false;
+    const enum err saved = save(req, is_json, &changed);
+
+    if (saved != ERR_OK)
+        return show_again(req, res,
+                          &(struct dashboard_view){is_json ? "json" : "profile", saved});
+    return pages_redirect(req, res,
+                          changed ? "/dashboard?notice=saved" : "/dashboard?notice=unchanged");
+}
+
+/* --- password --- */
+
+/* Every session ends with the old password; this browser gets a new one. */
+static enum err change_password(struct request *req, struct response *res)
+{
+    struct password_form in;
+    struct user user = {0};
+    struct session session = {0};
+    const char *cookie = NULL;
+
+    if (!pages_has_session(req))
+        return ERR_UNAUTHENTICATED;
+    TRY(pages_check_session_form(req, "password", pages_typed(req, "form_token")));
+    TRY(request_input(req, &in));
+    TRY(user_change_password(&req->ctx, &req->ctx.who.user_id, in.current_password,
+                             in.new_password, &user));
+    TRY(session_open(&req->ctx, &user, NULL, &cookie, &session));
+    return pages_set_session(req, res, cookie);
+}
+
+enum err handle_password_form(struct request *req, struct response *res)
+{
+    const enum err changed = change_password(req, res);
+
+    if (changed != ERR_OK)
+        return show_again(req, res, &(struct dashboard_view){"password", changed});
+    return pages_redirect(req, res, "/dashboard?notice=password-changed");
+}

@@ -1,0 +1,73 @@
+/* What the parts of handlers/pages.h share. Strings live in the request's arena. */
+#pragma once
+
+#include "app/http.h"
+#include "app/page.h"
+#include "models/session.h"
+#include "models/user.h"
+
+/* --- where a page is (pages_common.c) --- */
+
+/* "/t/<slug>" unless the host names the tenant: every link and form of a page begins with it. */
+CHECKED enum err pages_prefix(struct request *req, const char **ret_prefix);
+/* 303 to a path of the same tenant by the same way. */
+CHECKED enum err pages_redirect(struct request *req, struct response *res, const char *path);
+/* A page of the request's tenant, in its name and colour. */
+CHECKED enum err pages_respond(struct request *req, struct response *res, int status,
+                               const struct page *page);
+bool pages_has_session(const struct request *req);
+CHECKED enum err pages_set_session(struct request *req, struct response *res, const char *cookie);
+
+/* --- form tokens --- */
+
+/* What forms before a login are bound to: the random value of a cookie, set when absent. */
+CHECKED enum err pages_nonce(struct request *req, struct response *res, const char **ret_nonce);
+CHECKED enum err pages_check_nonce_form(struct request *req, const char *use, const char *token);
+/* Forms of a session are bound to its id. */
+CHECKED enum err pages_session_token(struct request *req, const char *use,
+                                     const char **ret_token);
+CHECKED enum err pages_check_session_form(struct request *req, const char *use,
+                                          const char *token);
+
+/* --- messages --- */
+
+/* Errors that a form shows beside what was typed; the others are a page of their own. */
+bool pages_shows(enum err code);
+/* Headers of an error that is shown by a form. */
+void pages_error_headers(struct request *req, struct response *res);
+/* True when ctx.failure names that field. */
+bool pages_field_failed(const struct request *req, const char *name);
+/* What was typed into a field of the form that was just sent, "" when nothing. */
+const char *pages_typed(const struct request *req, const char *name);
+/* The text of ?notice=…, from a closed list; NULL when there is none. */
+CHECKED enum err pages_notice(struct request *req, const char **ret_text);
+
+/* --- pages that several handlers answer --- */
+
+/* Login and registration; failed is the form that was just refused with code, or NULL. */
+struct login_view {
+    const char *failed; /* "login", "register" */
+    enum err code;
+    bool wants_register; /* opened to register: the registration form gets the focus */
+};
+CHECKED enum err pages_login(struct request *req, struct response *res,
+                             const struct login_view *view);
+CHECKED enum err pages_landing(struct request *req, struct response *res);
+
+/* --- custom fields (pages_fields.c) --- */
+
+/* All of them as rows to read, and the simple ones on top as inputs to change. */
+struct fields_view {
+    const struct template_vars *rows;
+    size_t row_count;
+    const struct template_vars *inputs;
+    size_t input_count;
+    const char *json; /* indented */
+};
+CHECKED enum err fields_view(struct request *req, const struct user *user,
+                             struct fields_view *ret_view);
+/* The inputs that were changed, merged into the user's fields; *ret_changed is false when none was. */
+CHECKED enum err fields_from_inputs(struct request *req, const struct user *user,
+                                    struct bytes *ret_document, bool *ret_changed);
+CHECKED enum err fields_from_json(struct request *req, const char *json,
+                                  struct bytes *ret_document);
