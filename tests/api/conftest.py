@@ -171,7 +171,7 @@ def connect(request):
 
 def countable(row):
     """Pages are the browser suite's; /metrics has its own listener."""
-    return not row.hidden and not row.facts.get("internal")
+    return not row.hidden
 
 
 # -- what most tests share ---------------------------------------------------------------------

@@ -179,8 +179,8 @@ def forged(token, other_token):
     yield "other alphabet", token.replace("-", "+").replace("_", "/") + "+"
     yield "9 KB", token + "A" * 9000
     yield "too large a body", f"{head}.{b64({'x': 'y' * 8000})}.{signature}"
-    yield "duplicate claims", f"{head}.{b64(b'{' + unb64(body)[1:-1] + b',\"role\":\"owner\"}')}." \
-                              f"{signature}"
+    twice = b"{" + unb64(body)[1:-1] + b',"role":"owner"}'
+    yield "duplicate claims", f"{head}.{b64(twice)}.{signature}"
     yield "a body that is no object", f"{head}.{b64(b'[]')}.{signature}"
     yield "a header that is no object", f"{b64(b'[]')}.{body}.{signature}"
 

@@ -1,0 +1,252 @@
+"""MongoDB slow, frozen, gone, failing: refused honestly and in time, whole again by itself.
+
+OP-9, OP-10, issue 3 "Bad input": 503 within 2 s, back by itself, nobody logged out; no token without
+its audit row. A mongod of our own, so that only these tests suffer.
+"""
+import threading
+import time
+import uuid
+
+import pytest
+
+from support.api import Api
+from support.check import ok, refused, until
+from support.instance import Instance
+from support.ports import free_port
+from support.world import USER_PASSWORD, World, unique
+
+FAST = {"password": {"scheme": "argon2id"}}
+
+
+@pytest.fixture(scope="module")
+def faulty(instances, connect, own_mongo):
+    """An instance on the mongod that these tests break; a tenant with a user."""
+    instance = instances(FAST, server=own_mongo)
+    api = connect(instance)
+    world = World(api)
+    tenant = world.key_tenant(with_owner=False)
+    instance.db.tenants.update_one({"slug": tenant.slug}, {"$set": {"plan": "enterprise"}})
+    return instance, api, world, tenant
+
+
+def timed(request):
+    start = time.monotonic()
+    answer = request()
+    return answer, time.monotonic() - start
+
+
+def unavailable(request):
+    """503 with Retry-After, within 2 seconds and what the scheduler of a busy machine adds."""
+    answer, took = timed(request)
+    body = refused(answer, 503)
+    assert took < 2.5, f"{took:.2f} s"
+    assert int(answer.headers["retry-after"]) >= 1
+    assert "mongo" not in body["error_description"].lower()
+    return body
+
+
+def whole_again(api, user):
+    """Logins, tokens and refreshes of before work; returns how long that took."""
+    _, took = until(lambda: api.get("/users/me", token=user.token).status_code == 200, 15, 0.05)
+    until(lambda: api.get("/ready").status_code == 200, 5, 0.05)
+    return took
+
+
+def requests_that_need_the_database(api, tenant, user):
+    return {
+        "login": lambda: api.post("/api/login", tenant=tenant.slug, json={
+            "username": user.email, "password": USER_PASSWORD}),
+        "register": lambda: api.post("/auth/register", tenant=tenant.slug, json={
+            "email": f"{unique('f')}@example.com", "password": USER_PASSWORD}),
+        "refresh": lambda: api.post("/auth/refresh", json={"refresh_token": user.refresh_token}),
+        "profile": lambda: api.get("/users/me", token=user.token),
+        "list": lambda: api.get("/tenants/list"),
+        "users": lambda: api.get(f"/api/v1/{tenant.id}/users", token=tenant.key),
+        "logout": lambda: api.post("/auth/logout", json={"refresh_token": user.refresh_token}),
+    }
+
+
+def test_frozen_mongod(faulty, own_mongo):
+    """Each request is answered in time, /health always; then everything goes on."""
+    instance, api, world, tenant = faulty
+    user = world.user(tenant)
+    with own_mongo.paused():
+        for name, request in requests_that_need_the_database(api, tenant, user).items():
+            assert unavailable(request), name
+        answer, took = timed(lambda: api.get("/health"))
+        assert ok(answer)["status"] == "healthy" and took < 0.5
+        until(lambda: api.get("/ready").status_code == 503, 5)
+    whole_again(api, user)
+    ok(api.post("/auth/refresh", json={"refresh_token": user.refresh_token}))
+
+
+def test_frozen_mongod_does_not_pile_up_requests(faulty, own_mongo):
+    """OP-10: 40 at once, all refused in time, /health fast beside them."""
+    instance, api, world, tenant = faulty
+    user = world.user(tenant)
+    results = []
+
+    def one():
+        client = Api(instance, api.contract)
+        answer, took = timed(lambda: client.get("/users/me", token=user.token))
+        results.append((answer.status_code, took))
+        client.close()
+
+    with own_mongo.paused():
+        threads = [threading.Thread(target=one) for _ in range(40)]
+        for thread in threads:
+            thread.start()
+        time.sleep(0.2)
+        answer, took = timed(lambda: api.get("/health"))
+        assert answer.status_code == 200 and took < 1.0
+        for thread in threads:
+            thread.join()
+    assert {status for status, _ in results} == {503}
+    assert max(took for _, took in results) < 3.0
+    whole_again(api, user)
+
+
+def test_stopped_mongod(faulty, own_mongo):
+    """Gone and back: nobody is logged out, refresh tokens and sessions of before are good."""
+    instance, api, world, tenant = faulty
+    user = world.user(tenant)
+    session = world.sign_in(user)
+    own_mongo.shut_down()
+    try:
+        for request in requests_that_need_the_database(api, tenant, user).values():
+            unavailable(request)
+        ok(api.get("/health"))
+    finally:
+        own_mongo.start()
+    whole_again(api, user)
+    ok(api.get("/users/me", tenant=tenant.slug, cookie=session))
+    ok(api.post("/auth/refresh", json={"refresh_token": user.refresh_token}))
+
+
+def test_killed_mongod(faulty, own_mongo):
+    """G10 in small: what was acknowledged is there after kill -9."""
+    instance, api, world, tenant = faulty
+    users = [world.user(tenant) for _ in range(5)]
+    own_mongo.kill()
+    own_mongo.start()
+    whole_again(api, users[0])
+    for user in users:
+        ok(api.post("/auth/refresh", json={"refresh_token": user.refresh_token}))
+
+
+def test_revocations_made_while_the_stream_was_down(faulty, own_mongo):
+    """design §7: after an outage no revoked token is honoured, not even for a moment."""
+    instance, api, world, tenant = faulty
+    user, other = world.user(tenant), world.user(tenant)
+    own_mongo.shut_down()
+    own_mongo.start()
+    answer, _ = until(lambda: (lambda a: a if a.status_code != 503 else None)(
+        api.post("/auth/logout-all", token=user.token)), 15, 0.05)
+    assert answer.status_code == 204
+    until(lambda: api.get("/users/me", token=user.token).status_code == 401, 1.0)
+    until(lambda: api.get("/users/me", token=other.token).status_code == 200, 5.0)
+
+
+def test_no_token_without_its_audit_row(faulty, own_mongo):
+    """R003-11, design §8: the audit collection refuses writes, so nothing is handed out."""
+    instance, api, world, tenant = faulty
+    user = world.user(tenant)
+    email = f"{unique('noaudit')}@example.com"
+    database = instance.database_name
+    requests = {
+        "login": lambda: api.post("/auth/login", tenant=tenant.slug, json={
+            "email": user.email, "password": USER_PASSWORD}),
+        "session": lambda: api.post("/oauth/login", tenant=tenant.slug, json={
+            "username": user.email, "password": USER_PASSWORD}),
+        "refresh": lambda: api.post("/auth/refresh", json={"refresh_token": user.refresh_token}),
+        "signup": lambda: api.post(f"/api/v1/{tenant.id}/signup", token=tenant.key, json={
+            "email": email, "password": USER_PASSWORD}),
+    }
+    for name, request in requests.items():
+        with own_mongo.failpoint(["insert", "bulkWrite"], namespace=f"{database}.audit_logs",
+                                 errorCode=50):
+            answer = request()
+        assert answer.status_code == 503, f"{name}: {answer.status_code} {answer.text}"
+        assert "token" not in answer.text and "set-cookie" not in answer.headers, name
+    ok(api.post("/auth/login", tenant=tenant.slug, json={
+        "email": user.email, "password": USER_PASSWORD}))
+
+
+def test_a_lost_answer_logs_nobody_out(faulty, own_mongo):
+    """design §7: the rotation was applied, its answer lost: the retry gets the successor."""
+    instance, api, world, tenant = faulty
+    for command in ("findAndModify", "update"):
+        user = world.user(tenant)
+        with own_mongo.failpoint([command], namespace=f"{instance.database_name}.tokens", times=1,
+                                 writeConcernError={"code": 91, "errmsg": "stepping down"}):
+            first = api.post("/auth/refresh", json={"refresh_token": user.refresh_token})
+        if first.status_code == 200:
+            ok(api.post("/auth/refresh", json={"refresh_token": first.json()["refresh_token"]}))
+        else:
+            refused(first, 503)
+            ok(api.post("/auth/refresh", json={"refresh_token": user.refresh_token}))
+
+
+def test_dropped_connections_are_retried_or_refused(faulty, own_mongo):
+    """OP-1: a connection that breaks in the middle is never a 500 and never half a user."""
+    instance, api, world, tenant = faulty
+    for _ in range(3):
+        email = f"{unique('drop')}@example.com"
+        with own_mongo.failpoint(["insert"], times=2, closeConnection=True,
+                                 namespace=f"{instance.database_name}.{tenant.collection}"):
+            answer = api.post("/auth/register", tenant=tenant.slug,
+                              json={"email": email, "password": USER_PASSWORD})
+        assert answer.status_code in (201, 503), answer.text
+        count = instance.db[tenant.collection].count_documents({"email": email})
+        assert count == (1 if answer.status_code == 201 else count) and count <= 1
+        again = api.post("/auth/register", tenant=tenant.slug,
+                         json={"email": f"{unique('next')}@example.com", "password": USER_PASSWORD})
+        ok(again, 201)
+
+
+def test_a_tenant_whose_creation_broke_leaves_nothing_visible(faulty, own_mongo):
+    """design §5: no half-made tenant answers, and its slug can be had afterwards."""
+    instance, api, _, _ = faulty
+    for command in (["create"], ["createIndexes"], ["commitTransaction"]):
+        slug = unique("broken")
+        body = {"tenant_name": "Broken", "tenant_slug": slug, "admin_username": "admin",
+                "admin_email": f"a@{slug}.example", "admin_password": USER_PASSWORD}
+        with own_mongo.failpoint(command, errorCode=8000):
+            answer = api.post("/tenants/register", json=body)
+        assert answer.status_code in (201, 503), f"{command}: {answer.status_code} {answer.text}"
+        info = api.get("/tenants/info", tenant=slug)
+        assert (answer.status_code, info.status_code) in ((201, 200), (503, 404))
+
+
+def test_the_start_waits_and_says_why(instances, own_mongo):
+    """Issue 3: MongoDB absent at start: one sentence, and a retry until a deadline."""
+    instance = Instance(own_mongo, unique("test_api_"), FAST | {
+        "database": {"start_timeout_ms": 1500}},
+        uri=f"mongodb://127.0.0.1:{free_port()}/?replicaSet=rs0")
+    start = time.monotonic()
+    instance.start(wait=False)
+    status = instance.process.wait(20)
+    assert status != 0
+    assert 1.0 < time.monotonic() - start < 12
+    assert "MongoDB" in instance.output()
+    instance.process = None
+    instance.close()
+
+
+def test_the_start_catches_up_when_mongod_comes(instances, own_mongo):
+    own_mongo.shut_down()
+    try:
+        instance = instances(FAST, server=own_mongo, wait=False)
+        time.sleep(0.5)
+        assert instance.process.poll() is None
+    finally:
+        own_mongo.start()
+    instance.wait_ready()
+
+
+def test_users_of_before_are_still_there(faulty):
+    """After all of the above: one more login, and the ids are what they were."""
+    _, api, world, tenant = faulty
+    user = world.user(tenant)
+    assert ok(api.get("/users/me", token=user.token))["id"] == user.id
+    uuid.UUID(user.id)

@@ -1,0 +1,287 @@
+"""Every route × every kind of credential × every tenant channel: nothing crosses the border.
+
+TI-1, TI-2, TI-6, R004-08, G4. Generated from /openapi.json: a route that is in the table is in the
+matrix; one that needs something the matrix does not know fails the test that counts them.
+"""
+import dataclasses
+import datetime
+import time
+import uuid
+
+import pytest
+
+from support.check import ok
+from support.world import USER_PASSWORD, unique
+
+#: Answers that may refuse a foreign, forged or missing credential.
+REFUSALS = {400, 401, 403, 404, 405, 429}
+
+
+@dataclasses.dataclass
+class Side:
+    """A tenant and one working credential of each kind."""
+    tenant: object
+    user: object
+
+    def credentials(self):
+        return {
+            "session": {"cookie": self.user.session},
+            "bearer": {"token": self.user.token},
+            "key": {"token": self.tenant.key},
+            "key header": {"headers": {"X-Access-Key": self.tenant.key}},
+        }
+
+
+def make_side(world):
+    tenant = world.key_tenant()
+    world.sign_in(tenant.owner)
+    return Side(tenant, tenant.owner)
+
+
+@pytest.fixture(scope="module")
+def sides(service, world):
+    """Two tenants on a plan whose budget the matrix does not use up."""
+    made = make_side(world), make_side(world)
+    for side in made:
+        service.db.tenants.update_one({"slug": side.tenant.slug}, {"$set": {"plan": "enterprise"}})
+    return made
+
+
+@pytest.fixture(scope="module")
+def domain(service, sides):
+    """Verified domains of both tenants."""
+    names = []
+    for side in sides:
+        name = f"{side.tenant.slug}.domain.example"
+        service.db.tenant_domains.insert_one({
+            "_id": uuid.uuid4(), "tenant_id": uuid.UUID(side.tenant.id), "domain": name,
+            "status": "verified", "challenge": "none", "created_at": now(), "verified_at": now()})
+        names.append(name)
+    return names
+
+
+def now():
+    return datetime.datetime.now(datetime.timezone.utc)
+
+
+def channels(tenant, domain):
+    """{name: (path prefix, options)}: all ways to name a tenant."""
+    return {
+        "slug": ("", {"tenant": tenant.slug}),
+        "id": ("", {"tenant_id": tenant.id}),
+        "subdomain": ("", {"host": f"{tenant.slug}.localhost"}),
+        "domain": ("", {"host": domain}),
+        "t": (f"/t/{tenant.slug}", {}),
+        "tenants": (f"/tenants/{tenant.slug}", {}),
+    }
+
+
+def fill(row, tenant):
+    return row.path.replace("{cid}", tenant.id).replace("{client_id}", tenant.id) \
+        .replace("{file}", "app.css").replace("{id}", str(uuid.uuid4()))
+
+
+def body_for(row):
+    """A body that would be accepted as far as form goes; what it asks for changes nothing."""
+    if row.facts["body"] == "none":
+        return {}
+    if row.facts["body"] == "form":
+        return {"form": {}}
+    if row.facts["body"] == "merge_patch":
+        return {"json": {"custom_fields": {"crossed": True}}}
+    return {"json": {"settings": {"refresh_grace": 7}, "current_password": "never the password",
+                     "new_password": "crossed the border 1", "refresh_token": "none"}}
+
+
+def call(api, row, path, **options):
+    return api.request(row.method, path, **body_for(row), **options)
+
+
+def combined(options, credential):
+    """Options of a channel and of a credential in one call."""
+    merged = dict(options)
+    for name, value in credential.items():
+        merged[name] = {**merged.get(name, {}), **value} if isinstance(value, dict) else value
+    return merged
+
+
+def guarded(contract):
+    """Rows that need a credential, or use one where it is sent."""
+    return [row for row in contract.rows if row.auth & {"session", "bearer", "key", "platform"}
+            and "internal" not in row.flags]
+
+
+def needs_credential(row):
+    return not row.auth & {"public", "optional", "body"}
+
+
+def test_no_credential_opens_nothing(api, contract, sides, domain):
+    """Each guarded route, on each channel: 401."""
+    tenant = sides[0].tenant
+    for row in guarded(contract):
+        if not needs_credential(row):
+            continue
+        for name, (prefix, options) in channels(tenant, domain[0]).items():
+            if prefix.startswith("/tenants") and row.path.startswith("/api/v1"):
+                continue
+            answer = call(api, row, prefix + fill(row, tenant), **options)
+            assert answer.status_code == 401, f"{row} by {name}: {answer.status_code} {answer.text}"
+
+
+GARBAGE = ["garbage", "", "ak_", "ak_" + "0" * 32 + "_" + "A" * 86, "pk_0_0", "pk_" + "A" * 60,
+           "a.b.c", "..", "eyJhbGciOiJub25lIn0.eyJzdWIiOiJ4In0.", "A" * 4000, "null", "undefined",
+           "00000000-0000-0000-0000-000000000000." + "A" * 100]
+
+
+def test_garbage_opens_nothing(api, contract, sides):
+    tenant = sides[0].tenant
+    for row in guarded(contract):
+        if "public" in row.auth and "page" in row.flags:
+            continue
+        for text in GARBAGE:
+            answer = call(api, row, fill(row, tenant), tenant=tenant.slug, token=text)
+            assert answer.status_code in (400, 401), \
+                f"{row} with {text[:20]!r}: {answer.status_code} {answer.text}"
+
+
+def test_credentials_of_another_tenant_open_nothing(api, contract, sides, domain, service):
+    """Every route × credentials of A × channels of B, and the other way round: never a success,
+    never a 500, and nothing of B changes."""
+    tried = 0
+    for mine, theirs, domain_name in ((sides[0], sides[1], domain[1]),
+                                      (sides[1], sides[0], domain[0])):
+        before = snapshot(service, theirs)
+        for row in guarded(contract):
+            for kind, credential in mine.credentials().items():
+                for name, (prefix, options) in channels(theirs.tenant, domain_name).items():
+                    path = prefix + fill(row, theirs.tenant)
+                    answer = call(api, row, path, **combined(options, credential))
+                    tried += 1
+                    where = f"{row} with {kind} by {name}: {answer.status_code} {answer.text[:300]}"
+                    check_refused(row, kind, answer, where)
+        assert snapshot(service, theirs) == before
+    assert tried > 500
+
+
+def check_refused(row, kind, answer, where):
+    if "page" in row.flags:  # another tenant's session counts as absent on pages (api.md §11)
+        assert answer.status_code in {200, 303} | REFUSALS, where
+        return
+    assert answer.status_code in REFUSALS, where
+    accepted = {"session": "session", "bearer": "bearer", "key": "key", "key header": "key"}[kind]
+    if accepted in row.auth and needs_credential(row) and answer.status_code != 404:
+        assert answer.status_code in (401, 403), where
+
+
+def snapshot(service, side):
+    """What the routes could change at a tenant."""
+    tenant_id = uuid.UUID(side.tenant.id)
+    return (list(service.db[side.tenant.collection].find().sort("_id")),
+            service.db.tenants.find_one({"_id": tenant_id}),
+            list(service.db.access_keys.find({"tenant_id": tenant_id}).sort("_id")),
+            service.db.sessions.count_documents({"tenant_id": tenant_id}),
+            service.db.tokens.count_documents({"tenant_id": tenant_id, "state": "active"}))
+
+
+def test_the_paths_own_tenant_decides(api, contract, sides):
+    """/api/v1/{cid}/*: A's credentials at B's path without any other hint."""
+    mine, theirs = sides
+    rows = [row for row in guarded(contract) if "{cid}" in row.path]
+    assert rows
+    for row in rows:
+        for cid in (theirs.tenant.id, theirs.tenant.slug):
+            for kind, credential in mine.credentials().items():
+                path = row.path.replace("{cid}", cid)
+                answer = call(api, row, path, **credential)
+                assert answer.status_code in (401, 403), f"{row} with {kind}: {answer.status_code}"
+
+
+def test_every_route_of_the_table_is_guarded_or_known_as_public(contract):
+    """TI-3: a new public route must be named here, so that nobody opens one by accident."""
+    public = {row.name for row in contract.rows if not needs_credential(row) or
+              not row.auth & {"session", "bearer", "key", "platform", "body"}}
+    known = {
+        "GET /", "GET /health", "GET /ready", "GET /metrics", "GET /openapi.json", "GET /api/ping",
+        "GET /api/status", "GET /.well-known/jwks.json", "GET /oauth/jwks",
+        "POST /tenants/register", "GET /tenants/info", "POST /tenants/info", "GET /tenants/list",
+        "GET /tenants/resolve", "POST /api/register", "POST /oauth/register", "POST /auth/register",
+        "POST /api/login", "POST /oauth/login", "POST /auth/login", "POST /auth/refresh",
+        "POST /auth/logout", "POST /api/v1/clients/register", "GET /login", "POST /login",
+        "GET /register", "POST /register", "POST /logout", "GET /dashboard",
+        "POST /dashboard/profile", "POST /dashboard/password", "GET /docs", "GET /docs/{client_id}",
+        "GET /static/{file}", "GET /favicon.ico",
+    }
+    assert public <= known, public - known
+
+
+def test_expired_tokens_open_nothing(api, contract, world, service):
+    """An expired token of the right tenant is 401 on every route that takes tokens."""
+    tenant = world.key_tenant()
+    service.db.tenants.update_one({"slug": tenant.slug}, {"$set": {"plan": "enterprise"}})
+    ok(api.put("/tenants/settings", token=tenant.owner.token,
+               json={"settings": {"access_token_ttl": 1}}))
+    expired = world.login(tenant.owner)["access_token"]
+    time.sleep(1.1)
+    for row in guarded(contract):
+        if "bearer" in row.auth:
+            answer = call(api, row, fill(row, tenant), token=expired, tenant=tenant.slug)
+            assert answer.status_code == 401, f"{row}: {answer.status_code} {answer.text}"
+
+
+def test_a_plain_user_reaches_only_what_users_may(api, contract, world, sides):
+    """R004-14, R001-19: routes with a role refuse a user of the same tenant."""
+    user = world.user(sides[0].tenant)
+    session = world.sign_in(user)
+    for row in guarded(contract):
+        if row.facts["role"] not in ("admin", "owner"):
+            continue
+        for credential in ({"token": user.token}, {"cookie": session}):
+            if "cookie" in credential and "session" not in row.auth:
+                continue
+            answer = call(api, row, fill(row, sides[0].tenant), tenant=sides[0].tenant.slug,
+                          **credential)
+            assert answer.status_code == 403, f"{row}: {answer.status_code} {answer.text}"
+            assert answer.json()["error"] in ("insufficient_scope", "insufficient_role")
+
+
+def test_wrong_kinds_of_credential_open_nothing(api, contract, sides):
+    """A good credential of the right tenant, of a kind that the route does not take."""
+    side = sides[0]
+    kinds = {"session": "session", "bearer": "bearer", "key": "key"}
+    for row in guarded(contract):
+        if not needs_credential(row):
+            continue
+        for kind, accepted in kinds.items():
+            if accepted in row.auth:
+                continue
+            answer = call(api, row, fill(row, side.tenant), tenant=side.tenant.slug,
+                          **side.credentials()[kind])
+            assert answer.status_code in (401, 403), f"{row} with {kind}: {answer.status_code}"
+
+
+def test_bodies_cannot_name_another_tenant(api, contract, sides, service):
+    """TI-11: tenant ids in bodies and queries are members like any other: ignored or refused."""
+    mine, theirs = sides
+    for row in guarded(contract):
+        if row.facts["body"] not in ("json", "merge_patch") or "{cid}" in row.path:
+            continue
+        count = service.db[theirs.tenant.collection].count_documents({})
+        api.request(row.method, fill(row, mine.tenant) + f"?tenant_id={theirs.tenant.id}",
+                    token=mine.user.token if "bearer" in row.auth else mine.tenant.key,
+                    json={"tenant_id": theirs.tenant.id, "client_id": theirs.tenant.id,
+                          "tenant_slug": theirs.tenant.slug})
+        assert service.db[theirs.tenant.collection].count_documents({}) == count
+
+
+def test_the_same_address_in_two_tenants_stays_two_users(api, world, sides):
+    """R000-05: nothing of one is seen through the other."""
+    email = f"{unique('both')}@example.com"
+    one = world.user(sides[0].tenant, email=email, custom_fields={"side": 1})
+    two = world.user(sides[1].tenant, email=email, custom_fields={"side": 2},
+                     password=USER_PASSWORD + "x")
+    assert one.id != two.id
+    assert ok(api.get("/users/me", token=one.token))["custom_fields"] == {"side": 1}
+    assert ok(api.get("/users/me", token=two.token))["custom_fields"] == {"side": 2}
+    ids = {user["id"] for user in ok(api.get(f"/api/v1/{sides[0].tenant.id}/users",
+                                             token=sides[0].tenant.key))["users"]}
+    assert one.id in ids and two.id not in ids

@@ -1,0 +1,175 @@
+"""Limits per address, tenant and key: 429 with Retry-After, and RateLimit-* on the way (RL-2, RL-3).
+
+Instances of their own, in which the limits are small and nothing multiplies them.
+"""
+import threading
+import time
+
+import pytest
+
+from support.api import Api
+from support.check import ok, refused, until
+from support.world import USER_PASSWORD, World, unique
+
+SMALL = {"password": {"scheme": "argon2id"}, "limits": {"development_factor": 1}}
+
+
+@pytest.fixture
+def small(start_instance, connect):
+    def start(limits=None, plans=None):
+        settings = dict(SMALL)
+        settings["limits"] = SMALL["limits"] | (limits or {})
+        if plans:
+            settings["plans"] = plans
+        api = connect(start_instance(settings))
+        return api, World(api)
+    return start
+
+
+def spend(request, allowed):
+    """allowed answers that are no 429, then one that is; returns the 429."""
+    for number in range(allowed):
+        answer = request()
+        assert answer.status_code != 429, f"request {number + 1} of {allowed} was refused"
+    answer = request()
+    refused(answer, 429, "rate_limited")
+    assert int(answer.headers["retry-after"]) >= 1
+    return answer
+
+
+def test_sign_ins_from_one_address(small):
+    """api.md §1: one budget over all login paths, good and bad ones alike."""
+    api, world = small({"sign_ins_per_minute": 6})
+    tenant = world.tenant()
+    paths = [("/api/login", "username"), ("/auth/login", "email"), ("/oauth/login", "username")]
+    turn = iter(range(100))
+
+    def request():
+        path, member = paths[next(turn) % 3]
+        return api.post(path, tenant=tenant.slug, json={
+            member: f"{unique('nobody')}@example.com", "password": "wrong password"})
+
+    spend(request, 6)
+    ok(api.get("/tenants/info", tenant=tenant.slug))
+
+
+def test_registrations_from_one_address(small):
+    """R000-17: 30 an hour, here 4, over all entries."""
+    api, world = small({"registrations_per_hour": 4})
+    tenant = world.tenant()
+    paths = ["/api/register", "/oauth/register"]
+    turn = iter(range(100))
+
+    def request():
+        name = unique("r")
+        return api.post(paths[next(turn) % 2], tenant=tenant.slug, json={
+            "username": name, "email": f"{name}@example.com", "password": USER_PASSWORD})
+
+    answer = spend(request, 4)
+    assert int(answer.headers["retry-after"]) <= 3600
+
+
+def test_tenants_from_one_address(small):
+    """api.md §10: 5 a day from one address, counted over both ways."""
+    api, _ = small({"tenants_per_day": 2})
+    turn = iter(range(100))
+
+    def request():
+        if next(turn) % 2:
+            return api.post("/api/v1/clients/register",
+                            json={"client_name": unique("c"), "industry": "x"})
+        slug = unique("t")
+        return api.post("/tenants/register", json={
+            "tenant_name": "T", "tenant_slug": slug, "admin_username": "admin",
+            "admin_email": f"a@{slug}.example", "admin_password": USER_PASSWORD})
+
+    spend(request, 2)
+
+
+def test_the_platforms_hourly_budget(small):
+    api, _ = small({"tenants_per_hour": 1, "tenants_per_day": 100})
+    spend(lambda: api.post("/api/v1/clients/register",
+                           json={"client_name": unique("c"), "industry": "x"}), 1)
+
+
+def test_everything_from_one_address(small):
+    """The widest budget holds before anything is looked up; health stays out of it."""
+    api, _ = small({"requests_per_minute": 40})
+    until(lambda: api.get("/api/ping").status_code == 429, 5, 0)
+    for _ in range(50):
+        ok(api.get("/health"))
+
+
+def test_a_key_has_its_plans_budget(small):
+    """R003-22, E6, api.md §11: counted against the key, with RateLimit-* headers, and not against
+    the per-address limits."""
+    api, world = small({"sign_ins_per_minute": 3},
+                       {"free": {"users": 10, "requests_per_minute": 12, "access_keys": 5,
+                                 "audit_days": 30}})
+    tenant = world.key_tenant(with_owner=False)
+    remaining = []
+
+    def request():
+        answer = api.post(f"/api/v1/{tenant.id}/login", token=tenant.key, json={
+            "email": f"{unique('n')}@example.com", "password": "wrong password"})
+        if answer.status_code != 429:
+            remaining.append(int(answer.headers["ratelimit-remaining"]))
+            assert answer.headers["ratelimit-limit"] == "12"
+            assert int(answer.headers["ratelimit-reset"]) >= 0
+        return answer
+
+    answer = spend(request, 12)
+    assert remaining == sorted(remaining, reverse=True) and remaining[-1] == 0
+    assert answer.headers["ratelimit-remaining"] == "0"
+
+
+def test_one_tenants_budget_is_not_anothers(small):
+    """TI-12: a tenant that is over its budget does not hurt its neighbour."""
+    api, world = small(None, {"free": {"users": 10, "requests_per_minute": 15, "access_keys": 5,
+                                       "audit_days": 30}})
+    loud, quiet = world.tenant(plan="free"), world.tenant(plan="free")
+    until(lambda: api.get("/tenants/info", tenant=loud.slug).status_code == 429, 5, 0)
+    for _ in range(5):
+        ok(api.get("/tenants/info", tenant=quiet.slug))
+
+
+def test_development_multiplies_only_the_addresses_limits(start_instance, connect):
+    """api.md §1: by 100 in development; the lock of an account stays."""
+    api = connect(start_instance({"password": {"scheme": "argon2id"},
+                                  "limits": {"sign_ins_per_minute": 1}}))
+    world = World(api)
+    tenant = world.tenant()
+    user = world.named_user(tenant)
+    for _ in range(10):
+        refused(api.post("/api/login", tenant=tenant.slug, json={
+            "username": user.username, "password": "wrong password"}), 401)
+    refused(api.post("/api/login", tenant=tenant.slug, json={
+        "username": user.username, "password": USER_PASSWORD}), 429, "too_many_attempts")
+
+
+def test_a_full_hash_queue_is_503_and_everything_else_fast(start_instance, connect):
+    """PW-11: a flood of logins waits or is refused; what needs no hash is not slowed down."""
+    instance = start_instance({"password": {"queue": 1, "threads": 1, "cost": 12}})
+    api = connect(instance)
+    tenant = World(api).tenant()
+    statuses = []
+
+    def login():
+        client = Api(instance, api.contract)
+        statuses.append(client.post("/api/login", tenant=tenant.slug, json={
+            "username": unique("n"), "password": "wrong password"}))
+        client.close()
+
+    threads = [threading.Thread(target=login) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    time.sleep(0.05)
+    start = time.monotonic()
+    ok(api.get("/tenants/info", tenant=tenant.slug))
+    assert time.monotonic() - start < 0.5
+    for thread in threads:
+        thread.join()
+    busy = [answer for answer in statuses if answer.status_code == 503]
+    assert busy and all(answer.json()["error"] == "busy" for answer in busy)
+    assert all(int(answer.headers["retry-after"]) >= 1 for answer in busy)
+    assert {answer.status_code for answer in statuses} == {401, 503}

@@ -1,0 +1,49 @@
+/*
+ * A ctx on a database of the test's own, in the server that TEST_MONGODB_URI names, dropped at the end;
+ * optionally behind a proxy that can be frozen or cut (support/proxy.h). Every command that the driver
+ * sends may be watched. One struct at a time in each test.
+ */
+#pragma once
+
+#include <stdbool.h>
+
+#include <bson/bson.h>
+
+#include "app/app.h"
+#include "app/ctx.h"
+#include "support/proxy.h"
+
+struct seen {
+    char name[32];
+    bson_t *command;
+};
+
+#define SEEN_MAX 4096
+
+struct database {
+    struct app app;
+    struct config config;
+    struct arena arena;
+    struct ctx ctx;
+    char name[64];
+    char uri[256];
+    struct proxy *proxy;
+    struct seen *seen; /* commands since the last database_forget, oldest first */
+    _Atomic size_t seen_count;
+};
+
+struct database_options {
+    bool proxied;
+    int64_t pool_size; /* 0 = 8 */
+};
+
+/* False when TEST_MONGODB_URI is not set: the test is to be skipped. */
+bool database_begin(struct database *database, const struct database_options *options);
+void database_end(struct database *database);
+void database_forget(struct database *database);
+/* How many commands of that name were sent since database_forget. */
+size_t database_sent(const struct database *database, const char *name);
+/* Another ctx of the same app, for a thread of its own. */
+void database_ctx(struct database *database, struct arena *arena, struct ctx *ret_ctx);
+/* Runs one command as an outsider would, past the data layer; dies when it fails. Caller destroys. */
+bson_t *database_command(const struct database *database, const char *db, const bson_t *command);
