@@ -6,7 +6,7 @@ find_package(Threads REQUIRED)
 find_package(Python3 3.9 REQUIRED COMPONENTS Interpreter)
 
 add_library(tenantd_dependencies INTERFACE)
-target_link_libraries(tenantd_dependencies INTERFACE Threads::Threads)
+target_link_libraries(tenantd_dependencies INTERFACE Threads::Threads m)
 set(tenantd_missing "")
 
 # need(<name> <pkg-config module with its least version>)
