@@ -1,0 +1,113 @@
+/*
+ * What the parts of server.c share: the server, its connection threads and what each is doing. A worker
+ * is one connection thread; it serves one connection at a time and is also that connection's record.
+ */
+#pragma once
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <time.h>
+
+#include <civetweb.h>
+
+#include "app/arena.h"
+#include "app/gate.h"
+#include "app/http.h"
+#include "app/server.h"
+
+/* CivetWeb's buffer for a head: target and headers at their largest, and the rest of the lines. */
+#define SERVER_HEAD_SIZE ((size_t)32 * 1024)
+/* A whole request: its body, its values, and an answer that doubled its buffer on the way. */
+#define SERVER_ARENA_SIZE ((size_t)16 * 1024 * 1024)
+#define SERVER_MAX_PORTS  3
+
+/* What a connection waits for; each has its deadline, kept by server_deadline.c. */
+enum phase {
+    PHASE_NONE = 0, /* no connection, its first head, or ours to finish */
+    PHASE_IDLE,     /* kept alive: the next head, which may never come */
+    PHASE_BODY,
+    PHASE_ANSWER,
+};
+
+struct worker {
+    struct server *server;
+    struct arena arena;
+    const char *head_start; /* where CivetWeb's buffer begins, learnt from the heads seen */
+    time_t date_second;
+    char date[32];
+    _Atomic bool counted; /* has a connection of the public listener */
+    _Atomic int phase;
+    _Atomic int64_t since_ms;
+    _Atomic int64_t deadline_ms; /* 0 = none */
+    /* Written by the worker alone, under server->lock: */
+    bool open; /* has a connection whose addresses are known */
+    char peer[48];
+    int peer_port;
+    int local_port;
+};
+
+struct listener {
+    struct server *server;
+    struct mg_context *context;
+    bool internal;
+    int ports[SERVER_MAX_PORTS];
+    size_t port_count;
+};
+
+struct server {
+    struct app *app;
+    struct listener public_listener;
+    struct listener internal_listener;
+    int threads;             /* of the public listener */
+    _Atomic int connections; /* of the public listener */
+    _Atomic int in_flight;   /* requests being answered */
+    _Atomic bool stopping;
+    pthread_mutex_t lock;
+    pthread_cond_t wake;
+    pthread_t watchdog;
+    bool has_watchdog;
+    size_t worker_count;
+    _Atomic size_t workers_taken;
+    struct worker *workers;
+};
+
+/* --- server_deadline.c: no connection outlives its deadline --- */
+
+void server_phase(struct worker *worker, enum phase phase, int64_t deadline_ms);
+bool server_is_busy(const struct server *server);
+bool server_watch(struct server *server);
+void server_unwatch(struct server *server);
+/* Ends the kept-alive connections that wait for a request. */
+void server_cut_idle(struct server *server);
+/* Says goodbye and reads what the client still sends for a moment: closing over unread bytes would
+ * destroy the answer on its way. */
+void server_linger(struct worker *worker);
+/* Wakes CivetWeb's accepting thread, which otherwise sleeps up to two seconds. */
+void server_close_listeners(const struct listener *listener);
+
+/* --- server_body.c --- */
+
+struct body_source {
+    struct mg_connection *connection;
+    struct worker *worker;
+    const struct gate_result *gate;
+    bool done; /* read to its end: the next request begins where it should */
+};
+
+CHECKED enum err server_read_body(struct request *req, size_t cap, void *source);
+
+/* --- server_answer.c --- */
+
+/* Writes head and body, one write where they are small. */
+void server_answer(struct mg_connection *connection, struct worker *worker,
+                   const struct request *req, const struct response *res);
+
+/* --- server_request.c: CivetWeb's callbacks --- */
+
+void *server_init_thread(const struct mg_context *context, int type);
+void server_exit_thread(const struct mg_context *context, int type, void *worker);
+int server_init_connection(const struct mg_connection *connection, void **data);
+void server_connection_close(const struct mg_connection *connection);
+int server_begin_request(struct mg_connection *connection);
+int server_http_error(struct mg_connection *connection, int status, const char *message);
+int server_log_message(const struct mg_connection *connection, const char *message);
