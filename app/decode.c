@@ -12,10 +12,24 @@
 #include "app/field.h"
 #include "app/text.h"
 
-#define PATH_MAX_SIZE ((size_t)512)
-#define LIST_MAX_SIZE ((size_t)2048)
+#define PATH_MAX_SIZE  ((size_t)512)
+#define NAME_SHOWN_MAX 64
+#define LIST_MAX_SIZE  ((size_t)2048)
 
 /* --- errors --- */
+
+/* Names come from the table or, when unknown, from outside: those are shown as far as they are
+ * short. */
+static void put_name(struct buf *out, const char *name)
+{
+    size_t shown = strlen(name);
+
+    if (shown > NAME_SHOWN_MAX) {
+        for (shown = NAME_SHOWN_MAX; ((unsigned char)name[shown] & 0xc0) == 0x80; shown--)
+            ;
+    }
+    buf_add(out, name, shown);
+}
 
 static void put_path(struct buf *out, const struct path *path)
 {
@@ -24,7 +38,7 @@ static void put_path(struct buf *out, const struct path *path)
         buf_putc(out, '.');
     }
     if (path->name != NULL)
-        buf_puts(out, path->name);
+        put_name(out, path->name);
     else
         buf_printf(out, "%zu", path->index);
 }
@@ -265,7 +279,7 @@ static bool to_int(const struct value *value, int64_t *ret_number)
     if (value->type == VALUE_STRING && value->plain)
         return parse_plain_int(value->string.text, ret_number);
     /* 1.0 is an integer; 2^63 is the first double past the range. */
-    if (value->type != VALUE_REAL || !(fabs(value->real) < 0x1p63) ||
+    if (value->type != VALUE_REAL || !(value->real >= -0x1p63 && value->real < 0x1p63) ||
         trunc(value->real) != value->real)
         return false;
     *ret_number = (int64_t)value->real;

@@ -111,8 +111,8 @@ struct schema {
 #define FIELD_INT_OPT(T, m, has, n, f, lo, ...)                                                    \
     FIELD_(T, m, n, FT_INT, (f), .has_offset = offsetof(T, has), .min = (lo), .max = __VA_ARGS__)
 #define FIELD_BOOL(T, m, n, ...) FIELD_(T, m, n, FT_BOOL, __VA_ARGS__)
-#define FIELD_BOOL_OPT(T, m, n, f, ...)                                                            \
-    FIELD_(T, m, n, FT_BOOL, (f), .has_offset = offsetof(T, __VA_ARGS__))
+#define FIELD_BOOL_OPT(T, m, has, n, ...)                                                          \
+    FIELD_(T, m, n, FT_BOOL, __VA_ARGS__, .has_offset = offsetof(T, has))
 #define FIELD_ENUM(T, m, n, f, ...) FIELD_(T, m, n, FT_ENUM, (f), .values = __VA_ARGS__)
 #define FIELD_BYTES(T, m, n, ...) FIELD_(T, m, n, FT_BYTES, __VA_ARGS__)
 #define FIELD_DOC(T, m, n, ...) FIELD_(T, m, n, FT_DOC, __VA_ARGS__)

@@ -181,7 +181,7 @@ static enum read read_int(const bson_iter_t *iter, int64_t *ret_number)
         return READ_WRONG;
 
     double number = bson_iter_double(iter);
-    if (!(fabs(number) < 0x1p63) || trunc(number) != number)
+    if (!(number >= -0x1p63 && number < 0x1p63) || trunc(number) != number)
         return READ_WRONG;
     *ret_number = (int64_t)number;
     return READ_OK;
