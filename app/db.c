@@ -169,10 +169,12 @@ bool db_must_fail(struct db *db)
 
 static struct db_client *client_new(struct db *db)
 {
-    struct db_client *client = calloc(1, sizeof *client);
+    /* bson_t asks for 128 bytes of alignment. */
+    struct db_client *client = aligned_alloc(_Alignof(struct db_client), sizeof *client);
 
     if (client == NULL)
         return NULL;
+    memset(client, 0, sizeof *client);
     bson_init(&client->options);
     client->client = mongoc_client_pool_pop(db->pool);
     if (client->client == NULL) {
