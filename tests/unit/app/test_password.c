@@ -1,0 +1,580 @@
+/*
+ * Passwords: what may be set, what is stored, and that every evaluated try costs exactly one hash (PW-1,
+ * PW-2, PW-6, PW-8, PW-9, PW-11; security.md F7, F17).
+ */
+#include "app/password.h"
+
+#include <pthread.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdatomic.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "app/clock.h"
+#include "support/bare.h"
+
+#include <cmocka.h> /* last: it has a macro named fail */
+
+static struct bare bare;
+
+static int setup(void **state)
+{
+    (void)state;
+    bare_init(&bare);
+    bare.config.password.threads = 2;
+    return hash_pool_new(&bare.config.password, 128, &bare.app.hashes) == ERR_OK ? 0 : -1;
+}
+
+static int teardown(void **state)
+{
+    (void)state;
+    hash_pool_free(bare.app.hashes);
+    bare_clear(&bare);
+    return 0;
+}
+
+static const char *hash(const char *password)
+{
+    const char *text = NULL;
+
+    assert_int_equal(password_hash(&bare.ctx, password, &text), ERR_OK);
+    assert_true(password_hash_is_known(text));
+    return text;
+}
+
+static uint64_t hash_count(void)
+{
+    struct hash_stats stats;
+
+    hash_pool_stats(bare.app.hashes, &stats);
+    return stats.hashes;
+}
+
+/* Compares, and sees that it cost one hash. */
+static bool matches(const char *password, const char *stored, bool *ret_stale)
+{
+    bool result = true, stale = true;
+    const uint64_t before = hash_count();
+
+    assert_int_equal(password_matches(&bare.ctx, password, stored, &result, &stale), ERR_OK);
+    assert_int_equal(hash_count(), before + 1);
+    if (ret_stale != NULL)
+        *ret_stale = stale;
+    return result;
+}
+
+/* ---- what is stored ---- */
+
+static void test_bcrypt(void **state)
+{
+    const char *stored = hash("password123");
+    const char *again = hash("password123");
+    bool stale = true;
+
+    (void)state;
+    assert_int_equal(strncmp(stored, "$2b$10$", 7), 0);
+    assert_int_equal(strlen(stored), 60);
+    assert_string_not_equal(stored, again);
+    assert_true(matches("password123", stored, &stale));
+    assert_false(stale);
+    assert_false(matches("password124", stored, &stale));
+    assert_false(stale);
+    assert_false(matches("Password123", stored, NULL));
+    assert_false(matches("password123 ", stored, NULL));
+}
+
+static void test_argon2id(void **state)
+{
+    const char *stored;
+    bool stale = true;
+    char text[258];
+
+    (void)state;
+    bare.config.password.scheme = PASSWORD_ARGON2ID;
+    stored = hash("password123");
+    assert_int_equal(strncmp(stored, "$argon2id$v=19$m=19456,t=2,p=1$", 31), 0);
+    assert_true(matches("password123", stored, &stale));
+    assert_false(stale);
+    assert_false(matches("password124", stored, NULL));
+    memset(text, 'a', sizeof text);
+    text[256] = '\0';
+    stored = hash(text);
+    assert_true(matches(text, stored, NULL));
+    text[255] = 'b';
+    assert_false(matches(text, stored, NULL));
+    text[255] = 'a';
+    text[256] = 'a';
+    text[257] = '\0';
+    assert_false(matches(text, stored, NULL));
+}
+
+/* Known answers by others: libxcrypt's, and the one of Argon2's reference tests. */
+static void test_hashes_made_elsewhere(void **state)
+{
+    (void)state;
+    assert_true(matches("correct horse battery staple",
+                        "$2b$10$nOUIs5kJ7naTuTFkBy1veuHsIDWI1cgW7b5tenBqHNF3yihyy6KQ6", NULL));
+    assert_true(matches("password",
+                        "$argon2id$v=19$m=65536,t=2,p=1$c29tZXNhbHQ$"
+                        "CTFhFdXPJO1aFaMaO6Mm5c8y7cJHAph8ArZWb2GRPPc",
+                        NULL));
+}
+
+/* PW-8: the setting changed, both directions; old hashes still open the door. */
+static void test_stale_when_the_setting_changed(void **state)
+{
+    const char *bcrypt = hash("password123");
+    const char *argon2;
+    bool stale = false;
+
+    (void)state;
+    bare.config.password.cost = 11;
+    assert_true(matches("password123", bcrypt, &stale));
+    assert_true(stale);
+    bare.config.password.scheme = PASSWORD_ARGON2ID;
+    assert_true(matches("password123", bcrypt, &stale));
+    assert_true(stale);
+    argon2 = hash("password123");
+    bare.config.password.scheme = PASSWORD_BCRYPT;
+    bare.config.password.cost = 10;
+    assert_true(matches("password123", argon2, &stale));
+    assert_true(stale);
+    assert_false(matches("password", argon2, &stale));
+    assert_false(stale);
+    assert_true(matches("password123", bcrypt, &stale));
+    assert_false(stale);
+}
+
+/* A long password under Argon2id works on when the setting goes back to bcrypt; it is not renewed. */
+static void test_long_password_outlives_the_setting(void **state)
+{
+    static const char phrase[] = "a phrase that is quite a bit longer than the seventy-two bytes that "
+                                 "bcrypt reads of a password";
+    const char *stored;
+    bool stale = true;
+
+    (void)state;
+    bare.config.password.scheme = PASSWORD_ARGON2ID;
+    stored = hash(phrase);
+    bare.config.password.scheme = PASSWORD_BCRYPT;
+    assert_true(matches(phrase, stored, &stale));
+    assert_false(stale);
+}
+
+/* ---- what may be set ---- */
+
+static enum err prepare(const char *password)
+{
+    const char *form;
+
+    fail_clear(&bare.ctx);
+    return password_prepare(&bare.ctx, "new_password", password, 8, &form);
+}
+
+/* PW-1: 72 bytes and no more, in bytes and not characters; the sentence says 72. */
+static void test_length_in_bytes(void **state)
+{
+    char text[101];
+
+    (void)state;
+    for (size_t length = 60; length <= 100; length++) {
+        memset(text, 'a', length);
+        text[length] = '\0';
+        assert_int_equal(prepare(text), length <= 72 ? ERR_OK : ERR_VALIDATION);
+    }
+    assert_string_equal(bare.ctx.failure.field, "new_password");
+    assert_non_null(strstr(bare.ctx.failure.detail, "72 bytes"));
+    for (size_t i = 0; i < 25; i++)
+        memcpy(text + 3 * i, "\xe2\x82\xac", 4);
+    assert_int_equal(prepare(text), ERR_VALIDATION);
+    text[72] = '\0';
+    assert_int_equal(prepare(text), ERR_OK);
+    bare.config.password.scheme = PASSWORD_ARGON2ID;
+    memset(text, 'a', 100);
+    text[100] = '\0';
+    assert_int_equal(prepare(text), ERR_OK);
+}
+
+/* PW-3: the minimum counts characters, after normalisation. */
+static void test_length_in_characters(void **state)
+{
+    (void)state;
+    assert_int_equal(prepare("1234567"), ERR_VALIDATION);
+    assert_non_null(strstr(bare.ctx.failure.detail, "at least 8"));
+    assert_int_equal(prepare("12345678"), ERR_OK);
+    assert_int_equal(prepare("\xe2\x82\xac\xe2\x82\xac\xe2\x82\xac\xe2\x82\xac"), ERR_VALIDATION);
+    assert_int_equal(prepare("\xe2\x82\xac\xe2\x82\xac\xe2\x82\xac\xe2\x82\xac"
+                             "\xe2\x82\xac\xe2\x82\xac\xe2\x82\xac\xe2\x82\xac"),
+                     ERR_OK);
+    /* Seven letters, one of them typed as two code points. */
+    assert_int_equal(prepare("123456e\xcc\x81"), ERR_VALIDATION);
+    assert_int_equal(prepare(""), ERR_VALIDATION);
+    assert_int_equal(prepare("secure123"), ERR_OK);
+}
+
+/* PW-2 */
+static void test_foreign_bytes(void **state)
+{
+    static const char *const bad[] = {
+        "password\x01", "pass\nword", "password\x7f", "password\xc2\x80", "password\xff",
+        "password\xc0\x80", "password\xed\xa0\x80", "\tpassword", "pass\x1bword", "password\xe2\x82",
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        assert_int_equal(prepare(bad[i]), ERR_VALIDATION);
+        assert_non_null(bare.ctx.failure.detail);
+    }
+    assert_int_equal(prepare("pass word \xc2\xa0\xf0\x9f\x94\x91"), ERR_OK);
+}
+
+/* PW-3: é typed as one code point or as two is the same password, at set and at login. */
+static void test_one_form_of_a_letter(void **state)
+{
+    const char *stored = hash("caf\xc3\xa9 noir");
+    const char *decomposed = hash("cafe\xcc\x81 noir");
+
+    (void)state;
+    assert_true(matches("cafe\xcc\x81 noir", stored, NULL));
+    assert_true(matches("caf\xc3\xa9 noir", decomposed, NULL));
+    assert_false(matches("cafe noir", stored, NULL));
+}
+
+/* ---- exactly one hash, whatever comes (PW-1, PW-9) ---- */
+
+static void test_every_outcome_costs_one_hash(void **state)
+{
+    char longer[5001];
+    const char *stored = hash("password123");
+    const char *const passwords[] = {"", "password123", "\xff\xff", "pass\nword", longer, NULL};
+    const char *const forms[] = {NULL, "", "plaintext", "*0", stored};
+
+    (void)state;
+    memset(longer, 'a', sizeof longer - 1);
+    longer[5000] = '\0';
+    for (size_t i = 0; i < sizeof passwords / sizeof *passwords; i++) {
+        for (size_t j = 0; j < sizeof forms / sizeof *forms; j++) {
+            const bool right = forms[j] == stored && i == 1;
+
+            assert_int_equal(matches(passwords[i], forms[j], NULL), right);
+        }
+    }
+}
+
+/* PW-1, F17: bcrypt would read 72 bytes and ignore the rest. */
+static void test_what_bcrypt_would_ignore(void **state)
+{
+    char text[101];
+    const char *stored;
+
+    (void)state;
+    memset(text, 'a', sizeof text);
+    text[72] = '\0';
+    stored = hash(text);
+    assert_true(matches(text, stored, NULL));
+    text[72] = 'a';
+    for (size_t length = 73; length <= 100; length += 9) {
+        text[length] = '\0';
+        assert_false(matches(text, stored, NULL));
+        text[length] = 'a';
+    }
+}
+
+/* An account whose stored hash is that of the empty password opens to nobody. */
+static void test_empty_password_never_matches(void **state)
+{
+    (void)state;
+    /* bcrypt of "", cost 10 */
+    assert_false(matches("", "$2b$10$nOUIs5kJ7naTuTFkBy1veuCcQC2ooYOFB3/EpLDBRV/hBvXR0oKwK",
+                         NULL));
+}
+
+/* The dummy takes as long as a true comparison: within a factor of two on a busy machine. */
+static void test_dummy_costs_as_much(void **state)
+{
+    const char *stored = hash("password123");
+    int64_t real = INT64_MAX, dummy = INT64_MAX;
+
+    (void)state;
+    for (int i = 0; i < 3; i++) {
+        int64_t start = clock_monotonic_us();
+        int64_t took;
+
+        (void)matches("password124", stored, NULL);
+        took = clock_monotonic_us() - start;
+        real = took < real ? took : real;
+        start = clock_monotonic_us();
+        (void)matches("password124", NULL, NULL);
+        took = clock_monotonic_us() - start;
+        dummy = took < dummy ? took : dummy;
+    }
+    assert_true(dummy > real / 2 && dummy < real * 2);
+}
+
+/* PW-6, F17: what crypt() would run as DES or MD5, or take for a setting of another cost. */
+static void test_only_known_forms(void **state)
+{
+    static const char *const bad[] = {
+        "",
+        "*",
+        "*0",
+        "*1",
+        "x",
+        "plaintext",
+        "ab",
+        "abJnggxhB/yWI",
+        "$1$salt$hash",
+        "$1$",
+        "$5$rounds=5000$salt$x",
+        "$6$salt$x",
+        "$7$salt",
+        "$y$j9T$salt$x",
+        "$2$10$nOUIs5kJ7naTuTFkBy1veuK0kSxUFXfuaOKdOKf9xYT0KKIGSJwFa",
+        "$2a$10$nOUIs5kJ7naTuTFkBy1veuK0kSxUFXfuaOKdOKf9xYT0KKIGSJwFa",
+        "$2y$10$nOUIs5kJ7naTuTFkBy1veuK0kSxUFXfuaOKdOKf9xYT0KKIGSJwFa",
+        "$2b$09$nOUIs5kJ7naTuTFkBy1veuK0kSxUFXfuaOKdOKf9xYT0KKIGSJwFa",
+        "$2b$04$nOUIs5kJ7naTuTFkBy1veuK0kSxUFXfuaOKdOKf9xYT0KKIGSJwFa",
+        "$2b$15$nOUIs5kJ7naTuTFkBy1veuK0kSxUFXfuaOKdOKf9xYT0KKIGSJwFa",
+        "$2b$31$nOUIs5kJ7naTuTFkBy1veuK0kSxUFXfuaOKdOKf9xYT0KKIGSJwFa",
+        "$2b$1$0nOUIs5kJ7naTuTFkBy1veuK0kSxUFXfuaOKdOKf9xYT0KKIGSJwFa",
+        "$2b$10$",
+        "$2b$10$nOUIs5kJ7naTuTFkBy1veu",
+        "$2b$10$nOUIs5kJ7naTuTFkBy1veuK0kSxUFXfuaOKdOKf9xYT0KKIGSJwF",
+        "$2b$10$nOUIs5kJ7naTuTFkBy1veuK0kSxUFXfuaOKdOKf9xYT0KKIGSJwFaa",
+        "$2b$10$nOUIs5kJ7naTuTFkBy1ve:K0kSxUFXfuaOKdOKf9xYT0KKIGSJwFa",
+        " $2b$10$nOUIs5kJ7naTuTFkBy1veuK0kSxUFXfuaOKdOKf9xYT0KKIGSJwFa",
+        "$argon2i$v=19$m=19456,t=2,p=1$c29tZXNhbHRzb21l$RdescudvJCsgt3ub+b27dWRJJTmaaJObG",
+        "$argon2d$v=19$m=19456,t=2,p=1$c29tZXNhbHRzb21l$RdescudvJCsgt3ub+b27dWRJJTmaaJObG",
+        "$argon2id$v=16$m=19456,t=2,p=1$c29tZXNhbHRzb21l$RdescudvJCsgt3ub+b27dWRJJTmaaJObG",
+        "$argon2id$m=19456,t=2,p=1$c29tZXNhbHRzb21l$RdescudvJCsgt3ub+b27dWRJJTmaaJObG",
+        "$argon2id$v=19$m=4194304,t=2,p=1$c29tZXNhbHRzb21l$RdescudvJCsgt3ub+b27dWRJJTmaaJObG",
+        "$argon2id$v=19$m=8,t=2,p=1$c29tZXNhbHRzb21l$RdescudvJCsgt3ub+b27dWRJJTmaaJObG",
+        "$argon2id$v=19$m=19456,t=4000000,p=1$c29tZXNhbHRzb21l$RdescudvJCsgt3ub+b27dWRJJTmaaJ",
+        "$argon2id$v=19$m=19456,t=0,p=1$c29tZXNhbHRzb21l$RdescudvJCsgt3ub+b27dWRJJTmaaJObG",
+        "$argon2id$v=19$m=19456,t=02,p=1$c29tZXNhbHRzb21l$RdescudvJCsgt3ub+b27dWRJJTmaaJObG",
+        "$argon2id$v=19$m=19456,t=2,p=4$c29tZXNhbHRzb21l$RdescudvJCsgt3ub+b27dWRJJTmaaJObG",
+        "$argon2id$v=19$m=19456,t=2,p=1$$RdescudvJCsgt3ub+b27dWRJJTmaaJObG",
+        "$argon2id$v=19$m=19456,t=2,p=1$c29tZXNhbHRzb21l$",
+        "$argon2id$v=19$m=19456,t=2,p=1$c29tZXNhbHRzb21l",
+        "$argon2id$v=19$m=19456,t=2,p=1$c29tZXNhbHRzb21l$RdescudvJCsgt3ub+b27dWRJJTmaaJObG$",
+        "$argon2id$v=19$m=99999999999999999999,t=2,p=1$c29tZXNhbHRzb21l$RdescudvJCsgt3ub+b27",
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
+        assert_false(password_hash_is_known(bad[i]));
+    assert_false(password_hash_is_known(NULL));
+    assert_true(password_hash_is_known(
+        "$2b$14$nOUIs5kJ7naTuTFkBy1veuK0kSxUFXfuaOKdOKf9xYT0KKIGSJwFa"));
+    assert_true(password_hash_is_known("$argon2id$v=19$m=19456,t=2,p=1$c29tZXNhbHRzb21l$"
+                                       "RdescudvJCsgt3ub+b27dWRJJTmaaJObG"));
+}
+
+/* ---- the queue (PW-11) ---- */
+
+struct caller {
+    struct arena arena;
+    struct ctx ctx;
+    pthread_t thread;
+    enum err code;
+    bool matched;
+    const char *stored;
+};
+
+static void *log_in(void *arg)
+{
+    struct caller *caller = arg;
+    bool stale;
+
+    caller->code = password_matches(&caller->ctx, "password123", caller->stored, &caller->matched,
+                                    &stale);
+    return NULL;
+}
+
+static void start(struct caller *caller, const char *stored, int64_t deadline)
+{
+    *caller = (struct caller){.stored = stored};
+    arena_init(&caller->arena, (size_t)64 * 1024);
+    ctx_init(&caller->ctx, &bare.app, &caller->arena);
+    caller->ctx.deadline = deadline;
+    assert_int_equal(pthread_create(&caller->thread, NULL, log_in, caller), 0);
+}
+
+/* The request's memory goes at once: what runs on must not touch it (ASan watches). */
+static void finish(struct caller *caller)
+{
+    pthread_join(caller->thread, NULL);
+    ctx_clear(&caller->ctx);
+    arena_clear(&caller->arena);
+}
+
+static void new_pool(int64_t threads, int64_t queue)
+{
+    hash_pool_free(bare.app.hashes);
+    bare.config.password.threads = threads;
+    bare.config.password.queue = queue;
+    assert_int_equal(hash_pool_new(&bare.config.password, 128, &bare.app.hashes), ERR_OK);
+}
+
+#define CALLERS 16
+
+static void test_full_queue_refuses_at_once(void **state)
+{
+    static struct caller callers[CALLERS];
+    const char *stored = hash("password123");
+    struct hash_stats stats;
+    unsigned done = 0, refused = 0;
+
+    (void)state;
+    new_pool(1, 4);
+    for (size_t i = 0; i < CALLERS; i++)
+        start(&callers[i], stored, 0);
+    for (size_t i = 0; i < CALLERS; i++) {
+        finish(&callers[i]);
+        if (callers[i].code == ERR_OK) {
+            assert_true(callers[i].matched);
+            done++;
+        } else {
+            assert_int_equal(callers[i].code, ERR_BUSY);
+            assert_true(callers[i].ctx.failure.retry_after >= 1);
+            refused++;
+        }
+    }
+    hash_pool_stats(bare.app.hashes, &stats);
+    assert_true(done >= 5);
+    assert_true(refused >= 1);
+    assert_int_equal(stats.hashes, done);
+    assert_int_equal(stats.refused, refused);
+    assert_int_equal(stats.waiting, 0);
+    assert_true(matches("password123", stored, NULL));
+}
+
+/* Whose time ends in the queue goes without a hash; whose hash runs gets its answer. */
+static void test_deadline_in_the_queue(void **state)
+{
+    static struct caller callers[CALLERS];
+    const char *stored = hash("password123");
+    struct hash_stats stats;
+    unsigned done = 0;
+
+    (void)state;
+    new_pool(1, CALLERS);
+    for (size_t i = 0; i < CALLERS; i++)
+        start(&callers[i], stored, clock_monotonic_ms() + 100);
+    for (size_t i = 0; i < CALLERS; i++) {
+        finish(&callers[i]);
+        assert_true(callers[i].code == ERR_OK || callers[i].code == ERR_BUSY);
+        done += callers[i].code == ERR_OK;
+    }
+    hash_pool_stats(bare.app.hashes, &stats);
+    assert_int_equal(stats.hashes, done);
+    assert_true(done < CALLERS);
+    assert_int_equal(stats.waiting, 0);
+    assert_true(matches("password123", stored, NULL));
+}
+
+static void test_deadline_that_has_passed(void **state)
+{
+    static struct caller callers[2];
+    const char *stored = hash("password123");
+
+    (void)state;
+    new_pool(1, 8);
+    start(&callers[0], stored, 0);
+    usleep(20000);
+    start(&callers[1], stored, 1);
+    finish(&callers[1]);
+    finish(&callers[0]);
+    assert_int_equal(callers[0].code, ERR_OK);
+    assert_int_equal(callers[1].code, ERR_BUSY);
+}
+
+/* By default the queue holds what two seconds can hash, and never more than a quarter of the threads. */
+static void test_queue_follows_the_measured_rate(void **state)
+{
+    struct hash_stats stats;
+    const int64_t start_ms = clock_monotonic_ms();
+
+    (void)state;
+    bare.config.password.cost = 13;
+    new_pool(1, 0);
+    hash_pool_stats(bare.app.hashes, &stats);
+    assert_int_equal(stats.threads, 1);
+    while (stats.queue == 32 && clock_monotonic_ms() - start_ms < 15000) {
+        usleep(10000);
+        hash_pool_stats(bare.app.hashes, &stats);
+    }
+    assert_true(stats.queue >= 1 && stats.queue < 16);
+    assert_int_equal(stats.hashes, 0);
+}
+
+static void test_pool_ends_with_work_in_it(void **state)
+{
+    static struct caller callers[4];
+
+    (void)state;
+    new_pool(2, 8);
+    for (size_t i = 0; i < 4; i++)
+        start(&callers[i], NULL, 0);
+    for (size_t i = 0; i < 4; i++)
+        finish(&callers[i]);
+    new_pool(4, 1);
+}
+
+static void test_every_allocation_may_fail(void **state)
+{
+    bool done = false;
+
+    (void)state;
+    bare.config.password.scheme = PASSWORD_ARGON2ID;
+    for (int64_t n = 1; !done; n++) {
+        const char *text;
+        bool match, stale;
+        enum err hashed, compared;
+
+        arena_fail_after(n);
+        hashed = password_hash(&bare.ctx, "password123", &text);
+        compared = password_matches(&bare.ctx, "password123",
+                                    "$argon2id$v=19$m=19456,t=2,p=1$c29tZXNhbHRzb21l$"
+                                    "RdescudvJCsgt3ub+b27dWRJJTmaaJObG",
+                                    &match, &stale);
+        done = arena_fail_after(0) > 0;
+        assert_true(hashed == ERR_OK || hashed == ERR_MEMORY);
+        assert_true(compared == ERR_OK || compared == ERR_MEMORY);
+        assert_true(!done || (hashed == ERR_OK && compared == ERR_OK));
+        assert_true(n < 30);
+    }
+}
+
+#define CASE(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        CASE(test_bcrypt),
+        CASE(test_argon2id),
+        CASE(test_hashes_made_elsewhere),
+        CASE(test_stale_when_the_setting_changed),
+        CASE(test_long_password_outlives_the_setting),
+        CASE(test_length_in_bytes),
+        CASE(test_length_in_characters),
+        CASE(test_foreign_bytes),
+        CASE(test_one_form_of_a_letter),
+        CASE(test_every_outcome_costs_one_hash),
+        CASE(test_what_bcrypt_would_ignore),
+        CASE(test_empty_password_never_matches),
+        CASE(test_dummy_costs_as_much),
+        CASE(test_only_known_forms),
+        CASE(test_full_queue_refuses_at_once),
+        CASE(test_deadline_in_the_queue),
+        CASE(test_deadline_that_has_passed),
+        CASE(test_queue_follows_the_measured_rate),
+        CASE(test_pool_ends_with_work_in_it),
+        CASE(test_every_allocation_may_fail),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
