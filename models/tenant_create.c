@@ -192,9 +192,13 @@ static void forget_absence(struct ctx *ctx, const struct tenant *tenant)
 enum err tenant_create(struct ctx *ctx, const struct new_tenant *new_tenant,
                        struct created_tenant *ret_created)
 {
-    struct tenant *tenant = &ret_created->tenant;
+    /* In the arena: the ctx goes on pointing to it. */
+    struct tenant *tenant = ARENA_NEW(ctx->arena, struct tenant);
     struct creation creation = {.wanted = new_tenant, .tenant = tenant};
     const int64_t now = clock_now_ms();
+
+    if (tenant == NULL)
+        return ERR_MEMORY;
 
     *tenant = (struct tenant){
         .id = uuid_new(),
@@ -218,5 +222,6 @@ enum err tenant_create(struct ctx *ctx, const struct new_tenant *new_tenant,
     tenant->status = TENANT_ACTIVE;
     tenant->expires_at = 0;
     forget_absence(ctx, tenant);
+    ret_created->tenant = *tenant;
     return ERR_OK;
 }
