@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "app/app.h"
 #include "app/clock.h"
 #include "handlers/pages_forms.h"
 #include "handlers/pages_internal.h"
@@ -63,6 +64,8 @@ static enum err show(struct request *req, struct response *res, const struct use
 {
     const char *whoami = user->username != NULL ? user->username : user->email, *notice = NULL;
     const char *message = view->form != NULL ? message_for(req, view) : NULL;
+    const char *shortest = arena_printf(
+        req->ctx.arena, "%lld", (long long)app_config(req->ctx.app)->password.min_length);
     const bool is_json = is_form(view, "json");
     struct dashboard_tokens tokens = {0};
     struct fields_view fields = {0};
@@ -91,11 +94,12 @@ static enum err show(struct request *req, struct response *res, const struct use
         {.name = "version", .text = arena_printf(req->ctx.arena, "%lld", (long long)user->version)},
         {.name = "rows", .items = fields.rows, .item_count = fields.row_count},
         {.name = "inputs", .items = fields.inputs, .item_count = fields.input_count},
+        {.name = "shortest", .text = shortest},
         {.name = "json", .text = is_json ? pages_typed(req, "custom_fields") : fields.json},
     };
     const struct page page = {
         .template_name = "dashboard",
-        .title = "Your account",
+        .title = arena_printf(req->ctx.arena, "Your account at %s", req->ctx.tenant->name),
         .vars = vars,
         .var_count = sizeof vars / sizeof vars[0],
     };

@@ -15,7 +15,7 @@
 #define ROWS_MAX (DOCUMENT_MAX_MEMBERS + 300) /* members and items of arrays; more are left to the JSON */
 #define JSON_MAX_BYTES ((size_t)256 * 1024)
 #define VARS_PER_ROW 4
-#define VARS_PER_INPUT 7
+#define VARS_PER_INPUT 9
 
 static const char *const levels[] = {"0", "1", "2", "3", "4", "5"};
 
@@ -171,6 +171,9 @@ static enum err make_input(struct request *req, const bson_iter_t *at, size_t nu
 
     if (vars == NULL || id == NULL || text == NULL)
         return ERR_MEMORY;
+
+    const bool is_lines = !is_bool && strchr(text, '\n') != NULL;
+
     vars[0] = (struct template_var){.name = "id", .text = id};
     vars[1] = (struct template_var){.name = "field", .text = field};
     vars[2] = (struct template_var){.name = "name", .text = bson_iter_key(at)};
@@ -179,8 +182,9 @@ static enum err make_input(struct request *req, const bson_iter_t *at, size_t nu
     vars[5] = (struct template_var){.name = "is-true",
                                     .text = when(is_bool && strcmp(text, "true") == 0)};
     /* One of three controls: a choice, several lines, one line. */
-    vars[6] = (struct template_var){
-        .name = "control", .text = is_bool ? "choice" : strchr(text, '\n') != NULL ? "lines" : NULL};
+    vars[6] = (struct template_var){.name = "is-choice", .text = when(is_bool)};
+    vars[7] = (struct template_var){.name = "is-lines", .text = when(is_lines)};
+    vars[8] = (struct template_var){.name = "is-line", .text = when(!is_bool && !is_lines)};
     *ret_item = (struct template_vars){.vars = vars, .count = VARS_PER_INPUT};
     return ERR_OK;
 }
