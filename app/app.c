@@ -118,9 +118,12 @@ static enum err start_server_threads(struct app *app, char **ret_message)
 
 static enum err open_parts(struct app *app, bool serve, char **ret_message)
 {
-    log_set_level(app_log_level(app_config(app)));
+    const enum log_level level = app_log_level(app_config(app));
+
+    /* A command says itself what it does. */
+    log_set_level(serve || level > LOG_WARN ? level : LOG_WARN);
     if (serve) {
-        log_start(app_log_level(app_config(app)));
+        log_start(level);
         app->logging = true;
     }
     TRY(open_caches(app, ret_message));

@@ -223,10 +223,7 @@ int command_failed(const struct ctx *ctx, enum err err)
     const struct failure *failure = &ctx->failure;
     const char *sentence = failure->detail != NULL ? failure->detail : error_info(err)->sentence;
 
-    fputs("tenantd: ", stderr);
-    if (failure->field != NULL)
-        fprintf(stderr, "%s: ", failure->field);
-    fputs(sentence, stderr);
+    fprintf(stderr, "tenantd: %s", sentence);
     if (failure->internal != NULL)
         fprintf(stderr, " (%s)", failure->internal);
     fputc('\n', stderr);

@@ -52,7 +52,7 @@ static enum err check_text(struct ctx *ctx, const char *option, const char *text
     const char *problem = text != NULL ? check(text) : NULL;
 
     if (problem != NULL)
-        return fail(ctx, ERR_VALIDATION, option, "%s", problem);
+        return fail(ctx, ERR_VALIDATION, option, "%s: %s", option, problem);
     return ERR_OK;
 }
 
@@ -66,7 +66,8 @@ static enum err plan_of(struct ctx *ctx, const char *word, int *ret_plan)
         if (strcmp(word, plan_names[i]) == 0)
             return ERR_OK;
     }
-    return fail(ctx, ERR_VALIDATION, "--plan", "must be free, basic, premium or enterprise");
+    return fail(ctx, ERR_VALIDATION, "--plan",
+                "--plan: must be free, basic, premium or enterprise");
 }
 
 static enum err owner_hash(struct ctx *ctx, const struct creation *creation, const char **ret_hash)
@@ -77,7 +78,7 @@ static enum err owner_hash(struct ctx *ctx, const struct creation *creation, con
     if (creation->password_file == NULL)
         return ERR_OK;
     TRY(command_read_password(ctx, creation->password_file, &password));
-    TRY(password_prepare(ctx, "--owner-password-file", password, least, &password));
+    TRY(password_prepare(ctx, "password", password, least, &password));
     return password_hash(ctx, password, ret_hash);
 }
 
@@ -97,8 +98,8 @@ static enum err create(struct ctx *ctx, const struct creation *creation,
     TRY(check_text(ctx, "--owner-username", creation->username, text_check_username));
     TRY(check_text(ctx, "--owner-email", creation->email, text_check_email));
     if (creation->slug != NULL && router_is_reserved_slug(creation->slug))
-        return fail(ctx, ERR_SLUG_RESERVED, "--slug", "\"%s\" is reserved; choose another one.",
-                    creation->slug);
+        return fail(ctx, ERR_SLUG_RESERVED, "--slug",
+                    "--slug: \"%s\" is reserved; choose another one.", creation->slug);
     TRY(plan_of(ctx, creation->plan, &wanted.plan));
     TRY(owner_hash(ctx, creation, &wanted.owner_password_hash));
     return tenant_create(ctx, &wanted, ret_created);

@@ -28,7 +28,7 @@ static enum err role_of(struct ctx *ctx, const char *word, int *ret_role)
         if (strcmp(word, role_names[i]) == 0)
             return ERR_OK;
     }
-    return fail(ctx, ERR_VALIDATION, "--role", "must be user, admin or owner");
+    return fail(ctx, ERR_VALIDATION, "--role", "--role: must be user, admin or owner");
 }
 
 static enum err fields_of(struct ctx *ctx, const char *json, struct bytes *ret_fields)
@@ -38,7 +38,7 @@ static enum err fields_of(struct ctx *ctx, const char *json, struct bytes *ret_f
     if (json == NULL)
         return ERR_OK;
     TRY(json_parse(ctx, json, strlen(json), &value));
-    return document_from_value(ctx, "--custom-fields", &value, ret_fields);
+    return document_from_value(ctx, "custom_fields", &value, ret_fields);
 }
 
 static enum err create(struct session_of_command *session, const struct creation *creation,
