@@ -52,7 +52,8 @@ static enum method lowest_method(unsigned methods)
     return METHOD_UNSET;
 }
 
-static void set_allow(struct request *req, struct response *res, unsigned methods)
+/* Sets Allow; its text, or NULL without memory. */
+static const char *set_allow(struct request *req, struct response *res, unsigned methods)
 {
     struct buf text;
 
@@ -68,6 +69,7 @@ static void set_allow(struct request *req, struct response *res, unsigned method
     }
     if (buf_ok(&text))
         response_header(res, "Allow", buf_text(&text));
+    return buf_text(&text);
 }
 
 static bool is_probe(const struct route *route)
@@ -91,14 +93,17 @@ static enum err not_found(struct request *req)
 {
     req->route = NULL;
     fail_clear(&req->ctx);
-    return fail(&req->ctx, ERR_NOT_FOUND, NULL, NULL);
+    return fail_internal(&req->ctx, ERR_NOT_FOUND,
+                         "no route is %.200s; GET /openapi.json lists all of them", req->path);
 }
 
 static enum err method_missing(struct request *req, struct response *res, unsigned allowed)
 {
+    const char *allow = set_allow(req, res, allowed);
+
     req->route = NULL;
-    set_allow(req, res, allowed);
-    return fail_internal(&req->ctx, ERR_METHOD, "the methods of this path are in Allow");
+    return fail_internal(&req->ctx, ERR_METHOD, "what this path answers: %s",
+                         allow != NULL ? allow : "see Allow");
 }
 
 /* The path exists without this method. For OPTIONS it is matched by the method that a preflight asks
@@ -138,6 +143,8 @@ static enum err match_route(struct request *req, struct response *res,
     enum err matched = router_match(req, input->raw_path, req->method, &allowed);
     if (matched == ERR_METHOD)
         return match_other_method(req, res, input->raw_path, allowed);
+    if (matched == ERR_NOT_FOUND)
+        return not_found(req);
     TRY(matched);
     return is_available(req) ? ERR_OK : not_found(req);
 }

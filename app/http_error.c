@@ -183,7 +183,7 @@ static bool write_page(struct request *req, struct response *res, const struct f
     const struct template_vars all = {.vars = vars, .count = sizeof vars / sizeof vars[0]};
     struct failure recorded = req->ctx.failure;
 
-    if (template_render(&req->ctx, "error.html", &all, &res->body) == ERR_OK &&
+    if (template_render(&req->ctx, "error", &all, &res->body) == ERR_OK &&
         buf_ok(&res->body)) {
         res->content_type = "text/html; charset=utf-8";
         return true;

@@ -111,7 +111,7 @@ static void describe(struct buf *out, const char *name, const char *type, const 
 static void gauge(struct buf *out, const char *name, const char *help, double value)
 {
     describe(out, name, "gauge", help);
-    buf_printf(out, "%s %.17g\n", name, value);
+    buf_printf(out, "%s %.15g\n", name, value);
 }
 
 static void write_counters(const struct metrics *metrics, struct buf *out)

@@ -51,7 +51,7 @@ enum err mw_cors(struct request *req, struct response *res)
         response_header(res, "Access-Control-Allow-Origin", allowed);
         if (is_preflight)
             answer_preflight(res);
-        else
+        else if (origin != NULL)
             response_header(res, "Access-Control-Expose-Headers", exposed);
     }
     return is_preflight ? respond_empty(res, 204) : ERR_OK;
