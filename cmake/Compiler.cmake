@@ -70,7 +70,7 @@ add_probed_flags(tenantd_warnings
   -Wformat-signedness
   # errors in every build: none of these is ever meant
   -Werror=implicit -Werror=return-type -Werror=incompatible-pointer-types
-  -Werror=int-conversion -Werror=discarded-qualifiers -Werror=uninitialized
+  -Werror=int-conversion -Werror=discarded-qualifiers
   -Werror=shift-count-overflow -Werror=shift-count-negative -Werror=format-security)
 if(TENANTD_WERROR)
   target_compile_options(tenantd_warnings INTERFACE -Werror)
