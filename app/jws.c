@@ -323,7 +323,7 @@ enum err jws_sign(struct ctx *ctx, const struct jws_key *key, const char *typ,
         BASE64URL_LENGTH(header_length) + 1 + BASE64URL_LENGTH(claims_length);
     const size_t room = signed_length + 1 + BASE64URL_LENGTH(RSA_MAX_BYTES) + 1;
     char *token = claims_length < JWS_MAX_TEXT ? arena_alloc(ctx->arena, room) : NULL;
-    struct bytes signature;
+    struct bytes signature = {0};
 
     if (token == NULL)
         return fail_internal(ctx, ERR_MEMORY, "no memory for a token");
