@@ -9,8 +9,8 @@
 
 #include "app/app.h"
 #include "app/log.h"
+#include "app/page.h"
 #include "app/routes.h"
-#include "app/template.h"
 #include "models/tenant.h"
 
 /* What was recorded belongs to this code only when the codes agree. */
@@ -156,35 +156,39 @@ static void write_json(struct request *req, struct response *res, const struct f
 
 /* --- pages --- */
 
-/* The way home on the page keeps the tenant that the path named. */
-static const char *home_of(struct request *req)
+/* Links of the page keep the tenant that the path named. */
+static const char *prefix_of(struct request *req)
 {
-    const char *home = NULL;
+    const char *prefix = NULL;
 
-    if (req->path_tenant != NULL && req->ctx.tenant != NULL && req->path != NULL &&
-        is_below(req->path, "/t"))
-        home = arena_printf(req->ctx.arena, "/t/%s/", req->ctx.tenant->slug);
-    return home != NULL ? home : "/";
+    if (req->ctx.tenant != NULL && req->hint == HINT_PATH)
+        prefix = arena_printf(req->ctx.arena, "/t/%s", req->ctx.tenant->slug);
+    return prefix != NULL ? prefix : "";
 }
 
 static bool write_page(struct request *req, struct response *res, const struct failure *failure,
                        const struct error_info *info)
 {
-    char *status = arena_printf(req->ctx.arena, "%d", info->status);
+    const bool is_development = req->ctx.app != NULL && app_is_development(req->ctx.app);
     const struct tenant *tenant = req->ctx.tenant;
     const struct template_var vars[] = {
-        {.name = "status", .text = status},
-        {.name = "title", .text = info->sentence},
+        {.name = "status", .text = arena_printf(req->ctx.arena, "%d", info->status)},
         {.name = "message", .text = description_of(failure, info)},
-        {.name = "request_id", .text = req->ctx.request_id},
-        {.name = "tenant_title", .text = tenant != NULL ? tenant->name : NULL},
-        {.name = "home", .text = home_of(req)},
+        {.name = "request-id", .text = req->ctx.request_id},
+        {.name = "hint", .text = is_development ? failure->internal : NULL},
     };
-    const struct template_vars all = {.vars = vars, .count = sizeof vars / sizeof vars[0]};
-    struct failure recorded = req->ctx.failure;
+    const struct page page = {
+        .template_name = "error",
+        .title = page_status_title(info->status),
+        .brand = tenant != NULL ? tenant->name : NULL,
+        .slug = tenant != NULL ? tenant->slug : NULL,
+        .prefix = prefix_of(req),
+        .vars = vars,
+        .var_count = sizeof vars / sizeof vars[0],
+    };
+    const struct failure recorded = req->ctx.failure;
 
-    if (template_render(&req->ctx, "error", &all, &res->body) == ERR_OK &&
-        buf_ok(&res->body)) {
+    if (page_render(&req->ctx, &page, &res->body) == ERR_OK && buf_ok(&res->body)) {
         res->content_type = "text/html; charset=utf-8";
         return true;
     }

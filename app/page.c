@@ -126,3 +126,29 @@ const char *page_error_text(struct ctx *ctx, enum err code)
         text = arena_printf(ctx->arena, "%s%s", sentence, stop);
     return text != NULL ? text : sentence;
 }
+
+const char *page_status_title(int status)
+{
+    switch (status) {
+    case 400:
+        return "That request does not work";
+    case 401:
+        return "Please sign in";
+    case 403:
+        return "This is not allowed";
+    case 404:
+        return "There is nothing here";
+    case 405:
+        return "That does not work here";
+    case 409:
+        return "Something changed meanwhile";
+    case 413:
+        return "That is too much";
+    case 429:
+        return "One moment, please";
+    case 503:
+        return "Back in a moment";
+    default:
+        return status >= 500 ? "Something went wrong" : "That request does not work";
+    }
+}

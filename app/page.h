@@ -23,5 +23,7 @@ CHECKED enum err page_respond(struct request *req, struct response *res, int sta
                               const struct page *page);
 /* The class of a tenant's colour. */
 const char *page_accent(struct ctx *ctx, const char *slug);
+/* The headline of an error page. */
+const char *page_status_title(int status);
 /* What a person reads about an error that a form shows again with its fields, in the arena. */
 const char *page_error_text(struct ctx *ctx, enum err code);

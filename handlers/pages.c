@@ -122,7 +122,7 @@ static enum err respond_info(struct request *req, struct response *res)
     const struct service_info info = {
         .message = "tenantd, a multi-tenant identity service",
         .version = TENANTD_VERSION,
-        .auth_type = "OAuth2",
+        .auth_type = "OAuth 2.0",
         .multi_tenant = true,
         .endpoints =
             {
