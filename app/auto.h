@@ -7,9 +7,9 @@
 #include <stddef.h>
 
 #define AUTO(fn) __attribute__((cleanup(fn##_p)))
-#define DEFINE_AUTO(type, fn)                                                                      \
-    static inline void fn##_p(type **p)                                                            \
-    {                                                                                              \
-        if (*p != NULL)                                                                            \
-            fn(*p);                                                                                \
+#define DEFINE_AUTO(type, fn)           \
+    static inline void fn##_p(type **p) \
+    {                                   \
+        if (*p != NULL)                 \
+            fn(*p);                     \
     }

@@ -1,6 +1,7 @@
 /*
  * Scoped cleanup and small builders for BSON: AUTO(bson_destroy) bson_t *filter = bson_new().
- * libbson aborts when out of memory and refuses only documents past 2 GiB, so appends are not checked.
+ * libbson aborts when out of memory and refuses only documents past 2 GiB, so appends are not
+ * checked.
  */
 #pragma once
 

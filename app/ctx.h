@@ -1,7 +1,7 @@
 /*
- * What a unit of work carries through every layer: its arena, its tenant, its time budget, who asks,
- * and what went wrong. Handlers get it inside struct request; commands and background work make their
- * own with ctx_init. Models take it and nothing of HTTP. One thread at a time.
+ * What a unit of work carries through every layer: its arena, its tenant, its time budget, who
+ * asks, and what went wrong. Handlers get it inside struct request; commands and background work
+ * make their own with ctx_init. Models take it and nothing of HTTP. One thread at a time.
  */
 #pragma once
 
@@ -54,7 +54,7 @@ struct ctx {
     const char *user_agent;      /* NULL when none sent */
     struct identity who;
     struct failure failure;
-    void *transaction; /* db.c: the running transaction, or NULL */
+    void *transaction;      /* db.c: the running transaction, or NULL */
     struct app_hold *holds; /* snapshots to release when the work ends (cache.h) */
     unsigned db_calls;      /* round trips so far, for metrics and tests */
 };
@@ -63,8 +63,8 @@ struct ctx {
 void ctx_init(struct ctx *ctx, struct app *app, struct arena *arena);
 /* Releases what the ctx holds (cache snapshots). The arena stays the caller's. */
 void ctx_clear(struct ctx *ctx);
-/* Makes a tenant the ctx's own; the snapshot must be held by the ctx (cache_get) or outlive it. The id
- * is given apart because this layer does not know the struct. NULL, NULL: none. */
+/* Makes a tenant the ctx's own; the snapshot must be held by the ctx (cache_get) or outlive it. The
+ * id is given apart because this layer does not know the struct. NULL, NULL: none. */
 void ctx_set_tenant(struct ctx *ctx, const struct tenant *tenant, const struct uuid *tenant_id);
 
 /* Milliseconds until the deadline, at least 1 when there is none left, at most cap. */

@@ -28,24 +28,77 @@ static bool is_router(const bson_t *hello)
            strcmp(bson_iter_utf8(&it, NULL), "isdbgrid") == 0;
 }
 
+static const char *text_of(const bson_t *reply, const char *name)
+{
+    bson_iter_t it;
+
+    return bson_iter_init_find(&it, reply, name) && BSON_ITER_HOLDS_UTF8(&it)
+               ? bson_iter_utf8(&it, NULL)
+               : NULL;
+}
+
+static const char *host_name(const struct db_call *call)
+{
+    const mongoc_host_list_t *hosts = mongoc_uri_get_hosts(call->db->uri);
+
+    return hosts != NULL ? hosts->host_and_port : "the given address";
+}
+
 static enum err judge_hello(const struct db_call *call, const bson_t *hello)
 {
     struct ctx *ctx = call->ctx;
-    const mongoc_host_list_t *hosts = mongoc_uri_get_hosts(call->db->uri);
-    const char *where = hosts != NULL ? hosts->host_and_port : "the given address";
+    const char *where = host_name(call), *set = text_of(hello, "setName");
+    const char *wanted = mongoc_uri_get_replica_set(call->db->uri);
 
-    if (!is_router(hello) && !bson_has_field(hello, "setName"))
-        return fail_internal(ctx, ERR_INTERNAL,
+    if (!is_router(hello) && set == NULL) {
+        /* Started as a member, but nobody has made the set yet: that may come. */
+        bool coming = is_true(hello, "isreplicaset");
+
+        return fail_internal(ctx, coming ? ERR_DB_UNAVAILABLE : ERR_INTERNAL,
                              "MongoDB at %s is not a replica set; tenantd needs one for transactions "
-                             "and change streams: start mongod with --replSet rs0 and run "
-                             "rs.initiate()",
-                             where);
+                             "and change streams: %s run rs.initiate()",
+                             where, coming ? "please" : "start mongod with --replSet rs0 and");
+    }
+    if (wanted != NULL && set != NULL && strcmp(set, wanted) != 0)
+        return fail_internal(ctx, ERR_INTERNAL,
+                             "MongoDB at %s belongs to the replica set %s, but database.uri says "
+                             "replicaSet=%s",
+                             where, set, wanted);
     if (db_reply_int(hello, "maxWireVersion") < WIRE_VERSION_OF_6_0)
         return fail_internal(ctx, ERR_INTERNAL,
                              "MongoDB at %s is too old; tenantd needs version 6.0 or later", where);
     if (!is_true(hello, "isWritablePrimary"))
         return fail_internal(ctx, ERR_DB_UNAVAILABLE, "MongoDB at %s has no primary now", where);
     return ERR_OK;
+}
+
+/*
+ * With replicaSet in the URI the driver does not talk to a server that is in no such set, and calls it
+ * unreachable. So the first host is asked alone, without login: it may be able to say what is wrong.
+ */
+static enum err ask_directly(struct db_call *call, const struct db_error *error)
+{
+    const mongoc_host_list_t *host = mongoc_uri_get_hosts(call->db->uri);
+    bson_t command_bytes = BSON_INITIALIZER, reply_bytes = BSON_INITIALIZER;
+    AUTO(bson_destroy) bson_t *command = &command_bytes;
+    AUTO(bson_destroy) bson_t *reply = &reply_bytes;
+
+    if (host == NULL || mongoc_uri_get_replica_set(call->db->uri) == NULL)
+        return db_fail(call, error);
+
+    AUTO(mongoc_uri_destroy) mongoc_uri_t *uri = mongoc_uri_new_for_host_port(host->host, host->port);
+    (void)mongoc_uri_set_option_as_bool(uri, MONGOC_URI_DIRECTCONNECTION, true);
+    (void)mongoc_uri_set_option_as_bool(uri, MONGOC_URI_TLS, mongoc_uri_get_tls(call->db->uri));
+    (void)mongoc_uri_set_option_as_int32(uri, MONGOC_URI_CONNECTTIMEOUTMS, DB_CONNECT_MS);
+    (void)mongoc_uri_set_option_as_int32(uri, MONGOC_URI_SOCKETTIMEOUTMS, DB_CONNECT_MS);
+    (void)mongoc_uri_set_option_as_int32(uri, MONGOC_URI_SERVERSELECTIONTIMEOUTMS, DB_SELECT_MS);
+    AUTO(mongoc_client_destroy) mongoc_client_t *client = mongoc_client_new_from_uri(uri);
+    bson_put_int(command, "hello", 1);
+    if (client == NULL ||
+        !mongoc_client_command_simple(client, "admin", command, NULL, reply, NULL))
+        return db_fail(call, error);
+    enum err err = judge_hello(call, reply);
+    return err != ERR_OK ? err : db_fail(call, error);
 }
 
 enum err db_ping(struct ctx *ctx)
@@ -56,7 +109,7 @@ enum err db_ping(struct ctx *ctx)
     AUTO(bson_destroy) bson_t *reply = &reply_bytes;
     struct db_error error;
 
-    TRY(db_call_begin(ctx, NULL, DB_READ, &call));
+    TRY(db_call_begin(ctx, NULL, DB_INSPECT, &call));
     bson_put_int(command, "hello", 1);
     if (db_run_admin(&call, command, reply, &error))
         return judge_hello(&call, reply);
@@ -64,6 +117,8 @@ enum err db_ping(struct ctx *ctx)
         return fail_internal(ctx, ERR_INTERNAL,
                              "MongoDB refuses the user or password of database.uri: %s",
                              error.text);
+    if (error.domain == MONGOC_ERROR_SERVER_SELECTION)
+        return ask_directly(&call, &error);
     return db_fail(&call, &error);
 }
 
@@ -84,8 +139,11 @@ enum err db_open_file_limit(struct ctx *ctx, int64_t *ret_limit)
         *ret_limit = 0; /* the user may not ask */
         return ERR_OK;
     }
-    bool told = bson_iter_init(&it, reply) &&
-                bson_iter_find_descendant(&it, "extra.maxOpenFiles", &limit);
+    /* MongoDB 6.0 nests it once more than its manual says. */
+    bool told = (bson_iter_init(&it, reply) &&
+                 bson_iter_find_descendant(&it, "extra.maxOpenFiles", &limit)) ||
+                (bson_iter_init(&it, reply) &&
+                 bson_iter_find_descendant(&it, "extra.extra.maxOpenFiles", &limit));
     *ret_limit = told ? bson_iter_as_int64(&limit) : 0;
     return ERR_OK;
 }
@@ -117,22 +175,23 @@ static void put_validator(const struct schema *schema, bson_t *command)
     bson_put_text(command, "validationAction", "error");
 }
 
-/* create or collMod; *ret_code is the server's when it refused. */
-static enum err shape(struct db_call *call, const char *verb, int64_t allowed_code,
-                      bool *ret_allowed)
+/* create, collMod or drop. *ret_expected: the server refused with that code, which is fine. */
+static enum err shape(struct db_call *call, const char *verb, int64_t expected_code,
+                      bool *ret_expected)
 {
     bson_t command_bytes = BSON_INITIALIZER, reply_bytes = BSON_INITIALIZER;
     AUTO(bson_destroy) bson_t *command = &command_bytes;
     AUTO(bson_destroy) bson_t *reply = &reply_bytes;
 
-    *ret_allowed = false;
+    *ret_expected = false;
+    call->expected_code = expected_code;
     bson_put_text(command, verb, call->collection);
     if (strcmp(verb, "drop") != 0)
         put_validator(call->schema, command);
     enum err err = db_run(call, command, reply);
-    if (err != ERR_OK && allowed_code != 0 && db_reply_int(reply, "code") == allowed_code) {
+    if (err != ERR_OK && expected_code != 0 && db_reply_int(reply, "code") == expected_code) {
         fail_clear(call->ctx);
-        *ret_allowed = true;
+        *ret_expected = true;
         return ERR_OK;
     }
     return err;
@@ -287,6 +346,7 @@ static enum err list_indexes(struct db_call *call, bson_t *reply)
     bson_t bytes = BSON_INITIALIZER;
     AUTO(bson_destroy) bson_t *command = &bytes;
 
+    call->expected_code = DB_CODE_NO_NAMESPACE;
     bson_put_text(command, "listIndexes", call->collection);
     enum err err = db_run(call, command, reply);
     if (err == ERR_INTERNAL && db_reply_int(reply, "code") == DB_CODE_NO_NAMESPACE)

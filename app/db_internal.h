@@ -39,6 +39,7 @@ enum {
 };
 
 DEFINE_AUTO(mongoc_uri_t, mongoc_uri_destroy)
+DEFINE_AUTO(mongoc_client_t, mongoc_client_destroy)
 
 struct db_client {
     struct db_client *next;
@@ -94,6 +95,7 @@ struct db_call {
     struct db_client own; /* of DB_ADMIN */
     bool leased, reserved;
     int64_t started;
+    int64_t expected_code; /* an answer of the server that is no fault, 0 = none */
     char collection[DB_COLLECTION_SIZE];
 };
 

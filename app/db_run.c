@@ -175,10 +175,12 @@ enum err db_fail(struct db_call *call, const struct db_error *error)
     if (error->code == DB_CODE_DUPLICATE)
         return fail(ctx, ERR_CONFLICT, arena_strdup(ctx->arena, error->index), NULL);
 
+    if (call->expected_code != 0 && error->code == call->expected_code)
+        return fail_internal(ctx, ERR_INTERNAL, "%s: %s", what, error->text);
     if (ctx->app->metrics != NULL)
         metric_add(ctx->app->metrics, METRIC_DB_ERRORS, 1);
     if (!db_error_unavailable(error)) {
-        log_event(LOG_WARN, "db_error", "collection", what, "message", error->text, NULL);
+        log_event(LOG_WARN, "database.error", "collection", what, "message", error->text, NULL);
         return fail_internal(ctx, ERR_INTERNAL, "%s: database error %" PRId64 ": %s", what,
                              error->code, error->text);
     }
@@ -208,6 +210,9 @@ static bool make_session(struct db_client *client, bson_error_t *error)
     mongoc_session_opts_destroy(options);
     if (client->session == NULL)
         return false;
+    /* The driver hands out sessions again that a transaction used, with whatever numbers it took: ours
+     * begin where no session has been, and grow slower than the clock. */
+    client->transaction_number = clock_now_ms() * 1000;
     bson_reinit(&client->options);
     return mongoc_client_session_append(client->session, &client->options, error);
 }

@@ -118,7 +118,7 @@ void db_end_abandoned(struct db_call *call)
     struct db_error error;
 
     if (take_abandoned(call->db, command) > 0 && !db_run_admin(call, command, reply, &error))
-        log_event(LOG_WARN, "db_transactions_left", "message", error.text, NULL);
+        log_event(LOG_WARN, "database.transactions_left", "message", error.text, NULL);
 }
 
 /* --- beginning --- */

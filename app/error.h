@@ -1,7 +1,7 @@
 /*
- * Errors: a code, and what is known about it. HTTP status, machine code and public sentence belong to
- * the code (error.def), so a handler cannot invent one. Details are for the log and, in development,
- * for the answer's "hint"; they never carry a secret. Pure functions, any thread.
+ * Errors: a code, and what is known about it. HTTP status, machine code and public sentence belong
+ * to the code (error.def), so a handler cannot invent one. Details are for the log and, in
+ * development, for the answer's "hint"; they never carry a secret. Pure functions, any thread.
  */
 #pragma once
 
@@ -20,11 +20,11 @@ enum err {
 /* What fail() recorded; lives in the ctx, strings in its arena or static. */
 struct failure {
     enum err code;
-    const char *field;       /* JSON pointer or member name at fault, or NULL */
-    const char *detail;      /* what was wrong and what is allowed; shown to the client with 400s */
-    const char *internal;    /* for the log and, in development, "hint" */
-    int64_t retry_after;     /* seconds; 0 = none */
-    int64_t limit, usage;    /* of ERR_PLAN_LIMIT */
+    const char *field;    /* JSON pointer or member name at fault, or NULL */
+    const char *detail;   /* what was wrong and what is allowed; shown to the client with 400s */
+    const char *internal; /* for the log and, in development, "hint" */
+    int64_t retry_after;  /* seconds; 0 = none */
+    int64_t limit, usage; /* of ERR_PLAN_LIMIT */
     const char *const *required; /* names of missing members, or NULL */
     size_t required_count;
 };
@@ -40,10 +40,11 @@ const struct error_info *error_info(enum err code);
 
 #define CHECKED __attribute__((warn_unused_result))
 
-/* Returns the error of a failing expression from the calling function. Nothing else hides a return. */
-#define TRY(expr)                                                                                  \
-    do {                                                                                           \
-        enum err e_ = (expr);                                                                      \
-        if (e_ != ERR_OK)                                                                          \
-            return e_;                                                                             \
+/* Returns the error of a failing expression from the calling function. Nothing else hides a return.
+ */
+#define TRY(expr)             \
+    do {                      \
+        enum err e_ = (expr); \
+        if (e_ != ERR_OK)     \
+            return e_;        \
     } while (0)

@@ -1,6 +1,6 @@
 /*
- * A request and its response as handlers and middleware see them: no CivetWeb type appears here. All
- * strings live in ctx.arena. One thread at a time.
+ * A request and its response as handlers and middleware see them: no CivetWeb type appears here.
+ * All strings live in ctx.arena. One thread at a time.
  */
 #pragma once
 
@@ -13,14 +13,23 @@
 #include "app/schema.h"
 #include "app/value.h"
 
-#define HTTP_MAX_HEADERS 64
-#define HTTP_MAX_PARAMS 4
+#define HTTP_MAX_HEADERS          64
+#define HTTP_MAX_PARAMS           4
 #define HTTP_MAX_RESPONSE_HEADERS 32
-#define HTTP_MAX_RESPONSE ((size_t)4 * 1024 * 1024)
+#define HTTP_MAX_RESPONSE         ((size_t)4 * 1024 * 1024)
 
 struct route;
 
-enum method { METHOD_UNSET = 0, GET = 1 << 0, POST = 1 << 1, PUT = 1 << 2, PATCH = 1 << 3, DELETE = 1 << 4, HEAD = 1 << 5, OPTIONS = 1 << 6 };
+enum method {
+    METHOD_UNSET = 0,
+    GET = 1 << 0,
+    POST = 1 << 1,
+    PUT = 1 << 2,
+    PATCH = 1 << 3,
+    DELETE = 1 << 4,
+    HEAD = 1 << 5,
+    OPTIONS = 1 << 6
+};
 
 struct http_header {
     const char *name;
@@ -44,14 +53,15 @@ struct request {
     const struct route *route; /* NULL before routing and when nothing matched */
     enum method method;        /* HEAD becomes GET with head_only */
     bool head_only;
-    bool https;                /* as the client sees it (trusted proxy's word) */
-    const char *path;          /* decoded once per segment, as sent */
-    const char *routed_path;   /* after the tenant prefix was taken off: what decides error style */
-    const char *path_tenant;   /* slug of /t/{slug}, /tenants/{slug}; or {cid} of /api/v1/{cid}; or NULL */
-    const char *query;         /* raw, or NULL */
-    const char *host;          /* normalised: lower case, no port, no trailing dot */
-    const char *authority;     /* host[:port] as sent, for URLs back to the same host */
-    const char *peer;          /* address of the TCP peer; ctx.ip is the client behind trusted proxies */
+    bool https;              /* as the client sees it (trusted proxy's word) */
+    const char *path;        /* decoded once per segment, as sent */
+    const char *routed_path; /* after the tenant prefix was taken off: what decides error style */
+    const char
+        *path_tenant;  /* slug of /t/{slug}, /tenants/{slug}; or {cid} of /api/v1/{cid}; or NULL */
+    const char *query; /* raw, or NULL */
+    const char *host;  /* normalised: lower case, no port, no trailing dot */
+    const char *authority; /* host[:port] as sent, for URLs back to the same host */
+    const char *peer; /* address of the TCP peer; ctx.ip is the client behind trusted proxies */
     struct http_header headers[HTTP_MAX_HEADERS];
     size_t header_count;
     struct http_header params[HTTP_MAX_PARAMS]; /* {id} of the route */
@@ -62,9 +72,10 @@ struct request {
     const struct value *query_input; /* parsed query, NULL until asked for */
     enum hint_kind hint;             /* what decided the tenant */
     int64_t started_us;              /* monotonic */
-    bool internal;         /* arrived on the internal listener */
-    unsigned limits_taken; /* bit n: a budget of enum limit_class n was charged (middleware/rate.h) */
-    int64_t rate_left;     /* least remaining budget shown in RateLimit-* so far; INT64_MAX = none */
+    bool internal;                   /* arrived on the internal listener */
+    unsigned
+        limits_taken;  /* bit n: a budget of enum limit_class n was charged (middleware/rate.h) */
+    int64_t rate_left; /* least remaining budget shown in RateLimit-* so far; INT64_MAX = none */
 };
 
 struct response {
@@ -122,13 +133,14 @@ void response_no_store(struct response *res);
 
 struct cookie {
     const char *name;
-    const char *value;   /* "" with max_age 0 expires it */
-    const char *path;    /* "/" */
-    int64_t max_age;     /* seconds; -1 = session cookie */
+    const char *value; /* "" with max_age 0 expires it */
+    const char *path;  /* "/" */
+    int64_t max_age;   /* seconds; -1 = session cookie */
     bool secure;
-    bool strict;         /* SameSite=Strict instead of Lax */
+    bool strict; /* SameSite=Strict instead of Lax */
 };
 CHECKED enum err response_cookie(struct request *req, struct response *res,
                                  const struct cookie *cookie);
-/* The error body of ctx.failure for a code, by the path's style (api.md §1); pages for HTML routes. */
+/* The error body of ctx.failure for a code, by the path's style (api.md §1); pages for HTML routes.
+ */
 void respond_error(struct request *req, struct response *res, enum err code);

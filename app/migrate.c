@@ -129,7 +129,7 @@ static void keeper_stop(struct ctx *ctx, struct keeper *keeper)
     (void)pthread_mutex_destroy(&keeper->lock);
     /* Should this fail, the lease ends by itself. */
     if (lease_release(ctx, LEASE_NAME, &keeper->holder) != ERR_OK)
-        log_event(LOG_WARN, "migration_lease_kept", NULL);
+        log_event(LOG_WARN, "migration.lease_kept", NULL);
     ctx->failure = failure;
 }
 

@@ -1,7 +1,6 @@
 /*
- * Everything that exists. A row is a promise: the router, OpenAPI, limits, authentication, the documents
- * and the generated tests read it. Columns (app/routes.h):
- *   method, path, handler, tenant,
+ * Everything that exists. A row is a promise: the router, OpenAPI, limits, authentication, the
+ * documents and the generated tests read it. Columns (app/routes.h): method, path, handler, tenant,
  *   credentials, scope, key scope, least role, rate,
  *   body, its cap, input, output, status,
  *   flags, summary

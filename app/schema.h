@@ -1,7 +1,8 @@
 /*
- * Field tables: one constant table describes a struct wherever it crosses a border. From it come the
- * decoding and checking of JSON, forms and YAML, the JSON that may leave, BSON in both directions,
- * collection validators, OpenAPI shapes and patch whitelists. No struct has a codec of its own.
+ * Field tables: one constant table describes a struct wherever it crosses a border. From it come
+ * the decoding and checking of JSON, forms and YAML, the JSON that may leave, BSON in both
+ * directions, collection validators, OpenAPI shapes and patch whitelists. No struct has a codec of
+ * its own.
  *
  * "Absent" is NULL for strings, lists and documents, all-zero for UUIDs, 0 for times; integers and
  * booleans that may be absent name a bool beside them (FIELD_INT_OPT, FIELD_BOOL_OPT).
@@ -36,17 +37,17 @@ enum field_type {
 
 enum field_flags {
     F_NONE = 0,
-    F_REQUIRED = 1 << 0,  /* must be in the input; "required" in OpenAPI and validator */
-    F_READONLY = 1 << 1,  /* never taken from JSON (input ignores it, patch refuses it) */
-    F_SECRET = 1 << 2,    /* never in JSON out, masked in print-config */
-    F_INTERNAL = 1 << 3,  /* never in JSON out, not secret */
-    F_PATCH = 1 << 4,     /* a PATCH or settings PUT may change it */
-    F_TRIM = 1 << 5,      /* surrounding blanks of the input are dropped */
-    F_LOWER = 1 << 6,     /* ASCII letters of the input are lowered */
-    F_EMPTY_OK = 1 << 7,  /* "" is a value; else "" counts as absent for optional strings */
-    F_NOT_STORED = 1 << 8, /* not in BSON */
-    F_ALWAYS = 1 << 9,    /* in JSON out also when absent (as null, [] or {}) */
-    F_WRITE_ONLY = 1 << 10, /* input only: password and the like; never out, never stored */
+    F_REQUIRED = 1 << 0,     /* must be in the input; "required" in OpenAPI and validator */
+    F_READONLY = 1 << 1,     /* never taken from JSON (input ignores it, patch refuses it) */
+    F_SECRET = 1 << 2,       /* never in JSON out, masked in print-config */
+    F_INTERNAL = 1 << 3,     /* never in JSON out, not secret */
+    F_PATCH = 1 << 4,        /* a PATCH or settings PUT may change it */
+    F_TRIM = 1 << 5,         /* surrounding blanks of the input are dropped */
+    F_LOWER = 1 << 6,        /* ASCII letters of the input are lowered */
+    F_EMPTY_OK = 1 << 7,     /* "" is a value; else "" counts as absent for optional strings */
+    F_NOT_STORED = 1 << 8,   /* not in BSON */
+    F_ALWAYS = 1 << 9,       /* in JSON out also when absent (as null, [] or {}) */
+    F_WRITE_ONLY = 1 << 10,  /* input only: password and the like; never out, never stored */
     F_NULL_CLEARS = 1 << 11, /* null in a patch clears it */
 };
 
@@ -67,8 +68,8 @@ struct list {
 
 struct schema;
 
-/* A further check of a decoded string: NULL when fine, else what is allowed, in words that follow the
- * field's name: "must be one e-mail address…". */
+/* A further check of a decoded string: NULL when fine, else what is allowed, in words that follow
+ * the field's name: "must be one e-mail address…". */
 typedef const char *(*field_check_fn)(const char *text);
 
 struct field {
@@ -88,11 +89,11 @@ struct field {
 };
 
 struct schema {
-    const char *name;       /* OpenAPI component name, "user" */
-    const char *collection; /* central collection; NULL: not stored by itself */
+    const char *name;           /* OpenAPI component name, "user" */
+    const char *collection;     /* central collection; NULL: not stored by itself */
     bool per_tenant_collection; /* stored in the tenant's own users_<hex> */
-    bool global;            /* documents carry no tenant_id (tenants, leases, migrations) */
-    size_t size;            /* of the struct */
+    bool global;                /* documents carry no tenant_id (tenants, leases, migrations) */
+    size_t size;                /* of the struct */
     const struct field *fields;
     size_t field_count;
 };
@@ -100,26 +101,26 @@ struct schema {
 #define SCHEMA_FIELDS(table) .fields = (table), .field_count = sizeof(table) / sizeof(table)[0]
 
 /* Every macro takes further designated initialisers at its end: .bson = "_id", .doc = "...". */
-#define FIELD_(T, m, jname, ftype, ...)                                                            \
-    {                                                                                              \
-        .name = (jname), .type = (ftype), .offset = offsetof(T, m), .flags = __VA_ARGS__           \
+#define FIELD_(T, m, jname, ftype, ...)                                                  \
+    {                                                                                    \
+        .name = (jname), .type = (ftype), .offset = offsetof(T, m), .flags = __VA_ARGS__ \
     }
 #define FIELD_STR(T, m, n, f, lo, ...) FIELD_(T, m, n, FT_STR, (f), .min = (lo), .max = __VA_ARGS__)
-#define FIELD_UUID(T, m, n, ...) FIELD_(T, m, n, FT_UUID, __VA_ARGS__)
-#define FIELD_TIME(T, m, n, ...) FIELD_(T, m, n, FT_TIME, __VA_ARGS__)
+#define FIELD_UUID(T, m, n, ...)       FIELD_(T, m, n, FT_UUID, __VA_ARGS__)
+#define FIELD_TIME(T, m, n, ...)       FIELD_(T, m, n, FT_TIME, __VA_ARGS__)
 #define FIELD_INT(T, m, n, f, lo, ...) FIELD_(T, m, n, FT_INT, (f), .min = (lo), .max = __VA_ARGS__)
-#define FIELD_INT_OPT(T, m, has, n, f, lo, ...)                                                    \
+#define FIELD_INT_OPT(T, m, has, n, f, lo, ...) \
     FIELD_(T, m, n, FT_INT, (f), .has_offset = offsetof(T, has), .min = (lo), .max = __VA_ARGS__)
 #define FIELD_BOOL(T, m, n, ...) FIELD_(T, m, n, FT_BOOL, __VA_ARGS__)
-#define FIELD_BOOL_OPT(T, m, has, n, ...)                                                          \
+#define FIELD_BOOL_OPT(T, m, has, n, ...) \
     FIELD_(T, m, n, FT_BOOL, __VA_ARGS__, .has_offset = offsetof(T, has))
 #define FIELD_ENUM(T, m, n, f, ...) FIELD_(T, m, n, FT_ENUM, (f), .values = __VA_ARGS__)
-#define FIELD_BYTES(T, m, n, ...) FIELD_(T, m, n, FT_BYTES, __VA_ARGS__)
-#define FIELD_DOC(T, m, n, ...) FIELD_(T, m, n, FT_DOC, __VA_ARGS__)
-#define FIELD_STRS(T, m, n, f, lo, hi, ...)                                                        \
+#define FIELD_BYTES(T, m, n, ...)   FIELD_(T, m, n, FT_BYTES, __VA_ARGS__)
+#define FIELD_DOC(T, m, n, ...)     FIELD_(T, m, n, FT_DOC, __VA_ARGS__)
+#define FIELD_STRS(T, m, n, f, lo, hi, ...) \
     FIELD_(T, m, n, FT_STRS, (f), .min = (lo), .max = (hi), .max_items = __VA_ARGS__)
 #define FIELD_OBJECT(T, m, n, f, ...) FIELD_(T, m, n, FT_OBJECT, (f), .sub = __VA_ARGS__)
-#define FIELD_LIST(T, m, n, f, s, ...)                                                             \
+#define FIELD_LIST(T, m, n, f, s, ...) \
     FIELD_(T, m, n, FT_LIST, (f), .sub = (s), .max_items = __VA_ARGS__)
 
 /* --- in --- */
@@ -127,16 +128,17 @@ struct schema {
 enum decode_mode {
     DECODE_INPUT = 1, /* request body or form: unknown members ignored, READONLY ignored */
     DECODE_PATCH,     /* merge patch: unknown refused (ERR_UNKNOWN_FIELD), only F_PATCH taken
-                         (others ERR_READONLY_FIELD), null only with F_NULL_CLEARS, required not checked.
-                         FT_DOC is only checked to be an object: document_merge takes the value */
+                         (others ERR_READONLY_FIELD), null only with F_NULL_CLEARS, required not
+                         checked.     FT_DOC is only checked to be an object: document_merge takes the value
+                       */
     DECODE_CONFIG,    /* YAML: unknown refused, error texts carry "line N" */
 };
 
 /* Decodes and checks. On error nothing of *ret is meaningful; ctx->failure names the field (for
- * missing required members all of them, in failure.required). null counts as absent, except in a patch.
- * INTERNAL and BYTES fields are never taken from JSON. value may be NULL: no members. Wrong types, lengths, closed lists and
- * ranges each get a sentence that says what is allowed. Fields of struct not in the input keep what
- * *ret held before (callers zero it or fill defaults). */
+ * missing required members all of them, in failure.required). null counts as absent, except in a
+ * patch. INTERNAL and BYTES fields are never taken from JSON. value may be NULL: no members. Wrong
+ * types, lengths, closed lists and ranges each get a sentence that says what is allowed. Fields of
+ * struct not in the input keep what *ret held before (callers zero it or fill defaults). */
 CHECKED enum err schema_decode(struct ctx *ctx, const struct schema *schema,
                                const struct value *value, enum decode_mode mode, void *ret);
 
@@ -150,14 +152,15 @@ bool schema_to_bson(const struct schema *schema, const void *struct_ptr, bson_t 
 /* Appends the present fields whose bit is set in mask, names prefixed with prefix (may be ""). */
 bool schema_to_bson_masked(const struct schema *schema, const void *struct_ptr, uint64_t mask,
                            const char *prefix, bson_t *out);
-/* Unknown elements are ignored; a wrong type is ERR_INTERNAL with collection and field in the log. */
+/* Unknown elements are ignored; a wrong type is ERR_INTERNAL with collection and field in the log.
+ */
 CHECKED enum err schema_from_bson(struct ctx *ctx, const struct schema *schema, const bson_t *doc,
                                   void *ret);
 
 /* --- out --- */
 
-/* The JSON object with what may leave (no SECRET, INTERNAL, WRITE_ONLY). Written as text directly. Lists
- * and documents that are REQUIRED are there also when absent, like those that are ALWAYS. */
+/* The JSON object with what may leave (no SECRET, INTERNAL, WRITE_ONLY). Written as text directly.
+ * Lists and documents that are REQUIRED are there also when absent, like those that are ALWAYS. */
 void schema_to_json(const struct schema *schema, const void *struct_ptr, struct buf *out);
 /* Shows secrets as "********": print-config. YAML text with 2 blanks of indentation. */
 void schema_to_yaml_masked(const struct schema *schema, const void *struct_ptr, struct buf *out);
@@ -168,7 +171,8 @@ void schema_to_yaml_masked(const struct schema *schema, const void *struct_ptr, 
 bson_t *schema_validator(const struct schema *schema);
 /* OpenAPI 3.1 / JSON Schema 2020-12 of the struct as it is taken in or given out. */
 void schema_to_openapi(const struct schema *schema, bool input, struct buf *out);
-/* Programming errors of a table (no type, bad has_offset, FT_OBJECT without sub…); NULL when none. */
+/* Programming errors of a table (no type, bad has_offset, FT_OBJECT without sub…); NULL when none.
+ */
 const char *schema_check(const struct schema *schema);
 
 /* Lookup of the index of a field by JSON name; -1 when there is none. */

@@ -1,4 +1,5 @@
-/* Lists for the holder of an access key: users and audit rows of its tenant, newest pages by cursor. */
+/* Lists for the holder of an access key: users and audit rows of its tenant, newest pages by
+ * cursor. */
 #include <string.h>
 
 #include "app/ticket.h"

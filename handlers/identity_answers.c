@@ -77,7 +77,7 @@ static enum err read_caller(struct request *req, struct user *ret_user)
     const enum err found = user_find(&req->ctx, &req->ctx.who.user_id, ret_user);
 
     return found == ERR_NOT_FOUND || (found == ERR_OK && !ret_user->is_active) ? ERR_BAD_TOKEN
-                                                                                 : found;
+                                                                               : found;
 }
 
 static const char *shown_name(const struct user *user)

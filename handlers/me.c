@@ -49,7 +49,8 @@ static enum err check_if_match(struct request *req, const struct user *user)
     return strcmp(wanted, etag) == 0 ? ERR_OK : ERR_PRECONDITION;
 }
 
-/* The patch against the user as just read: names checked by the field table, custom fields merged. */
+/* The patch against the user as just read: names checked by the field table, custom fields merged.
+ */
 static enum err build_patch(struct request *req, const struct user *user,
                             struct user_patch *ret_patch)
 {

@@ -87,8 +87,8 @@ enum err handle_settings_put(struct request *req, struct response *res)
         return fail(&req->ctx, ERR_VALIDATION, "settings", "Missing: settings, an object.");
     TRY(schema_decode(&req->ctx, &tenant_settings_schema, given, DECODE_PATCH, &settings));
     TRY(check(&req->ctx, &settings));
-    TRY(tenant_settings_update(&req->ctx, &settings,
-                               schema_present(&tenant_settings_schema, given), tenant));
+    TRY(tenant_settings_update(&req->ctx, &settings, schema_present(&tenant_settings_schema, given),
+                               tenant));
     ctx_set_tenant(&req->ctx, tenant, &tenant->id);
     return answer(req, res, "Settings saved");
 }

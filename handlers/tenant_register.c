@@ -159,8 +159,7 @@ static enum err check(struct request *req, const struct tenant_register_input *i
 }
 
 /* How clients reach the new tenant, in the three ways of document 004. */
-static enum err describe_access(struct request *req, const char *slug,
-                                struct access_info *ret_info)
+static enum err describe_access(struct request *req, const char *slug, struct access_info *ret_info)
 {
     const struct config *config = app_config(req->ctx.app);
     const char *url = config->server.public_url, *scheme_end = strstr(url, "://");
@@ -178,8 +177,7 @@ static enum err describe_access(struct request *req, const char *slug,
 }
 
 static enum err answer(struct request *req, struct response *res,
-                       const struct tenant_register_input *in,
-                       const struct created_tenant *created)
+                       const struct tenant_register_input *in, const struct created_tenant *created)
 {
     struct tenant_registered answer = {
         .message = "Tenant registered successfully",

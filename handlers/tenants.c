@@ -183,9 +183,8 @@ enum err handle_tenant_stats(struct request *req, struct response *res)
 {
     struct tenant_usage usage = {0};
     const int64_t max_users = tenant_max_users(&req->ctx);
-    struct tenant_stats stats = {.plan = req->ctx.tenant->plan,
-                                 .max_users = max_users,
-                                 .has_max_users = max_users > 0};
+    struct tenant_stats stats = {
+        .plan = req->ctx.tenant->plan, .max_users = max_users, .has_max_users = max_users > 0};
 
     TRY(tenant_usage_get(&req->ctx, &usage));
     TRY(grant_count_active(&req->ctx, &stats.active_tokens));

@@ -111,8 +111,8 @@ enum err handle_password_change(struct request *req, struct response *res)
     struct user user;
 
     TRY(request_input(req, &in));
-    TRY(user_change_password(&req->ctx, &req->ctx.who.user_id, in.current_password,
-                             in.new_password, &user));
+    TRY(user_change_password(&req->ctx, &req->ctx.who.user_id, in.current_password, in.new_password,
+                             &user));
     TRY(expire_cookies(req, res));
     return respond_empty(res, 204);
 }

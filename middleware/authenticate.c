@@ -1,7 +1,7 @@
 /*
- * Proves the credential of a request and compares its tenant with the hinted one (api.md §2, §10, §11).
- * Authorization (or the access cookie) comes before the session cookie. On public routes a credential that
- * does not prove is no credential; one that proves, but elsewhere, is refused.
+ * Proves the credential of a request and compares its tenant with the hinted one (api.md §2, §10,
+ * §11). Authorization (or the access cookie) comes before the session cookie. On public routes a
+ * credential that does not prove is no credential; one that proves, but elsewhere, is refused.
  */
 #include <string.h>
 #include <strings.h>
@@ -16,7 +16,7 @@
 #include "models/user.h"
 
 #define SESSION_PREFIX "session-"
-#define HOST_PREFIX "__Host-"
+#define HOST_PREFIX    "__Host-"
 
 static bool route_takes(const struct request *req, unsigned set)
 {
@@ -270,8 +270,7 @@ static enum err check_second_key(struct request *req)
         return use_key(req, text);
     TRY(access_key_verify(&req->ctx, text, &key));
     if (req->ctx.tenant != NULL && !uuid_equal(&key->tenant_id, &req->ctx.tenant_id))
-        return fail_internal(&req->ctx, ERR_TENANT_MISMATCH,
-                             "X-Access-Key is of another tenant");
+        return fail_internal(&req->ctx, ERR_TENANT_MISMATCH, "X-Access-Key is of another tenant");
     return ERR_OK;
 }
 
@@ -292,7 +291,8 @@ static enum err prove(struct request *req)
     return proven;
 }
 
-/* default_tenant counts only where nothing else names one, on loopback and the host of public_url. */
+/* default_tenant counts only where nothing else names one, on loopback and the host of public_url.
+ */
 static enum err apply_default(struct request *req)
 {
     const struct config *config = app_config(req->ctx.app);

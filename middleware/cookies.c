@@ -8,26 +8,24 @@
 
 #define REFRESH_ROUTE "/auth/refresh"
 
-enum err cookie_name(struct request *req, const char *kind, const char *slug,
-                     const char **ret_name)
+enum err cookie_name(struct request *req, const char *kind, const char *slug, const char **ret_name)
 {
     /* The refresh cookie has a Path of its own, which __Host- forbids. */
-    const char *prefix = !req->https                     ? ""
-                         : strcmp(kind, "refresh") == 0 ? "__Secure-"
-                                                        : "__Host-";
+    const char *prefix = !req->https ? "" : strcmp(kind, "refresh") == 0 ? "__Secure-" : "__Host-";
 
     *ret_name = arena_printf(req->ctx.arena, "%s%s-%s", prefix, kind, slug);
     return *ret_name == NULL ? ERR_MEMORY : ERR_OK;
 }
 
-/* The refresh route as this client addresses it: with the prefix that named its tenant, if one did. */
+/* The refresh route as this client addresses it: with the prefix that named its tenant, if one did.
+ */
 static enum err refresh_path(struct request *req, const char **ret_path)
 {
     const size_t routed = strlen(req->routed_path), sent = strlen(req->path);
 
     if (sent >= routed && strcmp(req->path + sent - routed, req->routed_path) == 0)
-        *ret_path = arena_printf(req->ctx.arena, "%.*s" REFRESH_ROUTE, (int)(sent - routed),
-                                 req->path);
+        *ret_path =
+            arena_printf(req->ctx.arena, "%.*s" REFRESH_ROUTE, (int)(sent - routed), req->path);
     else
         *ret_path = REFRESH_ROUTE;
     return *ret_path == NULL ? ERR_MEMORY : ERR_OK;

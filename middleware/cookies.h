@@ -6,7 +6,8 @@
 
 #include "app/http.h"
 
-/* Sets the cookie of that kind for the request's tenant; max_age in seconds; "" with 0 expires it. */
+/* Sets the cookie of that kind for the request's tenant; max_age in seconds; "" with 0 expires it.
+ */
 CHECKED enum err tenant_cookie_set(struct request *req, struct response *res, const char *kind,
                                    const char *value, int64_t max_age);
 /* Its value in this request, NULL when absent or empty. */

@@ -1,6 +1,6 @@
 /*
- * Collecting what a request says about its tenant (api.md §2). Used by mw_tenant, which decides, and by
- * GET /tenants/resolve, which explains.
+ * Collecting what a request says about its tenant (api.md §2). Used by mw_tenant, which decides,
+ * and by GET /tenants/resolve, which explains.
  */
 #pragma once
 
@@ -22,8 +22,8 @@ struct tenant_hints {
 
 const char *hint_name(enum hint_kind kind); /* "X-Tenant-Slug", "subdomain", … */
 
-/* All hints in reporting order. ERR_BAD_HINT for malformed ones; unknown tenants are no error here. A
- * host that is no registered domain gives no hint. */
+/* All hints in reporting order. ERR_BAD_HINT for malformed ones; unknown tenants are no error here.
+ * A host that is no registered domain gives no hint. */
 CHECKED enum err tenant_hints_collect(struct request *req, struct tenant_hints *ret_hints);
 /* ERR_TENANT_NOT_FOUND, ERR_TENANT_CONFLICT; *ret_hint is NULL when there is none. */
 CHECKED enum err tenant_hints_decide(struct request *req, const struct tenant_hints *hints,

@@ -10,13 +10,13 @@
 #include "app/secret.h"
 #include "models/audit.h"
 
-#define PREFIX "ak_"
+#define PREFIX        "ak_"
 #define PREFIX_LENGTH (sizeof PREFIX - 1)
-#define HEX_LENGTH (UUID_HEX_SIZE - 1)
-#define CHECK_SIZE 4
-#define SECRET_SIZE (16 + 32 + CHECK_SIZE) /* tenant, random, checksum */
+#define HEX_LENGTH    (UUID_HEX_SIZE - 1)
+#define CHECK_SIZE    4
+#define SECRET_SIZE   (16 + 32 + CHECK_SIZE) /* tenant, random, checksum */
 #define SECRET_LENGTH BASE64URL_LENGTH(SECRET_SIZE)
-#define KEY_LENGTH (PREFIX_LENGTH + HEX_LENGTH + 1 + SECRET_LENGTH)
+#define KEY_LENGTH    (PREFIX_LENGTH + HEX_LENGTH + 1 + SECRET_LENGTH)
 
 /* clang-format off */
 static const struct field access_key_fields[] = {
@@ -67,10 +67,8 @@ static enum err split_scopes(struct ctx *ctx, const char *text, struct strs *ret
 enum err access_key_make(struct ctx *ctx, const struct uuid *tenant_id, const char *label,
                          const char *scopes, struct access_key *ret_key, const char **ret_text)
 {
-    struct access_key key = {.id = uuid_new(),
-                             .tenant_id = *tenant_id,
-                             .label = label,
-                             .created_at = clock_now_ms()};
+    struct access_key key = {
+        .id = uuid_new(), .tenant_id = *tenant_id, .label = label, .created_at = clock_now_ms()};
     uint8_t secret[SECRET_SIZE];
     uint8_t *hash = arena_alloc(ctx->arena, SHA256_SIZE);
     char *text = arena_alloc(ctx->arena, KEY_LENGTH + 1);
@@ -121,8 +119,7 @@ enum err access_key_load(struct ctx *ctx, const void *key, size_t size, const vo
     return found;
 }
 
-static enum err get(struct ctx *ctx, const uint8_t cache_key[32],
-                    const struct access_key **ret_key)
+static enum err get(struct ctx *ctx, const uint8_t cache_key[32], const struct access_key **ret_key)
 {
     const void *data = NULL;
     const enum err found = cache_get(ctx->app->access_keys, ctx, cache_key, 32, &data);
@@ -158,8 +155,8 @@ static bool parse(const char *text, uint8_t ret_cache_key[32])
     if (strnlen(text, KEY_LENGTH + 1) != KEY_LENGTH || strncmp(text, PREFIX, PREFIX_LENGTH) != 0 ||
         text[PREFIX_LENGTH + HEX_LENGTH] != '_' || !uuid_parse_hex(text + PREFIX_LENGTH, &id))
         return false;
-    if (base64url_decode(text + KEY_LENGTH - SECRET_LENGTH, SECRET_LENGTH, secret,
-                         sizeof secret) != SECRET_SIZE)
+    if (base64url_decode(text + KEY_LENGTH - SECRET_LENGTH, SECRET_LENGTH, secret, sizeof secret) !=
+        SECRET_SIZE)
         return false;
     checksum(text + PREFIX_LENGTH, secret, check);
     if (!secret_equal(check, secret + SECRET_SIZE - CHECK_SIZE, CHECK_SIZE))
@@ -193,10 +190,10 @@ struct rotation {
 static enum err replace(struct ctx *ctx, void *arg)
 {
     const struct rotation *rotation = arg;
-    AUTO(bson_destroy) bson_t *filter =
-        BCON_NEW("revoked_at", "{", "$exists", BCON_BOOL(false), "}");
-    AUTO(bson_destroy) bson_t *update =
-        BCON_NEW("$currentDate", "{", "revoked_at", BCON_BOOL(true), "}");
+    AUTO(bson_destroy)
+    bson_t *filter = BCON_NEW("revoked_at", "{", "$exists", BCON_BOOL(false), "}");
+    AUTO(bson_destroy)
+    bson_t *update = BCON_NEW("$currentDate", "{", "revoked_at", BCON_BOOL(true), "}");
 
     bson_put_uuid(filter, "_id", &rotation->old_key->id);
     TRY(db_update_one(ctx, &access_key_schema, filter, update));

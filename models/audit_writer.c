@@ -91,7 +91,7 @@ static void add_hole(struct audit_writer *writer, const struct hole *hole)
     if (writer->hole_count < HOLES_MAX)
         writer->holes[writer->hole_count++] = *hole;
     else
-        log_event(LOG_ERROR, "audit_gap", "action", hole->action, NULL);
+        log_event(LOG_ERROR, "audit.gap", "action", hole->action, NULL);
 }
 
 static bool has_fills(const struct audit_writer *writer)
@@ -237,7 +237,7 @@ static void write_batch(struct audit_writer *writer, struct arena *arena)
         metric_add(writer->app->metrics, METRIC_AUDIT_BATCHES, 1);
         metric_add(writer->app->metrics, METRIC_AUDIT_ROWS, (int64_t)batch->waiter_count);
     } else if (err != ERR_OK) {
-        log_event(LOG_WARN, "audit_batch_failed", "reason", ctx.failure.internal, NULL);
+        log_event(LOG_WARN, "audit.batch_failed", "reason", ctx.failure.internal, NULL);
     }
     (void)pthread_mutex_lock(&writer->lock);
     settle_batch(writer, batch, err);
@@ -345,7 +345,7 @@ void audit_writer_stop(struct audit_writer *writer)
     (void)pthread_mutex_unlock(&writer->lock);
     (void)pthread_join(writer->thread, NULL);
     if (writer->hole_count > 0)
-        log_event(LOG_ERROR, "audit_gap", "action", writer->holes[0].action, NULL);
+        log_event(LOG_ERROR, "audit.gap", "action", writer->holes[0].action, NULL);
     (void)pthread_cond_destroy(&writer->wake);
     (void)pthread_mutex_destroy(&writer->lock);
     secret_wipe(writer->key, sizeof writer->key);

@@ -13,7 +13,7 @@
 #include "models/grant_text.h"
 #include "models/tenant.h"
 
-#define PURGE_AFTER_MS (INT64_C(24) * 3600 * 1000)
+#define PURGE_AFTER_MS     (INT64_C(24) * 3600 * 1000)
 #define LONGEST_ACCESS_TTL 86400 /* what tenant_settings allows */
 
 /* clang-format off */
@@ -127,7 +127,7 @@ int64_t grant_revocation_lifetime(const struct ctx *ctx)
     if (ctx->tenant == NULL || ctx->tenant->version > 1)
         return LONGEST_ACCESS_TTL;
     return tokens->access_ttl > tokens->oauth_access_ttl ? tokens->access_ttl
-                                                          : tokens->oauth_access_ttl;
+                                                         : tokens->oauth_access_ttl;
 }
 
 enum err grant_revoke_user(struct ctx *ctx, const struct uuid *user_id)
@@ -143,8 +143,9 @@ enum err grant_revoke_user(struct ctx *ctx, const struct uuid *user_id)
 
 enum err grant_count_active(struct ctx *ctx, int64_t *ret_count)
 {
-    AUTO(bson_destroy) bson_t *filter = BCON_NEW("state", BCON_UTF8("active"), "expires_at", "{",
-                                                 "$gt", BCON_DATE_TIME(clock_now_ms()), "}");
+    AUTO(bson_destroy)
+    bson_t *filter = BCON_NEW("state", BCON_UTF8("active"), "expires_at", "{", "$gt",
+                              BCON_DATE_TIME(clock_now_ms()), "}");
 
     return db_count(ctx, &grant_schema, filter, 0, ret_count);
 }

@@ -12,18 +12,18 @@ struct grant {
     struct uuid id; /* token_id */
     struct uuid tenant_id;
     struct uuid user_id;
-    struct uuid session_id;       /* browser session it came from, or zero */
-    const char *client_id;        /* OAuth client, or NULL */
-    const char *state;            /* active, revoked */
+    struct uuid session_id; /* browser session it came from, or zero */
+    const char *client_id;  /* OAuth client, or NULL */
+    const char *state;      /* active, revoked */
     const char *scope;
-    bool cookies;                 /* delivered as cookies */
+    bool cookies; /* delivered as cookies */
     int64_t generation;
     int64_t user_epoch, tenant_epoch;
-    int64_t retry_generation;     /* its rotation was never answered: may be repeated once; 0 = none */
+    int64_t retry_generation; /* its rotation was never answered: may be repeated once; 0 = none */
     int64_t created_at, rotated_at;
-    int64_t expires_at;           /* idle end */
-    int64_t ends_at;              /* absolute end */
-    int64_t purge_at;             /* TTL */
+    int64_t expires_at; /* idle end */
+    int64_t ends_at;    /* absolute end */
+    int64_t purge_at;   /* TTL */
 };
 
 extern const struct schema grant_schema;
@@ -44,7 +44,8 @@ struct token_pair {
 CHECKED enum err grant_open(struct ctx *ctx, const struct user *user, const char *audit_action,
                             bool cookies, struct token_pair *ret_pair);
 /* One conditional update; see design §7 for reuse, grace and unknown outcomes. ERR_BAD_REFRESH.
- * Resolves the tenant from the token when ctx has none; a foreign tenant's is ERR_TENANT_MISMATCH. */
+ * Resolves the tenant from the token when ctx has none; a foreign tenant's is ERR_TENANT_MISMATCH.
+ */
 CHECKED enum err grant_refresh(struct ctx *ctx, const char *refresh_token,
                                struct token_pair *ret_pair);
 /* Ends the grant of a refresh token (logout). */

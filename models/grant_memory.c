@@ -10,9 +10,9 @@
 #include "app/db.h"
 #include "models/grant.h"
 
-#define CAPACITY 4096
-#define KEEP_MS 600000
-#define RETRY_MS 250
+#define CAPACITY    4096
+#define KEEP_MS     600000
+#define RETRY_MS    250
 #define ARENA_LIMIT ((size_t)256 * 1024)
 
 struct note {
@@ -54,8 +54,7 @@ void grant_memory_note(struct ctx *ctx, const struct uuid *grant_id, uint32_t ge
     pthread_mutex_unlock(&memory->mutex);
 }
 
-static bool take_note(struct grant_memory *memory, const struct uuid *grant_id,
-                      uint32_t generation)
+static bool take_note(struct grant_memory *memory, const struct uuid *grant_id, uint32_t generation)
 {
     bool found = false;
 
@@ -76,8 +75,9 @@ static enum err change_mark(struct ctx *ctx, const struct uuid *grant_id, uint32
                             bool set)
 {
     AUTO(bson_destroy) bson_t *filter = bson_new();
-    AUTO(bson_destroy) bson_t *update = BCON_NEW(
-        set ? "$set" : "$unset", "{", "retry_generation", BCON_INT64(generation), "}");
+    AUTO(bson_destroy)
+    bson_t *update =
+        BCON_NEW(set ? "$set" : "$unset", "{", "retry_generation", BCON_INT64(generation), "}");
 
     bson_put_uuid(filter, "_id", grant_id);
     bson_put_int(filter, "generation", (int64_t)generation + 1);
@@ -88,8 +88,8 @@ static enum err change_mark(struct ctx *ctx, const struct uuid *grant_id, uint32
 
 bool grant_memory_take(struct ctx *ctx, const struct uuid *grant_id, uint32_t generation)
 {
-    const bool noted = ctx->app->grant_memory != NULL &&
-                       take_note(ctx->app->grant_memory, grant_id, generation);
+    const bool noted =
+        ctx->app->grant_memory != NULL && take_note(ctx->app->grant_memory, grant_id, generation);
 
     return change_mark(ctx, grant_id, generation, false) == ERR_OK || noted;
 }

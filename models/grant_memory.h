@@ -1,8 +1,8 @@
 /*
- * Rotations whose answer never left: the database stalled after (or while) the generation was raised, so
- * the client still holds the old token. They are remembered here and marked on the grant as soon as the
- * database answers, so that its retry is served once, on any instance, instead of counting as theft.
- * Bounded; own thread.
+ * Rotations whose answer never left: the database stalled after (or while) the generation was
+ * raised, so the client still holds the old token. They are remembered here and marked on the grant
+ * as soon as the database answers, so that its retry is served once, on any instance, instead of
+ * counting as theft. Bounded; own thread.
  */
 #pragma once
 

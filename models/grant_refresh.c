@@ -1,7 +1,7 @@
 /*
- * Rotation of refresh tokens (docs/adr: refresh scheme). Order of proof: form, MAC, tenant, then one
- * conditional update on the generation. An authentic older generation is proven reuse and ends the grant,
- * except in its grace period and for a rotation whose answer never left.
+ * Rotation of refresh tokens (docs/adr: refresh scheme). Order of proof: form, MAC, tenant, then
+ * one conditional update on the generation. An authentic older generation is proven reuse and ends
+ * the grant, except in its grace period and for a rotation whose answer never left.
  */
 #include <string.h>
 
@@ -17,7 +17,8 @@
 #include "models/grant_text.h"
 #include "models/tenant.h"
 
-/* Form and MAC prove the token genuine before anything of it is believed; then its tenant is compared. */
+/* Form and MAC prove the token genuine before anything of it is believed; then its tenant is
+ * compared. */
 static enum err prove(struct ctx *ctx, const char *text, struct grant_claims *ret_claims)
 {
     const struct tenant *tenant = NULL;
@@ -40,7 +41,8 @@ static enum err prove(struct ctx *ctx, const char *text, struct grant_claims *re
 
 static void put_alive(bson_t *filter, const struct grant_claims *claims)
 {
-    AUTO(bson_destroy) bson_t *alive =
+    AUTO(bson_destroy)
+    bson_t *alive =
         BCON_NEW("$and", "[", "{", "$gt", "[", BCON_UTF8("$expires_at"), BCON_UTF8("$$NOW"), "]",
                  "}", "{", "$gt", "[", BCON_UTF8("$ends_at"), BCON_UTF8("$$NOW"), "]", "}", "]");
 
@@ -50,15 +52,15 @@ static void put_alive(bson_t *filter, const struct grant_claims *claims)
 }
 
 /* The one write of a refresh. ERR_NOT_FOUND when the grant is not in this generation, alive. */
-static enum err rotate(struct ctx *ctx, const struct grant_claims *claims,
-                       struct grant *ret_grant)
+static enum err rotate(struct ctx *ctx, const struct grant_claims *claims, struct grant *ret_grant)
 {
     AUTO(bson_destroy) bson_t *filter = bson_new();
-    AUTO(bson_destroy) bson_t *update = BCON_NEW(
-        "0", "{", "$set", "{", "generation", BCON_INT64((int64_t)claims->generation + 1),
-        "rotated_at", BCON_UTF8("$$NOW"), "expires_at", "{", "$min", "[", "{", "$add", "[",
-        BCON_UTF8("$$NOW"), BCON_INT64(tenant_refresh_ttl(ctx) * 1000), "]", "}",
-        BCON_UTF8("$ends_at"), "]", "}", "}", "}");
+    AUTO(bson_destroy)
+    bson_t *update =
+        BCON_NEW("0", "{", "$set", "{", "generation", BCON_INT64((int64_t)claims->generation + 1),
+                 "rotated_at", BCON_UTF8("$$NOW"), "expires_at", "{", "$min", "[", "{", "$add", "[",
+                 BCON_UTF8("$$NOW"), BCON_INT64(tenant_refresh_ttl(ctx) * 1000), "]", "}",
+                 BCON_UTF8("$ends_at"), "]", "}", "}", "}");
 
     put_alive(filter, claims);
     bson_put_int(filter, "generation", claims->generation);
@@ -76,9 +78,9 @@ static enum err find_retry(struct ctx *ctx, const struct grant_claims *claims, i
     put_alive(filter, claims);
     bson_put_int(filter, "generation", (int64_t)claims->generation + 1);
     if (grace > 0) {
-        AUTO(bson_destroy) bson_t *recent = BCON_NEW(
-            "$gt", "[", BCON_UTF8("$rotated_at"), "{", "$subtract", "[", BCON_UTF8("$$NOW"),
-            BCON_INT64(grace * 1000), "]", "}", "]");
+        AUTO(bson_destroy)
+        bson_t *recent = BCON_NEW("$gt", "[", BCON_UTF8("$rotated_at"), "{", "$subtract", "[",
+                                  BCON_UTF8("$$NOW"), BCON_INT64(grace * 1000), "]", "}", "]");
         bson_t both, condition;
 
         BSON_APPEND_ARRAY_BEGIN(filter, "$and", &both);
@@ -110,7 +112,8 @@ static enum err end_grant(struct ctx *ctx, void *arg)
     return audit_insert(ctx, ending->action, ending->status, ending->user_id, NULL);
 }
 
-/* Ends a grant once, however many notice at the same time; ERR_NOT_FOUND when it had ended before. */
+/* Ends a grant once, however many notice at the same time; ERR_NOT_FOUND when it had ended before.
+ */
 static enum err end_grant_once(struct ctx *ctx, const struct ending *ending)
 {
     struct ending copy = *ending;

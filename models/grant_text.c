@@ -3,9 +3,9 @@
 
 #include <string.h>
 
-#define BODY_SIZE 30 /* version 1, purpose 1, key id 4, tenant 16, epoch 4, generation 4 */
+#define BODY_SIZE   30 /* version 1, purpose 1, key id 4, tenant 16, epoch 4, generation 4 */
 #define SECRET_SIZE (BODY_SIZE + SECRET_MAC_SIZE)
-#define ID_LENGTH (UUID_TEXT_SIZE - 1)
+#define ID_LENGTH   (UUID_TEXT_SIZE - 1)
 
 static void put_u32(uint8_t *out, uint32_t number)
 {

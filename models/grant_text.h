@@ -1,14 +1,15 @@
 /*
- * The text of refresh tokens: "<token_id>.<secret>". The secret is base64url of version, purpose, MAC key
- * id, tenant, user epoch, generation and an HMAC-SHA-256 over all of them and the token_id under the
- * tenant's MAC key. Nothing of it is stored; a forged one is refused without a database round trip.
+ * The text of refresh tokens: "<token_id>.<secret>". The secret is base64url of version, purpose,
+ * MAC key id, tenant, user epoch, generation and an HMAC-SHA-256 over all of them and the token_id
+ * under the tenant's MAC key. Nothing of it is stored; a forged one is refused without a database
+ * round trip.
  */
 #pragma once
 
 #include "app/ctx.h"
 #include "app/keys.h"
 
-#define GRANT_TEXT_VERSION 1
+#define GRANT_TEXT_VERSION    1
 #define GRANT_PURPOSE_REFRESH 'r'
 
 struct grant_claims {

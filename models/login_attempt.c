@@ -1,7 +1,7 @@
 /*
- * Charged tries. The lock is taken in advance with the last try that is still evaluated, and given back
- * when it succeeds: so no number of parallel tries on any number of instances exceeds the limit, and the
- * first failure after a lock locks again, doubled.
+ * Charged tries. The lock is taken in advance with the last try that is still evaluated, and given
+ * back when it succeeds: so no number of parallel tries on any number of instances exceeds the
+ * limit, and the first failure after a lock locks again, doubled.
  */
 #include "models/login_attempt.h"
 
@@ -17,7 +17,7 @@
 
 #define MAX_LEVEL 16 /* the doubling has long reached lock_max_seconds */
 #define FORGET_MS (INT64_C(24) * 3600 * 1000)
-#define ID_SIZE 104
+#define ID_SIZE   104
 
 struct login_attempt {
     const char *id; /* "<tenant hex>:u:<user hex>" or "<tenant hex>:n:<SHA-256 of the name>" */

@@ -1,6 +1,7 @@
 /*
- * Failures in a row by account (the user's id, or the name's hash when there is none): one atomic update
- * charges a try before any hash, so that parallel tries never exceed the limit on any instance.
+ * Failures in a row by account (the user's id, or the name's hash when there is none): one atomic
+ * update charges a try before any hash, so that parallel tries never exceed the limit on any
+ * instance.
  */
 #pragma once
 
@@ -10,8 +11,8 @@
 
 extern const struct schema login_attempt_schema;
 
-/* Charges one try by the database's clock. ERR_LOCKED with Retry-After while locked. user NULL: by the
- * canonical login text. */
+/* Charges one try by the database's clock. ERR_LOCKED with Retry-After while locked. user NULL: by
+ * the canonical login text. */
 CHECKED enum err login_attempt_charge(struct ctx *ctx, const struct user *user, const char *login);
 /* After success: zero. */
 CHECKED enum err login_attempt_reset(struct ctx *ctx, const struct user *user);

@@ -12,7 +12,7 @@
 
 #define COOKIE_VERSION 1
 #define COOKIE_PURPOSE 's'
-#define COOKIE_SIZE 50 /* version, purpose, tenant 16, random 32 */
+#define COOKIE_SIZE    50 /* version, purpose, tenant 16, random 32 */
 
 /* clang-format off */
 static const struct field session_fields[] = {
@@ -112,8 +112,8 @@ bool session_peek_tenant(const char *cookie, struct uuid *ret_tenant_id)
 /* The unexpired session of this cookie in the ctx's tenant, by the database's clock. */
 static enum err find_alive(struct ctx *ctx, const struct bytes *hash, struct session *ret_session)
 {
-    AUTO(bson_destroy) bson_t *alive =
-        BCON_NEW("$gt", "[", BCON_UTF8("$expires_at"), BCON_UTF8("$$NOW"), "]");
+    AUTO(bson_destroy)
+    bson_t *alive = BCON_NEW("$gt", "[", BCON_UTF8("$expires_at"), BCON_UTF8("$$NOW"), "]");
     AUTO(bson_destroy) bson_t *filter = bson_new();
 
     (void)bson_append_binary(filter, "hash", -1, BSON_SUBTYPE_BINARY, hash->data,
@@ -141,11 +141,11 @@ enum err session_find(struct ctx *ctx, const char *cookie, struct session *ret_s
         return ERR_UNAUTHENTICATED;
     TRY(found);
 
-    const enum err revoked = revocation_check(
-        ctx, &(struct revocation_subject){.tenant_id = session.tenant_id,
-                                          .user_id = session.user_id,
-                                          .tenant_epoch = session.tenant_epoch,
-                                          .user_epoch = session.user_epoch});
+    const enum err revoked =
+        revocation_check(ctx, &(struct revocation_subject){.tenant_id = session.tenant_id,
+                                                           .user_id = session.user_id,
+                                                           .tenant_epoch = session.tenant_epoch,
+                                                           .user_epoch = session.user_epoch});
 
     if (revoked == ERR_BAD_TOKEN)
         return ERR_UNAUTHENTICATED;

@@ -19,7 +19,8 @@ static enum err refuse(struct ctx *ctx, const struct user *user, const char *act
     return ERR_BAD_CREDENTIALS;
 }
 
-/* The setting for cost or scheme changed: renew while the password is at hand. A newer hash wins. */
+/* The setting for cost or scheme changed: renew while the password is at hand. A newer hash wins.
+ */
 static enum err renew_hash(struct ctx *ctx, const struct user *user, const char *password)
 {
     const char *hash = NULL;

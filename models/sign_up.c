@@ -1,4 +1,5 @@
-/* Making a user: prepare and hash, reserve a place, insert with its audit row, or give the place back. */
+/* Making a user: prepare and hash, reserve a place, insert with its audit row, or give the place
+ * back. */
 #include "models/sign_up.h"
 
 #include "app/app.h"

@@ -9,8 +9,8 @@
 #include "app/text.h"
 #include "models/tenant_records.h"
 
-static const char *const tenant_status_names[] = {NULL,      "creating",  "active",
-                                                  "suspended", "deleted", NULL};
+static const char *const tenant_status_names[] = {NULL,        "creating", "active",
+                                                  "suspended", "deleted",  NULL};
 
 /* clang-format off */
 static const struct field tenant_settings_fields[] = {
@@ -101,8 +101,7 @@ enum err tenant_load_by_slug(struct ctx *ctx, const void *key, size_t size, cons
     return load_where(ctx, filter, ret_data);
 }
 
-enum err tenant_load_by_domain(struct ctx *ctx, const void *key, size_t size,
-                               const void **ret_data)
+enum err tenant_load_by_domain(struct ctx *ctx, const void *key, size_t size, const void **ret_data)
 {
     AUTO(bson_destroy) bson_t *filter = bson_new();
     struct tenant_domain domain = {0};
@@ -192,7 +191,6 @@ enum err tenant_issuer(struct ctx *ctx, const struct tenant *tenant, const char 
         *ret_issuer = arena_printf(ctx->arena, "https://%s.%s", tenant->slug,
                                    config->tenants.base_domains.items[0]);
     else
-        *ret_issuer =
-            arena_printf(ctx->arena, "%s/t/%s", config->server.public_url, tenant->slug);
+        *ret_issuer = arena_printf(ctx->arena, "%s/t/%s", config->server.public_url, tenant->slug);
     return *ret_issuer == NULL ? ERR_MEMORY : ERR_OK;
 }

@@ -1,7 +1,7 @@
 /*
  * Tenants: the document, its life (creating -> active -> suspended/deleted), its settings, and the
- * cached snapshots that every request resolves to. Owner of the collections tenants, tenant_usage and
- * tenant_domains.
+ * cached snapshots that every request resolves to. Owner of the collections tenants, tenant_usage
+ * and tenant_domains.
  */
 #pragma once
 
@@ -64,8 +64,8 @@ struct created_tenant {
     const char *access_key; /* shown once, or NULL */
 };
 
-/* Reserves the slug, makes collection and indexes, then activates tenant, owner, keys and audit row in
- * one transaction. ERR_SLUG_TAKEN, ERR_CAPACITY. */
+/* Reserves the slug, makes collection and indexes, then activates tenant, owner, keys and audit row
+ * in one transaction. ERR_SLUG_TAKEN, ERR_CAPACITY. */
 CHECKED enum err tenant_create(struct ctx *ctx, const struct new_tenant *new_tenant,
                                struct created_tenant *ret_created);
 
@@ -98,7 +98,8 @@ int64_t tenant_refresh_ttl(const struct ctx *ctx);
 int64_t tenant_refresh_max_ttl(const struct ctx *ctx);
 int64_t tenant_session_ttl(const struct ctx *ctx);
 int64_t tenant_refresh_grace(const struct ctx *ctx, bool cookies);
-/* The issuer of a tenant: "<public_url>/t/<slug>" or "https://<slug>.<base domain>". In ctx arena. */
+/* The issuer of a tenant: "<public_url>/t/<slug>" or "https://<slug>.<base domain>". In ctx arena.
+ */
 CHECKED enum err tenant_issuer(struct ctx *ctx, const struct tenant *tenant,
                                const char **ret_issuer);
 /* Users the plan allows; 0 = unlimited. */
@@ -108,7 +109,8 @@ int64_t tenant_max_users(const struct ctx *ctx);
 CHECKED enum err tenant_reserve_user(struct ctx *ctx);
 CHECKED enum err tenant_release_user(struct ctx *ctx);
 
-/* Housekeeping: removes tenants whose creation expired, with what they left; recounts tenant_usage. */
+/* Housekeeping: removes tenants whose creation expired, with what they left; recounts tenant_usage.
+ */
 CHECKED enum err tenant_remove_expired(struct ctx *ctx, int64_t *ret_removed);
 /* Corrects the counters of the ctx's tenant; never while a reservation may be in flight. */
 CHECKED enum err tenant_recount_users(struct ctx *ctx);

@@ -11,9 +11,10 @@
 /* Claims an expired creation, so that its own activation can no longer happen. */
 static enum err claim_expired(struct ctx *ctx, struct tenant *ret_tenant)
 {
-    AUTO(bson_destroy) bson_t *expired =
-        BCON_NEW("$lt", "[", BCON_UTF8("$expires_at"), BCON_UTF8("$$NOW"), "]");
-    AUTO(bson_destroy) bson_t *filter =
+    AUTO(bson_destroy)
+    bson_t *expired = BCON_NEW("$lt", "[", BCON_UTF8("$expires_at"), BCON_UTF8("$$NOW"), "]");
+    AUTO(bson_destroy)
+    bson_t *filter =
         BCON_NEW("status", "{", "$in", "[", BCON_UTF8("creating"), BCON_UTF8("deleted"), "]", "}",
                  "expires_at", "{", "$gt", BCON_DATE_TIME(0), "}");
     AUTO(bson_destroy) bson_t *update = BCON_NEW("$set", "{", "status", BCON_UTF8("deleted"), "}");

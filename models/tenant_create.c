@@ -1,7 +1,7 @@
 /*
- * Making a tenant so that nothing half-made is ever visible: reserve the slug, build the user collection,
- * then one transaction activates the tenant with its owner, keys and audit row. What a crash leaves
- * behind expires and is removed by housekeeping.
+ * Making a tenant so that nothing half-made is ever visible: reserve the slug, build the user
+ * collection, then one transaction activates the tenant with its owner, keys and audit row. What a
+ * crash leaves behind expires and is removed by housekeeping.
  */
 #include <string.h>
 
@@ -18,10 +18,10 @@
 #include "models/tenant_records.h"
 #include "models/user.h"
 
-#define CREATION_MS 60000
-#define FILES_PER_COLLECTION 5
+#define CREATION_MS             60000
+#define FILES_PER_COLLECTION    5
 #define DEFAULT_MAX_COLLECTIONS 3000
-#define SLUG_TRIES 20
+#define SLUG_TRIES              20
 
 /* Everything the activating transaction writes; prepared before it, so that it can be run again. */
 struct creation {
@@ -33,7 +33,8 @@ struct creation {
     bool has_owner;
 };
 
-/* A stock mongod aborts when it runs out of files: a share of its limit is kept for everything else. */
+/* A stock mongod aborts when it runs out of files: a share of its limit is kept for everything
+ * else. */
 static enum err max_collections(struct ctx *ctx, int64_t *ret_max)
 {
     static _Atomic int64_t known;
@@ -139,8 +140,9 @@ static enum err insert_domain(struct ctx *ctx, const struct creation *creation)
 static enum err activate(struct ctx *ctx, const struct tenant *tenant)
 {
     AUTO(bson_destroy) bson_t *filter = BCON_NEW("status", BCON_UTF8("creating"));
-    AUTO(bson_destroy) bson_t *update = BCON_NEW("$set", "{", "status", BCON_UTF8("active"), "}",
-                                                 "$unset", "{", "expires_at", BCON_INT32(1), "}");
+    AUTO(bson_destroy)
+    bson_t *update = BCON_NEW("$set", "{", "status", BCON_UTF8("active"), "}", "$unset", "{",
+                              "expires_at", BCON_INT32(1), "}");
 
     bson_put_uuid(filter, "_id", &tenant->id);
     return db_update_one(ctx, &tenant_schema, filter, update);

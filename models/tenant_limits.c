@@ -6,7 +6,7 @@
 #include "models/user.h"
 
 #define COOKIE_REFRESH_GRACE 10
-#define RESERVATION_MS 60000
+#define RESERVATION_MS       60000
 
 static int64_t either(bool has, int64_t setting, int64_t standard)
 {
@@ -61,9 +61,9 @@ int64_t tenant_max_users(const struct ctx *ctx)
 static enum err change_users(struct ctx *ctx, int64_t delta, int64_t below)
 {
     AUTO(bson_destroy) bson_t *filter = bson_new();
-    AUTO(bson_destroy) bson_t *update =
-        BCON_NEW("$inc", "{", "users", BCON_INT64(delta), "}", "$currentDate", "{", "reserved_at",
-                 BCON_BOOL(true), "}");
+    AUTO(bson_destroy)
+    bson_t *update = BCON_NEW("$inc", "{", "users", BCON_INT64(delta), "}", "$currentDate", "{",
+                              "reserved_at", BCON_BOOL(true), "}");
 
     bson_put_uuid(filter, "_id", &ctx->tenant_id);
     if (below > 0) {
@@ -102,12 +102,14 @@ enum err tenant_usage_get(struct ctx *ctx, struct tenant_usage *ret_usage)
     return db_find_one(ctx, &tenant_usage_schema, filter, ret_usage);
 }
 
-/* True in the database when no reservation can be in flight any more: a request lives for seconds. */
+/* True in the database when no reservation can be in flight any more: a request lives for seconds.
+ */
 static void put_settled(bson_t *filter)
 {
-    AUTO(bson_destroy) bson_t *settled = BCON_NEW(
-        "$lt", "[", "{", "$ifNull", "[", "$reserved_at", BCON_DATE_TIME(0), "]", "}", "{",
-        "$subtract", "[", "$$NOW", BCON_INT64(RESERVATION_MS), "]", "}", "]");
+    AUTO(bson_destroy)
+    bson_t *settled =
+        BCON_NEW("$lt", "[", "{", "$ifNull", "[", "$reserved_at", BCON_DATE_TIME(0), "]", "}", "{",
+                 "$subtract", "[", "$$NOW", BCON_INT64(RESERVATION_MS), "]", "}", "]");
 
     BSON_APPEND_DOCUMENT(filter, "$expr", settled);
 }
@@ -125,9 +127,9 @@ enum err tenant_recount_users(struct ctx *ctx)
     if (users == before.users && inactive == before.inactive_users)
         return ERR_OK;
 
-    AUTO(bson_destroy) bson_t *update =
-        BCON_NEW("$set", "{", "users", BCON_INT64(users), "inactive_users", BCON_INT64(inactive),
-                 "}");
+    AUTO(bson_destroy)
+    bson_t *update = BCON_NEW("$set", "{", "users", BCON_INT64(users), "inactive_users",
+                              BCON_INT64(inactive), "}");
 
     bson_put_uuid(filter, "_id", &ctx->tenant_id);
     bson_put_int(filter, "users", before.users);

@@ -1,4 +1,5 @@
-/* The small documents beside a tenant's own: what it uses, and the domains it claims. Models only. */
+/* The small documents beside a tenant's own: what it uses, and the domains it claims. Models only.
+ */
 #pragma once
 
 #include <stdint.h>

@@ -1,4 +1,5 @@
-/* Users: the field table and the queries. What is typed is kept for display; what is unique is canonical. */
+/* Users: the field table and the queries. What is typed is kept for display; what is unique is
+ * canonical. */
 #include "models/user.h"
 
 #include <string.h>
@@ -74,8 +75,7 @@ enum err user_find_by_login(struct ctx *ctx, const char *login, struct user *ret
     const char *canonical = NULL;
 
     TRY(text_canonical(ctx, login, &canonical));
-    return find_by(ctx, strchr(canonical, '@') != NULL ? "email" : "username", canonical,
-                   ret_user);
+    return find_by(ctx, strchr(canonical, '@') != NULL ? "email" : "username", canonical, ret_user);
 }
 
 /* Which of the unique names the database refused. */
@@ -111,8 +111,8 @@ enum err user_insert(struct ctx *ctx, struct user *user)
 enum err user_touch_login(struct ctx *ctx, const struct user *user)
 {
     AUTO(bson_destroy) bson_t *filter = bson_new();
-    AUTO(bson_destroy) bson_t *update =
-        BCON_NEW("$set", "{", "last_login_at", BCON_DATE_TIME(clock_now_ms()), "}");
+    AUTO(bson_destroy)
+    bson_t *update = BCON_NEW("$set", "{", "last_login_at", BCON_DATE_TIME(clock_now_ms()), "}");
 
     bson_put_uuid(filter, "_id", &user->id);
     return db_update_one(ctx, &user_schema, filter, update);
@@ -121,8 +121,8 @@ enum err user_touch_login(struct ctx *ctx, const struct user *user)
 enum err user_rehash(struct ctx *ctx, const struct user *user, const char *new_hash)
 {
     AUTO(bson_destroy) bson_t *filter = bson_new();
-    AUTO(bson_destroy) bson_t *update =
-        BCON_NEW("$set", "{", "password_hash", BCON_UTF8(new_hash), "}");
+    AUTO(bson_destroy)
+    bson_t *update = BCON_NEW("$set", "{", "password_hash", BCON_UTF8(new_hash), "}");
 
     bson_put_uuid(filter, "_id", &user->id);
     bson_put_text(filter, "password_hash", user->password_hash);
@@ -132,10 +132,10 @@ enum err user_rehash(struct ctx *ctx, const struct user *user, const char *new_h
 enum err user_set_password(struct ctx *ctx, const struct user *user, const char *new_hash)
 {
     AUTO(bson_destroy) bson_t *filter = bson_new();
-    AUTO(bson_destroy) bson_t *update = BCON_NEW(
-        "$set", "{", "password_hash", BCON_UTF8(new_hash), "updated_at",
-        BCON_DATE_TIME(clock_now_ms()), "}", "$inc", "{", "security_epoch", BCON_INT64(1),
-        "version", BCON_INT64(1), "}");
+    AUTO(bson_destroy)
+    bson_t *update = BCON_NEW("$set", "{", "password_hash", BCON_UTF8(new_hash), "updated_at",
+                              BCON_DATE_TIME(clock_now_ms()), "}", "$inc", "{", "security_epoch",
+                              BCON_INT64(1), "version", BCON_INT64(1), "}");
 
     bson_put_uuid(filter, "_id", &user->id);
     bson_put_int(filter, "security_epoch", user->security_epoch);
@@ -152,8 +152,7 @@ enum err user_set_password(struct ctx *ctx, const struct user *user, const char 
 enum err user_raise_epoch(struct ctx *ctx, const struct uuid *id, int64_t *ret_epoch)
 {
     AUTO(bson_destroy) bson_t *filter = bson_new();
-    AUTO(bson_destroy) bson_t *update =
-        BCON_NEW("$inc", "{", "security_epoch", BCON_INT64(1), "}");
+    AUTO(bson_destroy) bson_t *update = BCON_NEW("$inc", "{", "security_epoch", BCON_INT64(1), "}");
     struct user user = {0};
 
     bson_put_uuid(filter, "_id", id);
@@ -205,8 +204,7 @@ enum err user_patch(struct ctx *ctx, const struct user *user, const struct user_
     return updated == ERR_NOT_FOUND ? ERR_CONFLICT : updated;
 }
 
-enum err user_list(struct ctx *ctx, const struct uuid *after, int64_t limit,
-                   struct list *ret_users)
+enum err user_list(struct ctx *ctx, const struct uuid *after, int64_t limit, struct list *ret_users)
 {
     AUTO(bson_destroy) bson_t *filter = bson_new();
     AUTO(bson_destroy) bson_t *sort = BCON_NEW("_id", BCON_INT32(1));

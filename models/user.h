@@ -1,6 +1,6 @@
 /*
- * Users of one tenant, in the tenant's own collection users_<hex>. The ctx names the tenant. Names and
- * addresses are stored as typed and in one canonical form (NFC, lower case) that is unique.
+ * Users of one tenant, in the tenant's own collection users_<hex>. The ctx names the tenant. Names
+ * and addresses are stored as typed and in one canonical form (NFC, lower case) that is unique.
  */
 #pragma once
 
@@ -14,7 +14,7 @@ struct user {
     const char *username;           /* as typed; may be NULL */
     const char *username_canonical; /* unique */
     const char *email;
-    const char *email_canonical;    /* unique */
+    const char *email_canonical; /* unique */
     const char *name;
     const char *password_hash; /* may be NULL: cannot log in with a password */
     int role;                  /* enum role */
@@ -35,8 +35,8 @@ extern const size_t user_index_count;
 CHECKED enum err user_find(struct ctx *ctx, const struct uuid *id, struct user *ret_user);
 /* With "@": by e-mail, else by user name. */
 CHECKED enum err user_find_by_login(struct ctx *ctx, const char *login, struct user *ret_user);
-/* ERR_USERNAME_TAKEN, ERR_EMAIL_TAKEN. Fills id, canonical forms, times, version. The place under the
- * plan's limit must have been reserved. */
+/* ERR_USERNAME_TAKEN, ERR_EMAIL_TAKEN. Fills id, canonical forms, times, version. The place under
+ * the plan's limit must have been reserved. */
 CHECKED enum err user_insert(struct ctx *ctx, struct user *user);
 CHECKED enum err user_touch_login(struct ctx *ctx, const struct user *user);
 /* Replaces the hash if it is still old_hash (rehash on login). ERR_NOT_FOUND when it is not. */

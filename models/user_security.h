@@ -1,6 +1,7 @@
 /*
- * Changes of a user's security state: each raises the epoch, revokes what was issued, and writes its audit
- * row in one transaction, so that every instance refuses the old credentials within a second.
+ * Changes of a user's security state: each raises the epoch, revokes what was issued, and writes
+ * its audit row in one transaction, so that every instance refuses the old credentials within a
+ * second.
  */
 #pragma once
 

@@ -1,7 +1,7 @@
 /*
- * The floor: the same libraries joined by hand, without any product logic. No tenants, no limits, no
- * audit, no revocation, no checks beyond what the operation itself is. What tenantd costs is measured
- * against this in the same run.
+ * The floor: the same libraries joined by hand, without any product logic. No tenants, no limits,
+ * no audit, no revocation, no checks beyond what the operation itself is. What tenantd costs is
+ * measured against this in the same run.
  *
  *   bench_floor PORT MONGODB_URI USERS        serves until killed; prepares USERS users first
  *   bench_floor bcrypt COST SECONDS THREADS   bare bcrypt: prints hashes a second and CPU per hash
@@ -55,11 +55,12 @@ static void sign(const char *subject, char *out, size_t size)
     size_t signature_size = sizeof signature;
     EVP_MD_CTX *context = EVP_MD_CTX_new();
 
-    (void)snprintf(claims, sizeof claims,
-                   "{\"iss\":\"http://localhost/t/bench\",\"sub\":\"%s\",\"aud\":\"http://localhost/"
-                   "t/bench\",\"exp\":%lld,\"iat\":%lld,\"jti\":\"0\",\"scope\":\"openid profile "
-                   "email read write\"}",
-                   subject, (long long)time(NULL) + 900, (long long)time(NULL));
+    (void)snprintf(
+        claims, sizeof claims,
+        "{\"iss\":\"http://localhost/t/bench\",\"sub\":\"%s\",\"aud\":\"http://localhost/"
+        "t/bench\",\"exp\":%lld,\"iat\":%lld,\"jti\":\"0\",\"scope\":\"openid profile "
+        "email read write\"}",
+        subject, (long long)time(NULL) + 900, (long long)time(NULL));
     base64url((const unsigned char *)claims, strlen(claims), part);
     (void)snprintf(out, size, "eyJhbGciOiJFUzI1NiIsInR5cCI6InNlc3Npb24rand0In0.%s", part);
     (void)EVP_DigestSignInit(context, NULL, EVP_sha256(), NULL, key);
@@ -81,9 +82,9 @@ static bool command(mongoc_client_t *client, const bson_t *request, bson_t *repl
 static bool find_user(mongoc_client_t *client, const char *field, const char *value, char *ret_id,
                       char *ret_hash)
 {
-    bson_t *request = BCON_NEW("find", "users", "filter", "{", "tenant_id", BCON_INT32(1), field,
-                               BCON_UTF8(value), "}", "limit", BCON_INT32(1), "singleBatch",
-                               BCON_BOOL(true));
+    bson_t *request =
+        BCON_NEW("find", "users", "filter", "{", "tenant_id", BCON_INT32(1), field,
+                 BCON_UTF8(value), "}", "limit", BCON_INT32(1), "singleBatch", BCON_BOOL(true));
     bson_t reply;
     bson_iter_t top, batch, document, child;
     bool found = false;
@@ -155,10 +156,10 @@ static void put_concern(bson_t *request)
 
 static bool rotate(mongoc_client_t *client, const char *id, long long generation)
 {
-    bson_t *request = BCON_NEW("findAndModify", "tokens", "query", "{", "tenant_id", BCON_INT32(1),
-                               "_id", BCON_UTF8(id), "generation", BCON_INT64(generation), "}",
-                               "update", "{", "$set", "{", "generation",
-                               BCON_INT64(generation + 1), "}", "}", "new", BCON_BOOL(true));
+    bson_t *request =
+        BCON_NEW("findAndModify", "tokens", "query", "{", "tenant_id", BCON_INT32(1), "_id",
+                 BCON_UTF8(id), "generation", BCON_INT64(generation), "}", "update", "{", "$set",
+                 "{", "generation", BCON_INT64(generation + 1), "}", "}", "new", BCON_BOOL(true));
     bson_t reply;
     bson_iter_t it;
 
@@ -239,9 +240,9 @@ static int login(struct mg_connection *conn)
     randombytes_buf(random, sizeof random);
     (void)sodium_bin2hex(grant, sizeof grant, random, sizeof random);
 
-    bson_t *request = BCON_NEW("insert", "tokens", "documents", "[", "{", "_id", BCON_UTF8(grant),
-                               "tenant_id", BCON_INT32(1), "user_id", BCON_UTF8(id), "generation",
-                               BCON_INT64(1), "}", "]");
+    bson_t *request =
+        BCON_NEW("insert", "tokens", "documents", "[", "{", "_id", BCON_UTF8(grant), "tenant_id",
+                 BCON_INT32(1), "user_id", BCON_UTF8(id), "generation", BCON_INT64(1), "}", "]");
 
     put_concern(request);
     client = mongoc_client_pool_pop(pool);
@@ -283,9 +284,9 @@ static void prepare(mongoc_client_t *client, int users)
 {
     char hash[128], id[64];
     bson_error_t error;
-    bson_t *index = BCON_NEW("createIndexes", "users", "indexes", "[", "{", "key", "{", "username",
-                             BCON_INT32(1), "}", "name", "username_1", "unique", BCON_BOOL(true),
-                             "}", "]");
+    bson_t *index =
+        BCON_NEW("createIndexes", "users", "indexes", "[", "{", "key", "{", "username",
+                 BCON_INT32(1), "}", "name", "username_1", "unique", BCON_BOOL(true), "}", "]");
     bson_t reply;
 
     make_hash(10, hash);
@@ -295,10 +296,10 @@ static void prepare(mongoc_client_t *client, int users)
     for (int i = 0; i < users; i++) {
         (void)snprintf(id, sizeof id, "user%d", i);
         for (int collection = 0; collection < 2; collection++) {
-            bson_t *request = BCON_NEW(
-                "insert", BCON_UTF8(collection == 0 ? "users" : "tokens"), "documents", "[", "{",
-                "_id", BCON_UTF8(id), "tenant_id", BCON_INT32(1), "username", BCON_UTF8(id),
-                "password_hash", BCON_UTF8(hash), "generation", BCON_INT64(1), "}", "]");
+            bson_t *request = BCON_NEW("insert", BCON_UTF8(collection == 0 ? "users" : "tokens"),
+                                       "documents", "[", "{", "_id", BCON_UTF8(id), "tenant_id",
+                                       BCON_INT32(1), "username", BCON_UTF8(id), "password_hash",
+                                       BCON_UTF8(hash), "generation", BCON_INT64(1), "}", "]");
 
             (void)command(client, request, &reply);
             bson_destroy(&reply);
@@ -318,9 +319,17 @@ static void prepare(mongoc_client_t *client, int users)
 
 static int serve(const char *port, const char *uri_text, int users)
 {
-    const char *options[] = {"listening_ports", port,  "num_threads", "128",
-                             "enable_keep_alive", "yes", "keep_alive_timeout_ms", "15000",
-                             "tcp_nodelay", "1", NULL};
+    const char *options[] = {"listening_ports",
+                             port,
+                             "num_threads",
+                             "128",
+                             "enable_keep_alive",
+                             "yes",
+                             "keep_alive_timeout_ms",
+                             "15000",
+                             "tcp_nodelay",
+                             "1",
+                             NULL};
     const struct mg_callbacks callbacks = {.begin_request = begin_request};
     mongoc_uri_t *uri = mongoc_uri_new(uri_text);
 
@@ -400,8 +409,9 @@ int main(int argc, char **argv)
         return bare_bcrypt((int)strtol(argv[2], NULL, 10), strtod(argv[3], NULL),
                            (int)strtol(argv[4], NULL, 10));
     if (argc != 4) {
-        fputs("usage: bench_floor PORT MONGODB_URI USERS | bench_floor bcrypt COST SECONDS THREADS\n",
-              stderr);
+        fputs(
+            "usage: bench_floor PORT MONGODB_URI USERS | bench_floor bcrypt COST SECONDS THREADS\n",
+            stderr);
         return 2;
     }
     return serve(argv[1], argv[2], (int)strtol(argv[3], NULL, 10));

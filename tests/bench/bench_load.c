@@ -1,13 +1,13 @@
 /*
  * A load generator that costs little: one thread and one kept connection each, blocking sockets, no
- * parsing beyond the length of the answer. Prints one JSON line: requests, failures, seconds, latency.
+ * parsing beyond the length of the answer. Prints one JSON line: requests, failures, seconds,
+ * latency.
  *
  *   bench_load PORT CONNECTIONS SECONDS fixed FILE        the request text of FILE, again and again
- *   bench_load PORT CONNECTIONS SECONDS users FILE        FILE's lines in turn: each a whole JSON body of
- *                                                         POST /auth/login (or the path in BENCH_PATH)
- *   bench_load PORT CONNECTIONS SECONDS refresh FILE      line i is connection i's refresh token; each
- *                                                         answer's refresh_token is the next one sent
- * BENCH_HEADERS holds further header lines, each ended by CR LF.
+ *   bench_load PORT CONNECTIONS SECONDS users FILE        FILE's lines in turn: each a whole JSON
+ * body of POST /auth/login (or the path in BENCH_PATH) bench_load PORT CONNECTIONS SECONDS refresh
+ * FILE      line i is connection i's refresh token; each answer's refresh_token is the next one
+ * sent BENCH_HEADERS holds further header lines, each ended by CR LF.
  */
 #include <arpa/inet.h>
 #include <netinet/in.h>
@@ -23,7 +23,7 @@
 #include <unistd.h>
 
 #define MAX_SAMPLES 200000
-#define BUFFER 65536
+#define BUFFER      65536
 
 enum mode { MODE_FIXED = 1, MODE_USERS, MODE_REFRESH };
 
@@ -131,8 +131,7 @@ static bool receive(struct worker *worker, bool *ret_close)
 
         if (want == 0 && end != NULL) {
             const char *length = strcasestr(worker->answer, "\r\nContent-Length:");
-            const size_t body =
-                length != NULL && length < end ? strtoul(length + 17, NULL, 10) : 0;
+            const size_t body = length != NULL && length < end ? strtoul(length + 17, NULL, 10) : 0;
 
             want = (size_t)(end - worker->answer) + 4 + body;
             *ret_close = strcasestr(worker->answer, "\r\nConnection: close") != NULL;

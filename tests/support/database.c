@@ -41,9 +41,9 @@ static void set_uri(struct database *database, const char *uri, bool proxied)
     mongoc_uri_t *parsed = mongoc_uri_new(uri);
     const mongoc_host_list_t *host = mongoc_uri_get_hosts(parsed);
 
-    database->proxy = proxy_start(host->host, host->port);
+    database->wire = wire_start(host->host, host->port);
     snprintf(database->uri, sizeof database->uri, "mongodb://127.0.0.1:%d/?directConnection=true",
-             (int)proxy_port(database->proxy));
+             (int)wire_port(database->wire));
     mongoc_uri_destroy(parsed);
 }
 
@@ -133,5 +133,5 @@ void database_end(struct database *database)
     metrics_free(database->app.metrics);
     database_forget(database);
     free(database->seen);
-    proxy_stop(database->proxy);
+    wire_stop(database->wire);
 }

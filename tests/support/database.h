@@ -1,6 +1,6 @@
 /*
  * A ctx on a database of the test's own, in the server that TEST_MONGODB_URI names, dropped at the end;
- * optionally behind a proxy that can be frozen or cut (support/proxy.h). Every command that the driver
+ * optionally behind a proxy that can be frozen or cut (support/wire.h). Every command that the driver
  * sends may be watched. One struct at a time in each test.
  */
 #pragma once
@@ -11,7 +11,7 @@
 
 #include "app/app.h"
 #include "app/ctx.h"
-#include "support/proxy.h"
+#include "support/wire.h"
 
 struct seen {
     char name[32];
@@ -27,7 +27,7 @@ struct database {
     struct ctx ctx;
     char name[64];
     char uri[256];
-    struct proxy *proxy;
+    struct wire *wire;
     struct seen *seen; /* commands since the last database_forget, oldest first */
     _Atomic size_t seen_count;
 };
