@@ -27,8 +27,18 @@ is_suite() {
     [[ " ${SUITES[*]} " == *" $1 "* ]]
 }
 
+# Takes away what config.yaml reads from the environment: tests begin with its defaults, whatever
+# the caller has set for ./dev run.
+forget_settings() {
+    local name
+    for name in $(grep -oE '\$\{[A-Z_]+' config.yaml | sort -u); do
+        unset "${name#??}"
+    done
+}
+
 # What the suites share. Sanitizers stop at the first finding, so that no test can pass over one.
 test_setup() {
+    forget_settings
     export TENANTD_ROOT=$ROOT TENANTD_BIN=$ROOT/build/dev/tenantd
     export ASAN_OPTIONS=detect_leaks=1:halt_on_error=1:abort_on_error=1
     export UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1
