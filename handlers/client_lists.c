@@ -57,48 +57,57 @@ const struct schema client_audit_schema = {
 };
 /* clang-format on */
 
-/* limit and the position that cursor names; a zero id means the beginning. */
-static enum err read_paging(struct request *req, const char *list, int64_t *ret_limit,
-                            struct uuid *ret_position)
+/* Which part of which list is asked for. */
+struct paging {
+    const char *list;
+    int64_t limit;
+    struct uuid position; /* after (or before) this; zero = the beginning */
+};
+
+static enum err read_paging(struct request *req, const char *list, struct paging *ret_paging)
 {
     const char *cursor = NULL, *position = NULL;
 
-    *ret_position = (struct uuid){0};
-    TRY(request_limit(req, 50, 200, ret_limit));
+    *ret_paging = (struct paging){.list = list};
+    TRY(request_limit(req, 50, 200, &ret_paging->limit));
     TRY(request_query(req, "cursor", &cursor));
     if (cursor == NULL)
         return ERR_OK;
     TRY(ticket_cursor_read(&req->ctx, list, cursor, &position));
-    return uuid_parse(position, ret_position) ? ERR_OK : ERR_BAD_CURSOR;
+    return uuid_parse(position, &ret_paging->position) ? ERR_OK : ERR_BAD_CURSOR;
 }
 
-/* Drops the row read beyond the page and names the last one kept in the cursor. */
-static enum err cut_page(struct request *req, const char *list, struct list *rows, int64_t limit,
-                         const struct uuid *last, const char **ret_next)
+/* True when a row beyond the page was read: it is dropped. */
+static bool cut(struct list *rows, const struct paging *paging)
+{
+    const bool more = rows->count > (size_t)paging->limit;
+
+    if (more)
+        rows->count = (size_t)paging->limit;
+    return more;
+}
+
+static enum err name_next(struct request *req, const struct paging *paging, const struct uuid *last,
+                          const char **ret_next)
 {
     char position[UUID_TEXT_SIZE];
 
-    *ret_next = NULL;
-    if (rows->count <= (size_t)limit)
-        return ERR_OK;
-    rows->count = (size_t)limit;
     uuid_text(last, position);
-    return ticket_cursor_issue(&req->ctx, list, position, ret_next);
+    return ticket_cursor_issue(&req->ctx, paging->list, position, ret_next);
 }
 
 enum err handle_client_users(struct request *req, struct response *res)
 {
     struct user_page page = {0};
-    struct uuid after;
-    int64_t limit = 0;
+    struct paging paging;
 
-    TRY(read_paging(req, "users", &limit, &after));
-    TRY(user_list(&req->ctx, &after, limit + 1, &page.users));
+    TRY(read_paging(req, "users", &paging));
+    TRY(user_list(&req->ctx, &paging.position, paging.limit + 1, &page.users));
 
     const struct user *users = page.users.items;
-    const struct uuid *last = page.users.count > (size_t)limit ? &users[limit - 1].id : NULL;
 
-    TRY(cut_page(req, "users", &page.users, limit, last, &page.next));
+    if (cut(&page.users, &paging))
+        TRY(name_next(req, &paging, &users[paging.limit - 1].id, &page.next));
     return respond(req, res, 200, &page);
 }
 
@@ -130,18 +139,19 @@ enum err handle_client_audit(struct request *req, struct response *res)
     struct audit_filter filter = {0};
     struct event_page page = {0};
     struct list rows = {0};
-    int64_t limit = 0;
+    struct paging paging;
 
-    TRY(read_paging(req, "audit", &limit, &filter.before));
+    TRY(read_paging(req, "audit", &paging));
     TRY(request_query(req, "action", &filter.action));
     TRY(request_query(req, "status", &filter.status));
-    filter.limit = limit + 1;
+    filter.before = paging.position;
+    filter.limit = paging.limit + 1;
     TRY(audit_list(&req->ctx, &filter, &rows));
 
     const struct audit_row *found = rows.items;
-    const struct uuid *last = rows.count > (size_t)limit ? &found[limit - 1].audit_id : NULL;
 
-    TRY(cut_page(req, "audit", &rows, limit, last, &page.next));
+    if (cut(&rows, &paging))
+        TRY(name_next(req, &paging, &found[paging.limit - 1].audit_id, &page.next));
     TRY(to_events(req, &rows, &page.events));
     return respond(req, res, 200, &page);
 }

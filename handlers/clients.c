@@ -3,6 +3,7 @@
 
 #include "app/app.h"
 #include "app/password.h"
+#include "app/router.h"
 #include "app/text.h"
 #include "models/access_key.h"
 #include "models/tenant.h"
@@ -110,7 +111,8 @@ enum err handle_client_register(struct request *req, struct response *res)
         TRY(password_hash(&req->ctx, password, &hash));
     }
     TRY(tenant_create(&req->ctx,
-                      &(struct new_tenant){.name = in.client_name,
+                      &(struct new_tenant){.is_reserved = router_is_reserved_slug,
+                                           .name = in.client_name,
                                            .industry = in.industry,
                                            .plan = PLAN_FREE,
                                            .owner_email = in.email,
@@ -147,16 +149,15 @@ enum err handle_client_get(struct request *req, struct response *res)
 enum err handle_client_rotate_key(struct request *req, struct response *res)
 {
     const struct access_key *old_key = NULL;
-    struct access_key key;
-    const char *text = NULL;
+    struct made_key made;
 
     TRY(access_key_find(&req->ctx, &req->ctx.who.key_id, &old_key));
-    TRY(access_key_rotate(&req->ctx, old_key, &key, &text));
+    TRY(access_key_rotate(&req->ctx, old_key, &made));
 
     const struct client_key answer = {
-        .key_id = key.id,
-        .access_key = text,
-        .scopes = key.scopes,
+        .key_id = made.key.id,
+        .access_key = made.text,
+        .scopes = made.key.scopes,
         .message = "The old key has ended. Store the new one now: it is not shown again.",
     };
 

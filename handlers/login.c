@@ -3,7 +3,7 @@
 
 #include <string.h>
 
-#include "middleware/cookies.h"
+#include "app/cookies.h"
 #include "models/grant.h"
 #include "models/session.h"
 #include "models/sign_in.h"

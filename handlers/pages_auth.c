@@ -3,7 +3,7 @@
 
 #include "handlers/pages_forms.h"
 #include "handlers/pages_internal.h"
-#include "middleware/cookies.h"
+#include "app/cookies.h"
 #include "models/sign_in.h"
 #include "models/sign_up.h"
 

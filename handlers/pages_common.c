@@ -6,7 +6,7 @@
 #include "app/secret.h"
 #include "app/ticket.h"
 #include "handlers/pages_internal.h"
-#include "middleware/cookies.h"
+#include "app/cookies.h"
 #include "models/tenant.h"
 
 #define NONCE_BYTES 16

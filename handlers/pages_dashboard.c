@@ -7,7 +7,7 @@
 #include "app/clock.h"
 #include "handlers/pages_forms.h"
 #include "handlers/pages_internal.h"
-#include "middleware/cookies.h"
+#include "app/cookies.h"
 #include "models/tenant.h"
 #include "models/user_security.h"
 

@@ -5,7 +5,7 @@
 
 #include "app/app.h"
 #include "app/ticket.h"
-#include "middleware/tenant_hints.h"
+#include "app/tenant_hints.h"
 #include "models/grant.h"
 #include "models/tenant.h"
 #include "models/tenant_records.h"

@@ -1,7 +1,7 @@
 /* What happens to tokens and sessions after login. */
 #include "handlers/tokens.h"
 
-#include "middleware/cookies.h"
+#include "app/cookies.h"
 #include "models/grant.h"
 #include "models/session.h"
 #include "models/tenant.h"

@@ -7,6 +7,7 @@
 #include <strings.h>
 
 #include "app/app.h"
+#include "app/cookies.h"
 #include "app/routes.h"
 #include "middleware/middleware.h"
 #include "models/access_key.h"

@@ -24,8 +24,3 @@ enum err mw_authorize(struct request *req, struct response *res);
 enum err mw_csrf(struct request *req, struct response *res);
 /* After the answer is complete. */
 void mw_access_log(const struct request *req, const struct response *res);
-
-/* "session-acme", or "__Host-session-acme" over https; in the arena. Shared by everything that reads or
- * sets one of the tenant's cookies: kind is "session", "access", "refresh", "device". */
-CHECKED enum err cookie_name(struct request *req, const char *kind, const char *slug,
-                             const char **ret_name);

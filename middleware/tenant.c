@@ -3,7 +3,7 @@
 #include "app/limit.h"
 #include "app/routes.h"
 #include "middleware/middleware.h"
-#include "middleware/tenant_hints.h"
+#include "app/tenant_hints.h"
 #include "models/audit.h"
 
 /* Audited once a minute per tenant: the refusal itself must not become a way to fill the log. */

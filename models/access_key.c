@@ -65,7 +65,7 @@ static enum err split_scopes(struct ctx *ctx, const char *text, struct strs *ret
 }
 
 enum err access_key_make(struct ctx *ctx, const struct uuid *tenant_id, const char *label,
-                         const char *scopes, struct access_key *ret_key, const char **ret_text)
+                         const char *scopes, struct made_key *ret_made)
 {
     struct access_key key = {
         .id = uuid_new(), .tenant_id = *tenant_id, .label = label, .created_at = clock_now_ms()};
@@ -86,8 +86,7 @@ enum err access_key_make(struct ctx *ctx, const struct uuid *tenant_id, const ch
     secret_wipe(secret, sizeof secret);
     secret_sha256(text, KEY_LENGTH, hash);
     key.hash = (struct bytes){.data = hash, .size = SHA256_SIZE};
-    *ret_key = key;
-    *ret_text = text;
+    *ret_made = (struct made_key){.key = key, .text = text};
     return ERR_OK;
 }
 
@@ -202,14 +201,14 @@ static enum err replace(struct ctx *ctx, void *arg)
 }
 
 enum err access_key_rotate(struct ctx *ctx, const struct access_key *old_key,
-                           struct access_key *ret_key, const char **ret_text)
+                           struct made_key *ret_made)
 {
     uint8_t cache_key[32];
-    struct rotation rotation = {.old_key = old_key, .new_key = ret_key};
+    struct rotation rotation = {.old_key = old_key, .new_key = &ret_made->key};
 
-    TRY(access_key_make(ctx, &old_key->tenant_id, old_key->label, "auth", ret_key, ret_text));
-    ret_key->scopes = old_key->scopes;
-    ret_key->expires_at = old_key->expires_at;
+    TRY(access_key_make(ctx, &old_key->tenant_id, old_key->label, "auth", ret_made));
+    ret_made->key.scopes = old_key->scopes;
+    ret_made->key.expires_at = old_key->expires_at;
 
     const enum err rotated = db_transaction(ctx, replace, &rotation);
 

@@ -47,6 +47,7 @@ extern const struct schema tenant_domain_schema;
 
 struct new_tenant {
     const char *slug; /* canonical; NULL = derived from name, numbered where taken */
+    bool (*is_reserved)(const char *slug); /* which derived slugs are not to be used */
     const char *name;
     const char *industry;
     const char *domain; /* pending */

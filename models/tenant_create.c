@@ -10,7 +10,6 @@
 #include "app/clock.h"
 #include "app/db.h"
 #include "app/keys.h"
-#include "app/router.h"
 #include "app/text.h"
 #include "models/access_key.h"
 #include "models/audit.h"
@@ -29,7 +28,7 @@ struct creation {
     struct tenant *tenant;
     struct new_keys keys;
     struct user owner;
-    struct access_key key;
+    struct made_key key;
     bool has_owner;
 };
 
@@ -76,7 +75,8 @@ static enum err reserve(struct ctx *ctx, struct tenant *tenant)
 }
 
 /* A slug made from the name, numbered until one is free. */
-static enum err reserve_derived(struct ctx *ctx, struct tenant *tenant)
+static enum err reserve_derived(struct ctx *ctx, const struct new_tenant *wanted,
+                                struct tenant *tenant)
 {
     const char *base = NULL;
 
@@ -93,7 +93,7 @@ static enum err reserve_derived(struct ctx *ctx, struct tenant *tenant)
             tenant->slug = arena_printf(ctx->arena, "%.50s-%08x", base, random);
         if (tenant->slug == NULL)
             return ERR_MEMORY;
-        if (router_is_reserved_slug(tenant->slug))
+        if (wanted->is_reserved(tenant->slug))
             continue;
 
         const enum err reserved = reserve(ctx, tenant);
@@ -156,7 +156,7 @@ static enum err activate_all(struct ctx *ctx, void *arg)
     TRY(insert_owner(ctx, creation));
     TRY(keys_insert(ctx, &creation->keys));
     if (creation->wanted->with_key)
-        TRY(access_key_insert(ctx, &creation->key));
+        TRY(access_key_insert(ctx, &creation->key.key));
     TRY(insert_domain(ctx, creation));
     return audit_insert(ctx, "tenant.created", "success",
                         creation->has_owner ? &creation->owner.id : NULL, NULL);
@@ -178,9 +178,11 @@ static enum err prepare(struct ctx *ctx, struct creation *creation,
     };
     ret_created->owner_id = creation->has_owner ? creation->owner.id : (struct uuid){0};
     TRY(keys_prepare(ctx, &creation->tenant->id, &creation->keys));
-    if (wanted->with_key)
+    if (wanted->with_key) {
         TRY(access_key_make(ctx, &creation->tenant->id, "first key", ACCESS_KEY_ALL_SCOPES,
-                            &creation->key, &ret_created->access_key));
+                            &creation->key));
+        ret_created->access_key = creation->key.text;
+    }
     return ERR_OK;
 }
 
@@ -217,7 +219,7 @@ enum err tenant_create(struct ctx *ctx, const struct new_tenant *new_tenant,
     };
     TRY(check_capacity(ctx));
     TRY(prepare(ctx, &creation, ret_created));
-    TRY(tenant->slug != NULL ? reserve(ctx, tenant) : reserve_derived(ctx, tenant));
+    TRY(tenant->slug != NULL ? reserve(ctx, tenant) : reserve_derived(ctx, new_tenant, tenant));
     ctx_set_tenant(ctx, tenant, &tenant->id);
     TRY(db_ensure_collection(ctx, &user_schema, user_indexes, user_index_count));
     TRY(db_transaction(ctx, activate_all, &creation));

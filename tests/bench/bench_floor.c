@@ -352,6 +352,11 @@ static int serve(const char *port, const char *uri_text, int users)
         (void)pause();
 }
 
+static int number(const char *text)
+{
+    return (int)strtoul(text, NULL, 10);
+}
+
 /* --- bare bcrypt --- */
 
 static struct {
@@ -406,13 +411,13 @@ int main(int argc, char **argv)
     if (sodium_init() < 0)
         return 1;
     if (argc == 5 && strcmp(argv[1], "bcrypt") == 0)
-        return bare_bcrypt((int)strtol(argv[2], NULL, 10), strtod(argv[3], NULL),
-                           (int)strtol(argv[4], NULL, 10));
+        return bare_bcrypt(number(argv[2]), strtod(argv[3], NULL),
+                           number(argv[4]));
     if (argc != 4) {
         fputs(
             "usage: bench_floor PORT MONGODB_URI USERS | bench_floor bcrypt COST SECONDS THREADS\n",
             stderr);
         return 2;
     }
-    return serve(argv[1], argv[2], (int)strtol(argv[3], NULL, 10));
+    return serve(argv[1], argv[2], number(argv[3]));
 }

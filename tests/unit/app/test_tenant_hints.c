@@ -4,7 +4,7 @@
 #include "app/app.h"
 #include "app/cache.h"
 #include "app/router.h"
-#include "middleware/tenant_hints.h"
+#include "app/tenant_hints.h"
 #include "support/bare.h"
 
 static const struct tenant acme = {

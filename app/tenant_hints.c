@@ -1,5 +1,5 @@
 /* What names a tenant: two headers, the host in two ways, the path. */
-#include "middleware/tenant_hints.h"
+#include "app/tenant_hints.h"
 
 #include <arpa/inet.h>
 #include <string.h>

@@ -1,9 +1,8 @@
 /* Names of the tenants' cookies hold the slug, which keeps tenants of one host apart. */
-#include "middleware/cookies.h"
+#include "app/cookies.h"
 
 #include <string.h>
 
-#include "middleware/middleware.h"
 #include "models/tenant.h"
 
 #define REFRESH_ROUTE "/auth/refresh"

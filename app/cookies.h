@@ -6,6 +6,11 @@
 
 #include "app/http.h"
 
+/* "session-acme", or "__Host-session-acme" over https; kind is session, access, refresh or device.
+ */
+CHECKED enum err cookie_name(struct request *req, const char *kind, const char *slug,
+                             const char **ret_name);
+
 /* Sets the cookie of that kind for the request's tenant; max_age in seconds; "" with 0 expires it.
  */
 CHECKED enum err tenant_cookie_set(struct request *req, struct response *res, const char *kind,
