@@ -31,9 +31,9 @@ is_suite() {
 # the caller has set for ./dev run.
 forget_settings() {
     local name
-    for name in $(grep -oE '\$\{[A-Z_]+' config.yaml | sort -u); do
+    while read -r name; do
         unset "${name#??}"
-    done
+    done < <(grep -oE '\$\{[A-Z_]+' config.yaml | sort -u)
 }
 
 # What the suites share. Sanitizers stop at the first finding, so that no test can pass over one.
