@@ -210,9 +210,6 @@ static bool make_session(struct db_client *client, bson_error_t *error)
     mongoc_session_opts_destroy(options);
     if (client->session == NULL)
         return false;
-    /* The driver hands out sessions again that a transaction used, with whatever numbers it took: ours
-     * begin where no session has been, and grow slower than the clock. */
-    client->transaction_number = clock_now_ms() * 1000;
     bson_reinit(&client->options);
     return mongoc_client_session_append(client->session, &client->options, error);
 }
@@ -301,6 +298,17 @@ static bool is_retryable_write(const struct db_call *call)
            (call->use == DB_WRITE || call->use == DB_WRITE_ANY_TENANT);
 }
 
+/* The driver hands out sessions again that a transaction used, with whatever numbers it took. By the
+ * clock, ours are above those of any earlier use. */
+static int64_t next_number(struct db_client *client)
+{
+    int64_t now = clock_now_ms() * 1000;
+
+    client->transaction_number =
+        now > client->transaction_number ? now : client->transaction_number + 1;
+    return client->transaction_number;
+}
+
 static void add_write_concern(bson_t *command, int64_t limit)
 {
     bson_t concern;
@@ -331,7 +339,7 @@ enum err db_run(struct db_call *call, bson_t *command, bson_t *reply)
     if (!is_read(call) && call->transaction == NULL)
         add_write_concern(command, limit);
     if (is_retryable_write(call))
-        bson_put_int(command, "txnNumber", ++call->client->transaction_number);
+        bson_put_int(command, "txnNumber", next_number(call->client));
 
     bool done = send_once(call, command, reply, &error);
     if (done) {
