@@ -139,10 +139,14 @@ run_ctest() {
 }
 
 run_pytest() {
-    local suite=$1 report=$TEST_DIR/$1.xml
+    local suite=$1 report=$TEST_DIR/$1.xml where=("tests/$1") arg
     shift
+    for arg in "$@"; do
+        # A file or file::test among the arguments replaces the whole directory.
+        [[ $arg != tests/* || ! -e ${arg%%::*} ]] || where=()
+    done
     if [[ -d tests/$suite ]]; then
-        "$VENV/bin/python" -m pytest "tests/$suite" --junitxml "$report" --quiet "$@" || true
+        "$VENV/bin/python" -m pytest "${where[@]}" --junitxml "$report" --quiet "$@" || true
     fi
     closing_line "$suite" "$report"
 }
