@@ -156,19 +156,24 @@ static void write_json(struct request *req, struct response *res, const struct f
 
 /* --- pages --- */
 
-/* Links of the page keep the tenant that the path named. */
-static const char *prefix_of(struct request *req)
+/* Links of the page keep the tenant that the path named. On the host of a tenant that does not exist
+ * every page is an error, so they lead away from it. */
+static const char *prefix_of(struct request *req, enum err code)
 {
+    const struct config *config = config_of(req);
     const char *prefix = NULL;
 
     if (req->ctx.tenant != NULL && req->hint == HINT_PATH)
         prefix = arena_printf(req->ctx.arena, "/t/%s", req->ctx.tenant->slug);
+    if (code == ERR_TENANT_NOT_FOUND && req->path_tenant == NULL && config != NULL)
+        prefix = config->server.public_url;
     return prefix != NULL ? prefix : "";
 }
 
 static bool write_page(struct request *req, struct response *res, const struct failure *failure,
-                       const struct error_info *info)
+                       enum err code)
 {
+    const struct error_info *info = error_info(code);
     const bool is_development = req->ctx.app != NULL && app_is_development(req->ctx.app);
     const struct tenant *tenant = req->ctx.tenant;
     const struct template_var vars[] = {
@@ -182,7 +187,7 @@ static bool write_page(struct request *req, struct response *res, const struct f
         .title = page_status_title(info->status),
         .brand = tenant != NULL ? tenant->name : NULL,
         .slug = tenant != NULL ? tenant->slug : NULL,
-        .prefix = prefix_of(req),
+        .prefix = prefix_of(req, code),
         .vars = vars,
         .var_count = sizeof vars / sizeof vars[0],
     };
@@ -224,7 +229,7 @@ void respond_error(struct request *req, struct response *res, enum err code)
     add_headers(req, res, failure, info);
     if (!wants_page(req))
         write_json(req, res, failure, info);
-    else if (!write_page(req, res, failure, info))
+    else if (!write_page(req, res, failure, code))
         write_plain(req, res, failure, info);
     if (buf_ok(&res->body))
         return;

@@ -67,7 +67,7 @@ enum err handle_docs_tenant(struct request *req, struct response *res)
         .title = arena_printf(req->ctx.arena, "%s: API", tenant->name),
         .brand = tenant->name,
         .slug = tenant->slug,
-        .prefix = "",
+        .prefix = arena_printf(req->ctx.arena, "/t/%s", tenant->slug),
         .vars = vars,
         .var_count = sizeof vars / sizeof vars[0],
     };

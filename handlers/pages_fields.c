@@ -141,7 +141,7 @@ static enum err add_rows(struct rows *rows, bson_iter_t *at, unsigned level, boo
 static const char *kind_of(const bson_iter_t *at)
 {
     if (BSON_ITER_HOLDS_BOOL(at))
-        return "yes or no";
+        return "true or false";
     return BSON_ITER_HOLDS_UTF8(at) ? "text" : "number";
 }
 
