@@ -1,6 +1,7 @@
 /*
- * The pipeline. The order of the steps is that of api.md §10 "Order of checks": what comes first decides
- * which error a request with several faults gets, and nothing costly runs before what is cheap.
+ * The pipeline. The order of the steps is that of api.md §10 "Order of checks": what comes first
+ * decides which error a request with several faults gets, and nothing costly runs before what is
+ * cheap.
  */
 #include "app/dispatch.h"
 
@@ -106,13 +107,14 @@ static enum err method_missing(struct request *req, struct response *res, unsign
                          allow != NULL ? allow : "see Allow");
 }
 
-/* The path exists without this method. For OPTIONS it is matched by the method that a preflight asks
- * for, so that cors knows the row. */
+/* The path exists without this method. For OPTIONS it is matched by the method that a preflight
+ * asks for, so that cors knows the row. */
 static enum err match_other_method(struct request *req, struct response *res, const char *raw_path,
                                    unsigned allowed)
 {
     const char *asked = request_header(req, "Access-Control-Request-Method");
-    enum method wanted = req->method == OPTIONS && asked != NULL ? find_method(asked) : METHOD_UNSET;
+    enum method wanted =
+        req->method == OPTIONS && asked != NULL ? find_method(asked) : METHOD_UNSET;
     unsigned unused;
 
     if (((unsigned)wanted & allowed) == 0)
@@ -296,8 +298,7 @@ static enum err walk(struct request *req, struct response *res, const struct dis
         return respond_empty(res, 204);
     TRY(check_media(req));
     TRY(read_body(req, input));
-    req->ctx.deadline =
-        clock_monotonic_ms() + app_config(req->ctx.app)->server.request_timeout_ms;
+    req->ctx.deadline = clock_monotonic_ms() + app_config(req->ctx.app)->server.request_timeout_ms;
     for (size_t i = 0; i < sizeof steps / sizeof steps[0]; i++)
         TRY(steps[i](req, res));
     TRY(parse_body(req));

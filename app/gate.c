@@ -70,7 +70,8 @@ bool gate_is_host(const char *host)
     } else {
         length = 0;
         while (is_alnum((unsigned char)host[length]) || host[length] == '-' ||
-               host[length] == '_' || (host[length] == '.' && length > 0 && host[length - 1] != '.'))
+               host[length] == '_' ||
+               (host[length] == '.' && length > 0 && host[length - 1] != '.'))
             length++;
         if (length == 0 || length > 255)
             return false;
@@ -87,8 +88,9 @@ static const char *check_request_line(const struct gate_head *head)
     const char *target_end = head->query != NULL ? head->query + strlen(head->query)
                                                  : head->target + strlen(head->target);
 
-    /* CivetWeb skips blank lines before a request but counts its length without them, and then reads
-     * the rest of this request as the next one. One empty line (RFC 9112 §2.2) it gets right. */
+    /* CivetWeb skips blank lines before a request but counts its length without them, and then
+     * reads the rest of this request as the next one. One empty line (RFC 9112 §2.2) it gets right.
+     */
     if (head->method != head->start &&
         !(head->method - head->start == 2 && memcmp(head->start, "\r\n", 2) == 0))
         return "There is white space before the request line.";

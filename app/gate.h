@@ -16,11 +16,12 @@
 #define GATE_MAX_TARGET  ((size_t)12 * 1024)
 #define GATE_MAX_HEADERS ((size_t)16 * 1024)
 
-/* A head as CivetWeb leaves it: all pointers lie in memory that may be read up to limit. The bytes of
- * line ends, of the blanks in the request line and of colons are NUL, all others as they were sent. */
+/* A head as CivetWeb leaves it: all pointers lie in memory that may be read up to limit. The bytes
+ * of line ends, of the blanks in the request line and of colons are NUL, all others as they were
+ * sent. */
 struct gate_head {
-    const char *start;   /* of the block: the head begins here or after one empty line */
-    const char *limit;   /* first byte that may not be read */
+    const char *start; /* of the block: the head begins here or after one empty line */
+    const char *limit; /* first byte that may not be read */
     const char *method;
     const char *target;  /* ends at "?" when there is a query */
     const char *query;   /* NULL: none */
@@ -38,8 +39,8 @@ struct gate_result {
     const char *host; /* Host as sent; NULL when absent (HTTP/1.0) */
 };
 
-/* ERR_BAD_REQUEST or ERR_HEADERS_TOO_LARGE with *ret_reason (static sentence); the connection must then
- * be closed, because where the next request begins is in doubt. */
+/* ERR_BAD_REQUEST or ERR_HEADERS_TOO_LARGE with *ret_reason (static sentence); the connection must
+ * then be closed, because where the next request begins is in doubt. */
 CHECKED enum err gate_check(const struct gate_head *head, struct gate_result *ret_result,
                             const char **ret_reason);
 /* Host header: name or address, optional port; the syntax alone. */

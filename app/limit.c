@@ -1,9 +1,9 @@
 /*
- * GCRA (a leaky bucket kept as one time): each key holds the moment at which its budget is whole again.
- * A request moves that moment on by one interval and is refused when it would then lie more than the
- * whole period ahead. The table is a fixed array of small sets in shards with a lock each; a key that
- * finds its set full takes the place of the one whose budget is nearest to whole, so that whoever sends
- * most is forgotten last.
+ * GCRA (a leaky bucket kept as one time): each key holds the moment at which its budget is whole
+ * again. A request moves that moment on by one interval and is refused when it would then lie more
+ * than the whole period ahead. The table is a fixed array of small sets in shards with a lock each;
+ * a key that finds its set full takes the place of the one whose budget is nearest to whole, so
+ * that whoever sends most is forgotten last.
  */
 #include "app/limit.h"
 
@@ -98,7 +98,7 @@ static uint64_t hash_key(const struct limiter *limiter, const struct entry *key)
 
 static struct entry make_key(enum limit_class class, const void *subject, size_t size)
 {
-    struct entry key = {.class = (uint8_t)class, .size = (uint8_t)size};
+    struct entry key = {.class = (uint8_t) class, .size = (uint8_t)size};
 
     assert(size <= LIMIT_SUBJECT_MAX);
     if (size > 0)
@@ -108,11 +108,12 @@ static struct entry make_key(enum limit_class class, const void *subject, size_t
 
 static bool is_same(const struct entry *a, const struct entry *b)
 {
-    return a->class == b->class && a->size == b->size && memcmp(a->subject, b->subject, a->size) == 0;
+    return a->class == b->class && a->size == b->size &&
+           memcmp(a->subject, b->subject, a->size) == 0;
 }
 
-/* The key's place in its set, under the shard's lock; NULL when it has none. *ret_stalest is the one to
- * give up for it. */
+/* The key's place in its set, under the shard's lock; NULL when it has none. *ret_stalest is the
+ * one to give up for it. */
 static struct entry *find(const struct limiter *limiter, const struct shard *shard,
                           const struct entry *key, struct entry **ret_stalest)
 {
@@ -152,8 +153,7 @@ static int64_t now_ns(void)
 }
 
 void limit_take(struct limiter *limiter, enum limit_class class, const void *subject,
-                size_t subject_size, const struct limit_rule *rule,
-                struct limit_result *ret_result)
+                size_t subject_size, const struct limit_rule *rule, struct limit_result *ret_result)
 {
     struct entry key = make_key(class, subject, subject_size);
     struct entry *stalest;

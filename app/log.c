@@ -1,7 +1,7 @@
 /*
- * The log. Lines go into one of two fixed buffers; the writer thread swaps them and writes the full one
- * to standard output, then rests a few milliseconds, so that a busy service wakes it rarely and a request
- * never waits for a slow reader of the output.
+ * The log. Lines go into one of two fixed buffers; the writer thread swaps them and writes the full
+ * one to standard output, then rests a few milliseconds, so that a busy service wakes it rarely and
+ * a request never waits for a slow reader of the output.
  */
 #include "app/log.h"
 

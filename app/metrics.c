@@ -19,7 +19,7 @@
 #define BUCKETS 12
 
 /* Upper bounds in microseconds; the last bucket has none. */
-static const int64_t bounds[BUCKETS - 1] = {100,    250,    1000,   2500,    5000,   10000,
+static const int64_t bounds[BUCKETS - 1] = {100,   250,    1000,   2500,    5000,   10000,
                                             25000, 100000, 250000, 1000000, 5000000};
 
 struct route_metrics {
@@ -91,7 +91,8 @@ void metric_request(struct metrics *metrics, size_t index, int status, int64_t m
 
     if (metrics == NULL)
         return;
-    struct route_metrics *row = &metrics->by_route[index < metrics->routes ? index : metrics->routes];
+    struct route_metrics *row =
+        &metrics->by_route[index < metrics->routes ? index : metrics->routes];
     size_t class = status >= 100 && status < 600 ? (size_t)status / 100 : 0;
     while (bucket < BUCKETS - 1 && micros > bounds[bucket])
         bucket++;
@@ -157,7 +158,7 @@ static void write_classes(const struct metrics *metrics, struct buf *out)
 {
     describe(out, "tenantd_requests_total", "counter", "Requests by route and class of status.");
     for (size_t i = 0; i <= metrics->routes; i++) {
-        for (size_t class = 0; class < CLASSES; class++) {
+        for (size_t class = 0; class < CLASSES; class ++) {
             uint64_t count = atomic_load(&metrics->by_route[i].classes[class]);
             if (count == 0)
                 continue;

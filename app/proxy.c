@@ -41,7 +41,8 @@ static bool same_bits(const uint8_t *a, const uint8_t *b, unsigned bits)
     return rest == 0 || (a[whole] ^ b[whole]) >> (8 - rest) == 0;
 }
 
-/* The digits behind the slash, or all bits without one; more than there are bits when it is no number. */
+/* The digits behind the slash, or all bits without one; more than there are bits when it is no
+ * number. */
 static unsigned read_prefix(const char *slash, unsigned bits)
 {
     unsigned prefix = 0;

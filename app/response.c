@@ -1,4 +1,5 @@
-/* What handlers and middleware answer with (the answering half of app/http.h; errors: http_error.c). */
+/* What handlers and middleware answer with (the answering half of app/http.h; errors:
+ * http_error.c). */
 #include "app/http.h"
 
 #include <string.h>
@@ -70,7 +71,8 @@ enum err respond_sized(struct request *req, struct response *res, int status,
     const struct schema *schema = req->route != NULL ? req->route->out : NULL;
 
     if (schema == NULL || schema->size != size)
-        return fail_internal(&req->ctx, ERR_INTERNAL, "the answer's struct is not the row's schema");
+        return fail_internal(&req->ctx, ERR_INTERNAL,
+                             "the answer's struct is not the row's schema");
     buf_init(&res->body, req->ctx.arena, HTTP_MAX_RESPONSE);
     schema_to_json(schema, struct_ptr, &res->body);
     if (!buf_ok(&res->body))

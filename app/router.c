@@ -1,7 +1,8 @@
 /*
  * The router: a tree of path segments over the route table. A path is cut and decoded once; fixed
- * segments win over parameters, and a path that exists in fixed form never falls back to a parameter
- * because of its method. Tenant prefixes (/t/{slug}, /tenants/{slug}) are taken off before the look-up.
+ * segments win over parameters, and a path that exists in fixed form never falls back to a
+ * parameter because of its method. Tenant prefixes (/t/{slug}, /tenants/{slug}) are taken off
+ * before the look-up.
  */
 #include "app/router.h"
 
@@ -40,10 +41,10 @@ struct path {
 /* Every row's first two segments are reserved by C21; these are first segments of the API that is
  * documented but whose rows come later, so that no tenant takes them before. */
 static const char *const reserved_words[] = {
-    "www",     "api",         "admin",    "auth",      "static",   "docs",   "mail", "localhost",
-    "t",       "clients",     "oauth",    "tenants",   "users",    "device", "dev",  "dashboard",
-    "media",   "invitations", "webhooks", "playground", "login",   "logout", "register",
-    "verify",  "reset",       "health",   "ready",     "metrics",
+    "www",       "api",       "admin",   "auth",        "static",   "docs",       "mail",
+    "localhost", "t",         "clients", "oauth",       "tenants",  "users",      "device",
+    "dev",       "dashboard", "media",   "invitations", "webhooks", "playground", "login",
+    "logout",    "register",  "verify",  "reset",       "health",   "ready",      "metrics",
 };
 
 /* --- building --- */
@@ -138,8 +139,8 @@ static int hex_value(char c)
     return -1;
 }
 
-/* One character of a path: decoded, or -1 when it may not stand there. A decoded slash, backslash or
- * NUL would mean another path to whoever decodes at another time. */
+/* One character of a path: decoded, or -1 when it may not stand there. A decoded slash, backslash
+ * or NUL would mean another path to whoever decodes at another time. */
 static int decode_char(const char **at)
 {
     int c = (unsigned char)**at;
@@ -190,8 +191,8 @@ static enum err decode_segment(struct request *req, const char **at, char **out)
     return ERR_OK;
 }
 
-/* Fills req->path and the segments, which lie in it. A path with too many segments is cut off there:
- * it matches nothing. */
+/* Fills req->path and the segments, which lie in it. A path with too many segments is cut off
+ * there: it matches nothing. */
 static enum err cut_path(struct request *req, const char *raw, struct path *path)
 {
     char *text = arena_alloc(req->ctx.arena, strlen(raw) + 1);
@@ -230,7 +231,8 @@ static bool is_end(const struct node *node)
     return false;
 }
 
-/* The node of a path, fixed segments first; NULL when there is none. Depth is bounded by the table. */
+/* The node of a path, fixed segments first; NULL when there is none. Depth is bounded by the table.
+ */
 static const struct node *find_node(const struct node *node, const struct segment *segments,
                                     size_t count)
 {
@@ -262,14 +264,29 @@ static const char *path_from(const struct path *path, size_t first)
     return first < path->count ? path->segments[first].text - 1 : "/";
 }
 
-/* What a path leads to: the segments after a tenant prefix, in tail, and how many of them come before
- * the first one of the row's path (an alias has two more, a row below /tenants may have one less). */
+/* What a path leads to: the segments after a tenant prefix, in tail, and how many of them come
+ * before the first one of the row's path (an alias has two more, a row below /tenants may have one
+ * less). */
 struct target {
     const struct node *node;
     const struct segment *tail;
     size_t count;
     int ahead;
 };
+
+/* Looks the path up from that segment on; an alias counts as the row it stands for. */
+static void look_up(struct request *req, const struct path *path, size_t first,
+                    struct target *target)
+{
+    target->tail = path->segments + first;
+    target->count = path->count - first;
+    target->node = find_node(&root, target->tail, target->count);
+    if (target->node != NULL && target->node->is_alias) {
+        target->ahead = 2;
+        first += 2;
+    }
+    req->routed_path = path_from(path, first);
+}
 
 /* /t/{slug}/X is X of that tenant. */
 static enum err match_short_prefix(struct request *req, const struct path *path,
@@ -278,10 +295,7 @@ static enum err match_short_prefix(struct request *req, const struct path *path,
     req->path_tenant = copy_segment(req, &path->segments[1]);
     if (req->path_tenant == NULL)
         return fail_internal(&req->ctx, ERR_MEMORY, "no memory for a path");
-    req->routed_path = path_from(path, 2);
-    target->tail = path->segments + 2;
-    target->count = path->count - 2;
-    target->node = find_node(&root, target->tail, target->count);
+    look_up(req, path, 2, target);
     return ERR_OK;
 }
 
@@ -298,35 +312,25 @@ static enum err match_long_prefix(struct request *req, const struct path *path,
     if (router_is_reserved_slug(slug) || (path->count == 2 && !path->trailing_slash))
         return ERR_OK;
     req->path_tenant = slug;
-    target->tail = path->segments + 2;
-    target->count = path->count - 2;
-    if (below != NULL && target->count > 0)
-        target->node = find_node(below, target->tail, target->count);
-    if (target->node != NULL) {
-        target->ahead = -1;
-        req->routed_path = arena_printf(req->ctx.arena, "/tenants%s", path_from(path, 2));
-        if (req->routed_path == NULL)
-            return fail_internal(&req->ctx, ERR_MEMORY, "no memory for a path");
+    look_up(req, path, 2, target);
+    const struct node *node =
+        below != NULL && target->count > 0 ? find_node(below, target->tail, target->count) : NULL;
+    if (node == NULL)
         return ERR_OK;
-    }
-    req->routed_path = path_from(path, 2);
-    target->node = find_node(&root, target->tail, target->count);
-    return ERR_OK;
+    target->node = node;
+    target->ahead = -1;
+    req->routed_path = arena_printf(req->ctx.arena, "/tenants%s", path_from(path, 2));
+    return req->routed_path != NULL ? ERR_OK
+                                    : fail_internal(&req->ctx, ERR_MEMORY, "no memory for a path");
 }
 
 static enum err find_target(struct request *req, const struct path *path, struct target *target)
 {
-    target->tail = path->segments;
-    target->count = path->count;
     if (path->count >= 2 && segment_is(&path->segments[0], "t"))
         return match_short_prefix(req, path, target);
-    target->node = find_node(&root, path->segments, path->count);
+    look_up(req, path, 0, target);
     if (target->node == NULL && path->count >= 2 && segment_is(&path->segments[0], "tenants"))
         return match_long_prefix(req, path, target);
-    if (target->node != NULL && target->node->is_alias) {
-        target->ahead = 2;
-        req->routed_path = path_from(path, 2);
-    }
     return ERR_OK;
 }
 
@@ -423,8 +427,7 @@ bool router_is_reserved_slug(const char *slug)
     for (size_t i = 0; i < route_count; i++) {
         const char *at = routes[i].path;
         for (int n = 0; n < 2 && next_segment(&at, &segment); n++) {
-            if (segment.length == wanted.length &&
-                memcmp(segment.text, slug, segment.length) == 0)
+            if (segment.length == wanted.length && memcmp(segment.text, slug, segment.length) == 0)
                 return true;
         }
     }

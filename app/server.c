@@ -1,4 +1,5 @@
-/* Starting and stopping: two CivetWeb contexts, one for clients and one for the machine's own probes. */
+/* Starting and stopping: two CivetWeb contexts, one for clients and one for the machine's own
+ * probes. */
 #include "app/server.h"
 
 #include <arpa/inet.h>
@@ -92,19 +93,32 @@ static void write_number(char text[NUMBER_SIZE], int64_t number)
 static char *start_context(struct listener *listener, const struct settings *settings)
 {
     const char *options[] = {
-        "listening_ports", settings->ports,
-        "num_threads", settings->threads,
-        "request_timeout_ms", settings->head_ms,
-        "keep_alive_timeout_ms", settings->keep_alive_ms,
-        "max_request_size", settings->head_size,
-        "enable_keep_alive", "yes",
-        "tcp_nodelay", "1",
-        "connection_queue", "128",
-        "listen_backlog", "512",
-        "decode_url", "no",
-        "decode_query_string", "no",
-        "enable_directory_listing", "no",
-        "enable_auth_domain_check", "no",
+        "listening_ports",
+        settings->ports,
+        "num_threads",
+        settings->threads,
+        "request_timeout_ms",
+        settings->head_ms,
+        "keep_alive_timeout_ms",
+        settings->keep_alive_ms,
+        "max_request_size",
+        settings->head_size,
+        "enable_keep_alive",
+        "yes",
+        "tcp_nodelay",
+        "1",
+        "connection_queue",
+        "128",
+        "listen_backlog",
+        "512",
+        "decode_url",
+        "no",
+        "decode_query_string",
+        "no",
+        "enable_directory_listing",
+        "no",
+        "enable_auth_domain_check",
+        "no",
         NULL,
     };
     const struct mg_callbacks callbacks = {

@@ -1,6 +1,6 @@
 /*
- * Request bodies: read in steps, each with a deadline that follows from the least rate. One large read
- * would go on as long as single bytes drip in.
+ * Request bodies: read in steps, each with a deadline that follows from the least rate. One large
+ * read would go on as long as single bytes drip in.
  */
 #include "app/server_internal.h"
 

@@ -1,9 +1,10 @@
 /*
- * Deadlines. CivetWeb bounds the silence between two bytes, but not a whole body or answer, so a thread
- * of ours looks four times a second which connection is over its time and shuts down its socket: the
- * read or write that CivetWeb blocks in then ends. CivetWeb does not tell its sockets; the one of a
- * connection is found by its addresses among the open descriptors, which is rare enough to be slow.
- * The worker registers and leaves under the lock, so the descriptor cannot be another's meanwhile.
+ * Deadlines. CivetWeb bounds the silence between two bytes, but not a whole body or answer, so a
+ * thread of ours looks four times a second which connection is over its time and shuts down its
+ * socket: the read or write that CivetWeb blocks in then ends. CivetWeb does not tell its sockets;
+ * the one of a connection is found by its addresses among the open descriptors, which is rare
+ * enough to be slow. The worker registers and leaves under the lock, so the descriptor cannot be
+ * another's meanwhile.
  */
 #include "app/server_internal.h"
 
@@ -19,7 +20,8 @@
 #define IDLE_MIN_MS      1000 /* under pressure idle connections keep their thread this long */
 #define LINGER_MS        1000
 #define LINGER_MAX_BYTES ((size_t)16 * 1024 * 1024)
-#define CLOSED_IN_A_ROW  256 /* descriptors are given out from below: past this many there are none */
+#define CLOSED_IN_A_ROW \
+    256 /* descriptors are given out from below: past this many there are none */
 
 void server_phase(struct worker *worker, enum phase phase, int64_t deadline_ms)
 {

@@ -1,6 +1,7 @@
 /*
- * What the parts of server.c share: the server, its connection threads and what each is doing. A worker
- * is one connection thread; it serves one connection at a time and is also that connection's record.
+ * What the parts of server.c share: the server, its connection threads and what each is doing. A
+ * worker is one connection thread; it serves one connection at a time and is also that connection's
+ * record.
  */
 #pragma once
 
@@ -16,7 +17,7 @@
 #include "app/server.h"
 
 /* CivetWeb's buffer for a head: target and headers at their largest, and the rest of the lines. */
-#define SERVER_HEAD_SIZE ((size_t)32 * 1024)
+#define SERVER_HEAD_SIZE  ((size_t)32 * 1024)
 /* A whole request: its body, its values, and an answer that doubled its buffer on the way. */
 #define SERVER_ARENA_SIZE ((size_t)16 * 1024 * 1024)
 #define SERVER_MAX_PORTS  3

@@ -44,8 +44,8 @@ int server_init_connection(const struct mg_connection *connection, void **data)
     struct server *server = worker->server;
 
     (void)data;
-    /* CivetWeb's own time-out bounds the first head: whose it is, it tells only with the first request
-     * (see meet). */
+    /* CivetWeb's own time-out bounds the first head: whose it is, it tells only with the first
+     * request (see meet). */
     server_phase(worker, PHASE_NONE, 0);
     worker->counted = !listener->internal;
     if (worker->counted) {
@@ -241,8 +241,7 @@ int server_begin_request(struct mg_connection *connection)
 
 static bool is_known_method(const char *method)
 {
-    static const char *const known[] = {"GET",    "POST", "PUT",    "PATCH",
-                                        "DELETE", "HEAD", "OPTIONS"};
+    static const char *const known[] = {"GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS"};
 
     for (size_t i = 0; i < sizeof known / sizeof known[0]; i++) {
         if (strcmp(method, known[i]) == 0)

@@ -10,7 +10,7 @@
 #include "app/metrics.h"
 #include "app/migrate.h"
 
-#define READY_CACHE_MS 1000
+#define READY_CACHE_MS  1000
 #define READY_BUDGET_MS 1000
 
 /* --- /health --- */

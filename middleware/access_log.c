@@ -68,8 +68,7 @@ static const char *method_text(const struct request *req)
 /* The id that a client or proxy gave: useful to find its line, never trusted. */
 static const char *clients_id(const struct request *req)
 {
-    static const char safe[] =
-        "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ-_.";
+    static const char safe[] = "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ-_.";
     const char *id = request_header(req, "X-Request-Id");
 
     if (id == NULL || id[0] == '\0' || strlen(id) > MAX_REQUEST_ID || id[strspn(id, safe)] != '\0')

@@ -1,15 +1,16 @@
 /*
  * CORS: which pages of other origins may read an answer. Public documents (GET routes that
- * ignore credentials) answer any origin; other routes the allowed ones; pages none. Never with credentials:
- * cookies do not travel this way.
+ * ignore credentials) answer any origin; other routes the allowed ones; pages none. Never with
+ * credentials: cookies do not travel this way.
  */
 #include "middleware/middleware.h"
 
 #include "app/routes.h"
 #include "middleware/origin.h"
 
-static const char exposed[] = "X-Request-Id, RateLimit-Limit, RateLimit-Remaining, RateLimit-Reset, "
-                              "Retry-After, ETag, Location, WWW-Authenticate";
+static const char exposed[] =
+    "X-Request-Id, RateLimit-Limit, RateLimit-Remaining, RateLimit-Reset, "
+    "Retry-After, ETag, Location, WWW-Authenticate";
 static const char accepted[] = "Authorization, Content-Type, X-Tenant-Slug, X-Tenant-ID, "
                                "X-Access-Key, If-Match, Idempotency-Key";
 

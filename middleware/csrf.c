@@ -1,6 +1,6 @@
 /*
- * Cross-site writes (api.md §11): a request that sets or uses a cookie is refused when the browser says
- * that another site sent it. Programs send neither Origin nor Sec-Fetch-Site and pass.
+ * Cross-site writes (api.md §11): a request that sets or uses a cookie is refused when the browser
+ * says that another site sent it. Programs send neither Origin nor Sec-Fetch-Site and pass.
  */
 #include "middleware/middleware.h"
 

@@ -1,6 +1,6 @@
 /*
- * Where a browser says a request comes from. Shared by cors and csrf. Pure functions over the request
- * and the configuration. Any thread.
+ * Where a browser says a request comes from. Shared by cors and csrf. Pure functions over the
+ * request and the configuration. Any thread.
  */
 #pragma once
 

@@ -222,7 +222,8 @@ void rate_settle_create(struct request *req, const struct response *res)
     if ((req->limits_taken & (1u << LIMIT_TENANT_CREATE)) != 0) {
         struct subject address = subject_of_address(req);
         struct limit_rule rule = create_rule(req);
-        limit_refund(req->ctx.app->limiter, LIMIT_TENANT_CREATE, address.bytes, address.size, &rule);
+        limit_refund(req->ctx.app->limiter, LIMIT_TENANT_CREATE, address.bytes, address.size,
+                     &rule);
     }
     if ((req->limits_taken & (1u << LIMIT_PLATFORM_CREATE)) != 0) {
         struct limit_rule rule = platform_rule(req);

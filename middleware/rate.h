@@ -1,13 +1,13 @@
 /*
- * Charging the budgets of api.md §1 and §10, and the headers that tell them. Which budgets a request
- * counts against is decided in rate_address.c (before any credential is looked at) and rate_key.c
- * (once the caller is known).
+ * Charging the budgets of api.md §1 and §10, and the headers that tell them. Which budgets a
+ * request counts against is decided in rate_address.c (before any credential is looked at) and
+ * rate_key.c (once the caller is known).
  *
- * Requests with an access key count against the key. Whether a key is good is not known before it is
- * proved, and proving costs; so a request that shows one on a route that takes one is first charged to
- * a budget of its own for "keys from this address" and gets that back when the key was good. Good keys
- * thus never wear out an address, guessed ones do, and the sign-in budgets of the address are charged
- * for a key that turned out not to be used.
+ * Requests with an access key count against the key. Whether a key is good is not known before it
+ * is proved, and proving costs; so a request that shows one on a route that takes one is first
+ * charged to a budget of its own for "keys from this address" and gets that back when the key was
+ * good. Good keys thus never wear out an address, guessed ones do, and the sign-in budgets of the
+ * address are charged for a key that turned out not to be used.
  */
 #pragma once
 

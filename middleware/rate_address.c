@@ -1,4 +1,5 @@
-/* Limits by address and tenant, before anything that costs: no credential has been looked at yet. */
+/* Limits by address and tenant, before anything that costs: no credential has been looked at yet.
+ */
 #include "middleware/middleware.h"
 
 #include "app/app.h"
