@@ -1,7 +1,7 @@
 /*
- * Error answers: one code becomes a status, a body in the style of the path (api.md §1) and the headers
- * that belong to it. What clients may read is decided here and nowhere else: the details of 5xx codes
- * and everything internal stay in the log.
+ * Error answers: one code becomes a status, a body in the style of the path (api.md §1) and the
+ * headers that belong to it. What clients may read is decided here and nowhere else: the details of
+ * 5xx codes and everything internal stay in the log.
  */
 #include "app/http.h"
 
@@ -33,7 +33,8 @@ static bool sent_bearer(const struct request *req)
     return request_header(req, "Authorization") != NULL;
 }
 
-/* RFC 6750 §3: realm, and what was wrong where a token was sent. Values are ours or checked slugs. */
+/* RFC 6750 §3: realm, and what was wrong where a token was sent. Values are ours or checked slugs.
+ */
 static void add_challenge(struct request *req, struct response *res, const struct error_info *info)
 {
     const unsigned bearers = AUTH_BEARER | AUTH_KEY | AUTH_PLATFORM;
@@ -77,8 +78,8 @@ static bool is_below(const char *path, const char *top)
     return strncmp(path, top, length) == 0 && (path[length] == '/' || path[length] == '\0');
 }
 
-/* Paths of document 001 repeat the sentence in "detail", those of 003 have the plain body, all others
- * repeat it in "message" as document 004 does. */
+/* Paths of document 001 repeat the sentence in "detail", those of 003 have the plain body, all
+ * others repeat it in "message" as document 004 does. */
 static enum style style_of(const struct request *req)
 {
     const char *path = req->routed_path != NULL ? req->routed_path : "/";
@@ -156,8 +157,8 @@ static void write_json(struct request *req, struct response *res, const struct f
 
 /* --- pages --- */
 
-/* Links of the page keep the tenant that the path named. On the host of a tenant that does not exist
- * every page is an error, so they lead away from it. */
+/* Links of the page keep the tenant that the path named. On the host of a tenant that does not
+ * exist every page is an error, so they lead away from it. */
 static const char *prefix_of(struct request *req, enum err code)
 {
     const struct config *config = config_of(req);

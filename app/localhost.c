@@ -10,7 +10,7 @@
 #include "app/clock.h"
 
 #define FRESH_MS 60000
-#define WAIT_MS 250
+#define WAIT_MS  250
 
 /* The machine's, not an app's: two apps in one process ask the same resolver. */
 static struct {
@@ -92,8 +92,8 @@ enum localhost_answer localhost_resolves(const char *name)
     (void)pthread_mutex_lock(&cached.mutex);
     if (cached.name == NULL)
         cached.name = name;
-    if (!cached.asking && (cached.answered_ms == 0 ||
-                           clock_monotonic_ms() - cached.answered_ms > FRESH_MS))
+    if (!cached.asking &&
+        (cached.answered_ms == 0 || clock_monotonic_ms() - cached.answered_ms > FRESH_MS))
         start_asking();
     wait_briefly();
     answer = cached.answer;

@@ -1,7 +1,7 @@
 /*
- * Whether names below localhost resolve on this machine: the development page says so, because not every
- * system does it. Asked on a thread of its own at most once a minute, since a resolver may take
- * many seconds; callers wait briefly. Any thread.
+ * Whether names below localhost resolve on this machine: the development page says so, because not
+ * every system does it. Asked on a thread of its own at most once a minute, since a resolver may
+ * take many seconds; callers wait briefly. Any thread.
  */
 #pragma once
 

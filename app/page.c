@@ -4,8 +4,8 @@
 #include <string.h>
 
 #define PAGE_MAX_BYTES ((size_t)1024 * 1024)
-#define HTML_TYPE "text/html; charset=utf-8"
-#define ACCENTS 12 /* classes accent-0 … accent-11 of style.css */
+#define HTML_TYPE      "text/html; charset=utf-8"
+#define ACCENTS        12 /* classes accent-0 … accent-11 of style.css */
 
 /* No script runs on any page; everything else comes from this origin. */
 static const char policy[] = "default-src 'none'; style-src 'self'; img-src 'self'; "
@@ -53,7 +53,8 @@ static const char *monogram_of(struct ctx *ctx, const char *brand)
                         (int)first_code_point(second), second);
 }
 
-/* The address of a static file changes with its content, so that browsers may keep it for a year. */
+/* The address of a static file changes with its content, so that browsers may keep it for a year.
+ */
 static enum err static_address(struct ctx *ctx, const char *name, const char **ret_address)
 {
     struct template_file file;

@@ -16,10 +16,14 @@ static const struct {
     const char *ending;
     const char *type;
 } types[] = {
-    {".html", "text/html; charset=utf-8"}, {".css", "text/css; charset=utf-8"},
-    {".js", "text/javascript; charset=utf-8"}, {".svg", "image/svg+xml"},
-    {".txt", "text/plain; charset=utf-8"}, {".png", "image/png"},
-    {".webp", "image/webp"}, {".woff2", "font/woff2"},
+    {".html", "text/html; charset=utf-8"},
+    {".css", "text/css; charset=utf-8"},
+    {".js", "text/javascript; charset=utf-8"},
+    {".svg", "image/svg+xml"},
+    {".txt", "text/plain; charset=utf-8"},
+    {".png", "image/png"},
+    {".webp", "image/webp"},
+    {".woff2", "font/woff2"},
 };
 
 static const char *type_of(const char *path)

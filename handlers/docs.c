@@ -36,9 +36,8 @@ static enum err find_tenant(struct request *req, const struct tenant **ret_tenan
 {
     const char *text = request_param(req, "client_id");
     struct uuid id;
-    const enum err found = uuid_parse(text, &id)
-                               ? tenant_get_by_id(&req->ctx, &id, ret_tenant)
-                               : tenant_get_by_slug(&req->ctx, text, ret_tenant);
+    const enum err found = uuid_parse(text, &id) ? tenant_get_by_id(&req->ctx, &id, ret_tenant)
+                                                 : tenant_get_by_slug(&req->ctx, text, ret_tenant);
 
     return found == ERR_TENANT_NOT_FOUND
                ? fail(&req->ctx, found, NULL, "There is no tenant with this id.")

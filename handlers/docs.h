@@ -1,4 +1,5 @@
-/* Documentation for people, generated: the API reference, and each tenant's page with its own ids. */
+/* Documentation for people, generated: the API reference, and each tenant's page with its own ids.
+ */
 #pragma once
 
 #include "app/http.h"

@@ -7,8 +7,8 @@
 #include "app/routes.h"
 
 #define GROUP_VARS 4
-#define ROW_VARS 8
-#define TEXT_MAX ((size_t)8 * 1024)
+#define ROW_VARS   8
+#define TEXT_MAX   ((size_t)8 * 1024)
 
 /* In the order of the page; a row belongs to the first group whose prefix its path has. */
 static const struct group {
@@ -37,11 +37,8 @@ static const struct {
     unsigned set;
     const char *name;
 } credentials[] = {
-    {AUTH_SESSION, "session"},
-    {AUTH_BEARER, "access token"},
-    {AUTH_KEY, "access key"},
-    {AUTH_PLATFORM, "platform key"},
-    {AUTH_BODY, "token in the body"},
+    {AUTH_SESSION, "session"},       {AUTH_BEARER, "access token"},    {AUTH_KEY, "access key"},
+    {AUTH_PLATFORM, "platform key"}, {AUTH_BODY, "token in the body"},
 };
 
 static size_t group_of(const struct route *route)
@@ -159,10 +156,10 @@ static enum err describe_row(struct ctx *ctx, const struct route *route,
     vars[3] = (struct template_var){.name = "auth", .text = auth_text(ctx, route)};
     vars[4] = (struct template_var){.name = "body", .text = body_text(ctx, route)};
     vars[5] = (struct template_var){.name = "needs-tenant", .text = tenant_text(route)};
-    vars[6] = (struct template_var){
-        .name = "status", .text = arena_printf(ctx->arena, "%d", route->status)};
-    vars[7] = (struct template_var){
-        .name = "development", .text = (route->flags & ROUTE_DEV_ONLY) != 0 ? "yes" : NULL};
+    vars[6] = (struct template_var){.name = "status",
+                                    .text = arena_printf(ctx->arena, "%d", route->status)};
+    vars[7] = (struct template_var){.name = "development",
+                                    .text = (route->flags & ROUTE_DEV_ONLY) != 0 ? "yes" : NULL};
     *ret_item = (struct template_vars){.vars = vars, .count = ROW_VARS};
     return vars[0].text == NULL || vars[3].text == NULL || vars[6].text == NULL ? ERR_MEMORY
                                                                                 : ERR_OK;

@@ -25,7 +25,8 @@ static enum err issue_tokens(struct request *req, struct response *res,
     return ticket_form_issue(&req->ctx, "register", nonce, &ret_tokens->registration);
 }
 
-/* A wrong login reads the same whatever was wrong; it may name the place, which a visitor sees anyway. */
+/* A wrong login reads the same whatever was wrong; it may name the place, which a visitor sees
+ * anyway. */
 static const char *message_for(struct request *req, const struct login_view *view)
 {
     if (view->failed == NULL)
@@ -57,8 +58,8 @@ enum err pages_login(struct request *req, struct response *res, const struct log
     const bool in_login = view->failed != NULL && strcmp(view->failed, "login") == 0;
     const bool in_register = view->failed != NULL && !in_login;
     const char *message = message_for(req, view), *focus = failed_id(req, view), *notice = NULL;
-    const char *shortest = arena_printf(
-        req->ctx.arena, "%lld", (long long)app_config(req->ctx.app)->password.min_length);
+    const char *shortest = arena_printf(req->ctx.arena, "%lld",
+                                        (long long)app_config(req->ctx.app)->password.min_length);
     struct login_tokens tokens = {0};
 
     TRY(issue_tokens(req, res, &tokens));
@@ -146,7 +147,8 @@ static enum err respond_info(struct request *req, struct response *res)
 
 enum err handle_root(struct request *req, struct response *res)
 {
-    /* A session alone does not make the address that of its tenant: the front page stays reachable. */
+    /* A session alone does not make the address that of its tenant: the front page stays reachable.
+     */
     const bool is_tenant = req->ctx.tenant != NULL && req->hint != HINT_CREDENTIAL;
 
     if (is_tenant)

@@ -1,7 +1,8 @@
 /*
- * Pages for people: login and registration of a tenant, the dashboard, the landing page, and the files
- * they load. Forms post to routes of their own and answer 303, or show themselves again with what was
- * wrong; they carry a token bound to tenant, session (before login: a nonce cookie) and use.
+ * Pages for people: login and registration of a tenant, the dashboard, the landing page, and the
+ * files they load. Forms post to routes of their own and answer 303, or show themselves again with
+ * what was wrong; they carry a token bound to tenant, session (before login: a nonce cookie) and
+ * use.
  */
 #pragma once
 

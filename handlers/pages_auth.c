@@ -1,9 +1,9 @@
 /* The forms that begin and end a session. */
 #include "handlers/pages.h"
 
+#include "app/cookies.h"
 #include "handlers/pages_forms.h"
 #include "handlers/pages_internal.h"
-#include "app/cookies.h"
 #include "models/sign_in.h"
 #include "models/sign_up.h"
 

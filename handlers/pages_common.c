@@ -3,10 +3,10 @@
 
 #include <string.h>
 
+#include "app/cookies.h"
 #include "app/secret.h"
 #include "app/ticket.h"
 #include "handlers/pages_internal.h"
-#include "app/cookies.h"
 #include "models/tenant.h"
 
 #define NONCE_BYTES 16
@@ -15,8 +15,8 @@
 
 enum err pages_prefix(struct request *req, const char **ret_prefix)
 {
-    const bool by_path = req->hint == HINT_PATH || req->hint == HINT_DEFAULT ||
-                         req->hint == HINT_CREDENTIAL;
+    const bool by_path =
+        req->hint == HINT_PATH || req->hint == HINT_DEFAULT || req->hint == HINT_CREDENTIAL;
 
     *ret_prefix = "";
     if (req->ctx.tenant == NULL || !by_path)
@@ -111,8 +111,7 @@ enum err pages_session_token(struct request *req, const char *use, const char **
 {
     const char *binding = session_binding(req);
 
-    return binding == NULL ? ERR_MEMORY
-                           : ticket_form_issue(&req->ctx, use, binding, ret_token);
+    return binding == NULL ? ERR_MEMORY : ticket_form_issue(&req->ctx, use, binding, ret_token);
 }
 
 enum err pages_check_session_form(struct request *req, const char *use, const char *token)

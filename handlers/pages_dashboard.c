@@ -5,9 +5,9 @@
 
 #include "app/app.h"
 #include "app/clock.h"
+#include "app/cookies.h"
 #include "handlers/pages_forms.h"
 #include "handlers/pages_internal.h"
-#include "app/cookies.h"
 #include "models/tenant.h"
 #include "models/user_security.h"
 
@@ -64,8 +64,8 @@ static enum err show(struct request *req, struct response *res, const struct use
 {
     const char *whoami = user->username != NULL ? user->username : user->email, *notice = NULL;
     const char *message = view->form != NULL ? message_for(req, view) : NULL;
-    const char *shortest = arena_printf(
-        req->ctx.arena, "%lld", (long long)app_config(req->ctx.app)->password.min_length);
+    const char *shortest = arena_printf(req->ctx.arena, "%lld",
+                                        (long long)app_config(req->ctx.app)->password.min_length);
     const bool is_json = is_form(view, "json");
     struct dashboard_tokens tokens = {0};
     struct fields_view fields = {0};
@@ -85,7 +85,8 @@ static enum err show(struct request *req, struct response *res, const struct use
         {.name = "profile-token", .text = tokens.profile},
         {.name = "password-token", .text = tokens.password},
         {.name = "whoami", .text = whoami},
-        {.name = "user-name", .text = is_form(view, "profile") ? pages_typed(req, "name") : user->name},
+        {.name = "user-name",
+         .text = is_form(view, "profile") ? pages_typed(req, "name") : user->name},
         {.name = "display-name", .text = user->name != NULL ? user->name : whoami},
         {.name = "user-username", .text = user->username},
         {.name = "user-email", .text = user->email},
@@ -117,9 +118,8 @@ static enum err read_user(struct request *req, struct user *ret_user)
 
     const enum err found = user_find(&req->ctx, &req->ctx.who.user_id, ret_user);
 
-    return found == ERR_NOT_FOUND || (found == ERR_OK && !ret_user->is_active)
-               ? ERR_UNAUTHENTICATED
-               : found;
+    return found == ERR_NOT_FOUND || (found == ERR_OK && !ret_user->is_active) ? ERR_UNAUTHENTICATED
+                                                                               : found;
 }
 
 /* Without a session every page of the dashboard leads to the login page. */
@@ -229,8 +229,7 @@ enum err handle_profile_form(struct request *req, struct response *res)
     const enum err saved = save(req, is_json, &changed);
 
     if (saved != ERR_OK)
-        return show_again(req, res,
-                          &(struct dashboard_view){is_json ? "json" : "profile", saved});
+        return show_again(req, res, &(struct dashboard_view){is_json ? "json" : "profile", saved});
     return pages_redirect(req, res,
                           changed ? "/dashboard?notice=saved" : "/dashboard?notice=unchanged");
 }
@@ -249,8 +248,8 @@ static enum err change_password(struct request *req, struct response *res)
         return ERR_UNAUTHENTICATED;
     TRY(pages_check_session_form(req, "password", pages_typed(req, "form_token")));
     TRY(request_input(req, &in));
-    TRY(user_change_password(&req->ctx, &req->ctx.who.user_id, in.current_password,
-                             in.new_password, &user));
+    TRY(user_change_password(&req->ctx, &req->ctx.who.user_id, in.current_password, in.new_password,
+                             &user));
     TRY(session_open(&req->ctx, &user, NULL, &cookie, &session));
     return pages_set_session(req, res, cookie);
 }

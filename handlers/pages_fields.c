@@ -11,10 +11,11 @@
 
 #define INPUT_PREFIX "field:"
 /* A form has at most FORM_MAX_FIELDS fields; who has more simple ones edits them as JSON. */
-#define INPUTS_MAX 60
-#define ROWS_MAX (DOCUMENT_MAX_MEMBERS + 300) /* members and items of arrays; more are left to the JSON */
+#define INPUTS_MAX   60
+#define ROWS_MAX \
+    (DOCUMENT_MAX_MEMBERS + 300) /* members and items of arrays; more are left to the JSON */
 #define JSON_MAX_BYTES ((size_t)256 * 1024)
-#define VARS_PER_ROW 4
+#define VARS_PER_ROW   4
 #define VARS_PER_INPUT 9
 
 static const char *const levels[] = {"0", "1", "2", "3", "4", "5"};
@@ -189,8 +190,7 @@ static enum err make_input(struct request *req, const bson_iter_t *at, size_t nu
     return ERR_OK;
 }
 
-static enum err make_inputs(struct request *req, const bson_t *document,
-                            struct fields_view *view)
+static enum err make_inputs(struct request *req, const bson_t *document, struct fields_view *view)
 {
     struct template_vars *items = arena_array(req->ctx.arena, INPUTS_MAX, sizeof *items);
     bson_iter_t at;
@@ -218,7 +218,8 @@ static void new_line(struct buf *out, unsigned depth)
         buf_puts(out, "  ");
 }
 
-/* Our writer escapes what is special in HTML. The page does that by itself, so people see the character. */
+/* Our writer escapes what is special in HTML. The page does that by itself, so people see the
+ * character. */
 static size_t copy_escape(struct buf *out, const char *at)
 {
     static const char escapes[][7] = {"\\u003c", "\\u003e", "\\u0026"};
@@ -274,7 +275,6 @@ static void indent(struct buf *out, const char *at)
             new_line(out, ++depth);
     }
 }
-
 
 static enum err indented_json(struct request *req, const struct user *user, const char **ret_json)
 {
@@ -369,8 +369,8 @@ static enum err value_from(struct request *req, const bson_iter_t *stored, const
 }
 
 /* Adds the member to the patch when it names a simple field and says something new. */
-static enum err add_change(struct request *req, const bson_t *document,
-                           const struct member *typed, struct value *patch)
+static enum err add_change(struct request *req, const bson_t *document, const struct member *typed,
+                           struct value *patch)
 {
     const char *name = typed->name + strlen(INPUT_PREFIX), *text = NULL;
     struct member *change = &patch->object.members[patch->object.count];

@@ -1,10 +1,11 @@
-/* What the forms of the pages send, and the JSON that `/` answers to programs. Field tables only. */
+/* What the forms of the pages send, and the JSON that `/` answers to programs. Field tables only.
+ */
 #pragma once
 
 #include "app/schema.h"
 
-/* Every form carries a token bound to tenant, use and session (api.md §11). Typed text is checked by
- * the models: the tables here only bound it, so that one page words all refusals. */
+/* Every form carries a token bound to tenant, use and session (api.md §11). Typed text is checked
+ * by the models: the tables here only bound it, so that one page words all refusals. */
 struct token_form {
     const char *form_token;
 };

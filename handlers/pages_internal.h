@@ -24,10 +24,8 @@ CHECKED enum err pages_set_session(struct request *req, struct response *res, co
 CHECKED enum err pages_nonce(struct request *req, struct response *res, const char **ret_nonce);
 CHECKED enum err pages_check_nonce_form(struct request *req, const char *use, const char *token);
 /* Forms of a session are bound to its id. */
-CHECKED enum err pages_session_token(struct request *req, const char *use,
-                                     const char **ret_token);
-CHECKED enum err pages_check_session_form(struct request *req, const char *use,
-                                          const char *token);
+CHECKED enum err pages_session_token(struct request *req, const char *use, const char **ret_token);
+CHECKED enum err pages_check_session_form(struct request *req, const char *use, const char *token);
 
 /* --- messages --- */
 
@@ -66,7 +64,8 @@ struct fields_view {
 };
 CHECKED enum err fields_view(struct request *req, const struct user *user,
                              struct fields_view *ret_view);
-/* The inputs that were changed, merged into the user's fields; *ret_changed is false when none was. */
+/* The inputs that were changed, merged into the user's fields; *ret_changed is false when none was.
+ */
 CHECKED enum err fields_from_inputs(struct request *req, const struct user *user,
                                     struct bytes *ret_document, bool *ret_changed);
 CHECKED enum err fields_from_json(struct request *req, const char *json,

@@ -10,7 +10,7 @@
 #include "models/demo.h"
 #include "models/tenant.h"
 
-#define TENANTS_SHOWN 24
+#define TENANTS_SHOWN   24
 #define VARS_PER_TENANT 6
 
 static const char *when(bool is_so)
@@ -18,7 +18,8 @@ static const char *when(bool is_so)
     return is_so ? "yes" : NULL;
 }
 
-/* scheme://<slug>.<base domain>[:port] by the configuration: never from what the client sent (HT-7). */
+/* scheme://<slug>.<base domain>[:port] by the configuration: never from what the client sent
+ * (HT-7). */
 static const char *tenant_url(struct ctx *ctx, const char *slug)
 {
     const struct config *config = app_config(ctx->app);

@@ -1,4 +1,5 @@
-/* The files that pages load. Their addresses change with their content, so browsers may keep them. */
+/* The files that pages load. Their addresses change with their content, so browsers may keep them.
+ */
 #include "handlers/pages.h"
 
 #include <string.h>

@@ -1,6 +1,6 @@
 /*
- * The tenants of the development start, one owner each with a password that everybody knows: made by
- * `tenantd seed demo`, shown on the front page in development. Constant data.
+ * The tenants of the development start, one owner each with a password that everybody knows: made
+ * by `tenantd seed demo`, shown on the front page in development. Constant data.
  */
 #pragma once
 
