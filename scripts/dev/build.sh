@@ -15,14 +15,15 @@ configure() {
     touch "$stamp"
 }
 
-# build PRESET
+# build PRESET [TARGET...]: all targets when none is named.
 build() {
     local preset=$1 quiet=(--quiet)
+    shift
     # On a terminal ninja shows its progress in one line, elsewhere a line for each file.
     [[ ! -t 1 ]] || quiet=()
     configure "$preset"
     say "building $preset"
-    cmake --build "build/$preset" -- "${quiet[@]}" || die "the build of $preset failed"
+    cmake --build "build/$preset" -- "${quiet[@]}" "$@" || die "the build of $preset failed"
 }
 
 cmd_build() {

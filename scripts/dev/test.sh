@@ -44,16 +44,23 @@ test_setup() {
     export UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1
 
     test_scratch
-    if [[ " $* " != " lint " ]]; then
-        [[ " $* " == " fuzz " || " $* " == " lint fuzz " ]] || test_mongo_launch
-        build dev
-        test_mongo_wait
-    fi
+    local targets=() suite
+    for suite in "$@"; do
+        case $suite in
+        unit) targets+=(unit_tests) ;;
+        fuzz) targets+=(fuzz_targets) ;;
+        api | browser) targets+=(tenantd) ;;
+        esac
+        [[ $suite == lint || $suite == fuzz ]] || test_mongo_launch
+    done
+    ((${#targets[@]} == 0)) || build dev "${targets[@]}"
+    test_mongo_wait
 }
 
 # Sets TEST_DIR, which goes at the end together with the database in it.
 test_scratch() {
     test_sweep
+    TEST_MONGO_PORT=""
     TEST_DIR=$(mktemp -d "$DEV_DIR/test-XXXXXX")
     echo $$ >"$TEST_DIR/owner.pid"
     trap test_stop EXIT
@@ -81,7 +88,7 @@ test_sweep() {
 # ---- the database ----------------------------------------------------------------------------
 
 test_mongo_launch() {
-    [[ -z ${TEST_MONGODB_URI:-} ]] || return 0
+    [[ -z ${TEST_MONGODB_URI:-}$TEST_MONGO_PORT ]] || return 0
     find_mongod
     TEST_MONGO_PORT=$(free_port)
     mongo_launch "$TEST_DIR/mongo" "$TEST_MONGO_PORT" --setParameter enableTestCommands=1
@@ -89,9 +96,10 @@ test_mongo_launch() {
 
 # Another process may take the port between our look and mongod's bind: then once more.
 test_mongo_wait() {
-    [[ -n ${TEST_MONGO_PORT:-} ]] || return 0
+    [[ -n $TEST_MONGO_PORT ]] || return 0
     if ! mongo_wait "$TEST_DIR/mongo" "$TEST_MONGO_PORT"; then
         mongo_stop "$TEST_DIR/mongo"
+        TEST_MONGO_PORT=""
         test_mongo_launch
         mongo_wait "$TEST_DIR/mongo" "$TEST_MONGO_PORT" || {
             tail -n 5 "$TEST_DIR/mongo/mongod.log" >&2
