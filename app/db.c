@@ -25,7 +25,8 @@
 static void driver_log(mongoc_log_level_t level, const char *domain, const char *message, void *data)
 {
     (void)data;
-    log_event(level <= MONGOC_LOG_LEVEL_WARNING ? LOG_WARN : LOG_DEBUG, "database.driver", "domain",
+    /* Its warnings tell of lost connections, which the calls concerned tell too. */
+    log_event(level <= MONGOC_LOG_LEVEL_CRITICAL ? LOG_WARN : LOG_DEBUG, "database.driver", "domain",
               domain, "message", message, NULL);
 }
 

@@ -91,7 +91,7 @@ static enum err ask_directly(struct db_call *call, const struct db_error *error)
     (void)mongoc_uri_set_option_as_bool(uri, MONGOC_URI_TLS, mongoc_uri_get_tls(call->db->uri));
     (void)mongoc_uri_set_option_as_int32(uri, MONGOC_URI_CONNECTTIMEOUTMS, DB_CONNECT_MS);
     (void)mongoc_uri_set_option_as_int32(uri, MONGOC_URI_SOCKETTIMEOUTMS, DB_CONNECT_MS);
-    (void)mongoc_uri_set_option_as_int32(uri, MONGOC_URI_SERVERSELECTIONTIMEOUTMS, DB_SELECT_MS);
+    (void)mongoc_uri_set_option_as_int32(uri, MONGOC_URI_SERVERSELECTIONTIMEOUTMS, DB_CONNECT_MS);
     AUTO(mongoc_client_destroy) mongoc_client_t *client = mongoc_client_new_from_uri(uri);
     bson_put_int(command, "hello", 1);
     if (client == NULL ||

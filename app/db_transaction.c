@@ -13,7 +13,7 @@
 #include "app/log.h"
 
 #define WITHOUT_DEADLINE_MS 10000
-#define UNREACHABLE_MS 600 /* no new attempt later than this: one may take a second */
+#define UNREACHABLE_MS 300 /* no new attempt later than this: one may take more than a second */
 #define BACKOFF_MAX_MS 32
 
 struct db_settled {
