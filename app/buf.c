@@ -81,20 +81,19 @@ void buf_putc(struct buf *buf, char c)
 void buf_printf(struct buf *buf, const char *format, ...)
 {
     va_list args;
+    va_list again;
 
     va_start(args, format);
+    va_copy(again, args);
     int length = vsnprintf(NULL, 0, format, args);
     va_end(args);
-    if (length < 0) {
+    if (length < 0)
         buf->failed = true;
-        return;
+    if (length >= 0 && reserve(buf, (size_t)length)) {
+        vsnprintf(buf->data + buf->size, (size_t)length + 1, format, again);
+        buf->size += (size_t)length;
     }
-    if (!reserve(buf, (size_t)length))
-        return;
-    va_start(args, format);
-    vsnprintf(buf->data + buf->size, (size_t)length + 1, format, args);
-    va_end(args);
-    buf->size += (size_t)length;
+    va_end(again);
 }
 
 void buf_int(struct buf *buf, int64_t number)

@@ -186,7 +186,7 @@ static bool take_offset(const char **text, int64_t *ret_ms)
     if (!take_char(text, '+', '-') || !take_number(text, 2, 0, 23, &hours) ||
         !take_char(text, ':', ':') || !take_number(text, 2, 0, 59, &minutes))
         return false;
-    *ret_ms = sign * (hours * INT64_C(60) + minutes) * 60000;
+    *ret_ms = sign * (hours * INT64_C(60) + minutes) * INT64_C(60000);
     return true;
 }
 

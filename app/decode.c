@@ -198,7 +198,7 @@ static enum err check_text(struct decoder *decoder, const struct field *field, c
 static enum err decode_str(struct decoder *decoder, const struct field *field,
                            const struct value *value, const struct path *path, void *ret)
 {
-    const char *text = NULL;
+    const char *text = "";
 
     TRY(take_text(decoder, field, value, path, &text));
     if (text[0] == '\0' && (field->flags & (F_EMPTY_OK | F_REQUIRED)) == 0) {
@@ -240,7 +240,7 @@ static enum err decode_enum(struct decoder *decoder, const struct field *field,
                             const struct value *value, const struct path *path, void *ret)
 {
     const char *const *list = field_closed_list(field);
-    const char *text = NULL;
+    const char *text = "";
 
     TRY(take_text(decoder, field, value, path, &text));
     if (text[0] == '\0' && (field->flags & F_REQUIRED) == 0)

@@ -21,8 +21,7 @@ static void double_text(double number, char ret_text[DOUBLE_TEXT_SIZE])
     /* 15 digits are exact for all but the numbers near zero that have fewer bits. */
     for (int digits = fabs(number) < DBL_MIN ? 1 : 15; digits <= 17; digits++) {
         snprintf(ret_text, DOUBLE_TEXT_SIZE - 2, "%.*g", digits, number);
-        double again = strtod(ret_text, NULL);
-        if (memcmp(&again, &number, sizeof number) == 0)
+        if (strtod(ret_text, NULL) == number)
             break;
     }
     if (strpbrk(ret_text, ".e") == NULL) {

@@ -30,9 +30,9 @@ struct failure {
 };
 
 struct error_info {
-    int status;
     const char *code;
     const char *sentence;
+    int status;
     bool retryable;
 };
 

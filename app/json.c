@@ -207,7 +207,8 @@ static bool is_blank(const char *text, size_t length)
 {
     size_t at = 0;
 
-    while (at < length && memchr(" \t\r\n", text[at], 4) != NULL)
+    while (at < length &&
+           (text[at] == ' ' || text[at] == '\t' || text[at] == '\r' || text[at] == '\n'))
         at++;
     return at == length;
 }
@@ -220,8 +221,7 @@ enum err json_parse(struct ctx *ctx, const char *text, size_t length, struct val
     if (pthread_once(&once, install_wiping) != 0)
         return fail_internal(ctx, ERR_INTERNAL, "pthread_once failed");
     if (length >= 3 && memcmp(text, "\xef\xbb\xbf", 3) == 0)
-        return fail(ctx, ERR_JSON, NULL,
-                    "The body begins with a byte order mark; send it without");
+        return fail(ctx, ERR_JSON, NULL, "The body begins with a byte order mark; send it without");
     if (is_blank(text, length))
         return fail(ctx, ERR_JSON, NULL, "The body is empty; it must be a JSON object");
     TRY(check_cost(ctx, text, length));

@@ -125,7 +125,7 @@ enum err text_nfc(struct ctx *ctx, const char *text, const char **ret_text)
 enum err text_canonical(struct ctx *ctx, const char *text, const char **ret_text)
 {
     size_t length;
-    const char *nfc;
+    const char *nfc = "";
 
     text = text_trim(text, strlen(text), &length);
     TRY(convert(ctx, to_nfc, text, length, &nfc));
