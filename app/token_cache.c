@@ -5,6 +5,7 @@
 #include "app/token_cache.h"
 
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -23,6 +24,7 @@ struct token_cache {
     pthread_mutex_t locks[SHARDS];
     size_t set_mask;
     struct place *places;
+    _Atomic bool used; /* since the start: looking through untouched places would make them resident */
 };
 
 struct token_cache *token_cache_new(size_t entries)
@@ -114,15 +116,22 @@ void token_cache_add(struct token_cache *cache, const uint8_t digest[SHA256_SIZE
     memcpy(place->digest, digest, SHA256_SIZE);
     place->claims = *claims;
     pthread_mutex_unlock(lock);
+    atomic_store(&cache->used, true);
 }
 
 void token_cache_flush(struct token_cache *cache)
 {
+    if (!atomic_load(&cache->used))
+        return;
     for (size_t shard = 0; shard < SHARDS; shard++) {
         pthread_mutex_lock(&cache->locks[shard]);
         for (size_t set = shard; set <= cache->set_mask; set += SHARDS)
-            for (size_t way = 0; way < WAYS; way++)
-                cache->places[set * WAYS + way].claims.expires_at = 0;
+            for (size_t way = 0; way < WAYS; way++) {
+                struct place *place = &cache->places[set * WAYS + way];
+
+                if (place->claims.expires_at != 0)
+                    place->claims.expires_at = 0;
+            }
         pthread_mutex_unlock(&cache->locks[shard]);
     }
 }
