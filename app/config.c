@@ -29,9 +29,9 @@ struct loader {
 
 /* --- reading the file --- */
 
-static enum err read_all(struct loader *loader, int file, struct bytes *ret_text)
+static enum err read_all(struct loader *loader, int file, size_t room, struct bytes *ret_text)
 {
-    size_t room = CONFIG_YAML_MAX_SIZE + 1, size = 0;
+    size_t size = 0;
     char *text = arena_alloc(&loader->scratch, room);
 
     if (text == NULL)
@@ -66,7 +66,11 @@ static enum err read_file(struct loader *loader, const char *path, struct bytes 
                     "\"chmod o-w %s\"",
                     status.st_mode & 0777U, path);
     loader->world_readable = (status.st_mode & S_IROTH) != 0;
-    enum err err = read_all(loader, file, ret_text);
+    /* One byte more than is allowed tells that a file is too large. */
+    size_t room = CONFIG_YAML_MAX_SIZE + 1;
+    if (S_ISREG(status.st_mode) && status.st_size > 0 && (size_t)status.st_size < room)
+        room = (size_t)status.st_size;
+    enum err err = read_all(loader, file, room, ret_text);
     if (err == ERR_INTERNAL)
         problem_add(&loader->problems, 0, "cannot read the configuration: %s", strerror(errno));
     close(file);

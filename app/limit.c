@@ -34,7 +34,8 @@ struct shard {
 
 struct limiter {
     struct shard shards[SHARDS];
-    size_t sets; /* per shard */
+    struct entry *entries; /* of all shards: one block, of which only used pages count */
+    size_t sets;           /* per shard */
     uint64_t seed[2];
 };
 
@@ -50,13 +51,14 @@ struct limiter *limiter_new(size_t max_keys)
         free(limiter);
         return NULL;
     }
+    limiter->entries = calloc(SHARDS * limiter->sets * WAYS, sizeof(struct entry));
+    if (limiter->entries == NULL) {
+        free(limiter);
+        return NULL;
+    }
     for (size_t i = 0; i < SHARDS; i++) {
         pthread_mutex_init(&limiter->shards[i].lock, NULL);
-        limiter->shards[i].entries = calloc(limiter->sets * WAYS, sizeof(struct entry));
-        if (limiter->shards[i].entries == NULL) {
-            limiter_free(limiter);
-            return NULL;
-        }
+        limiter->shards[i].entries = limiter->entries + i * limiter->sets * WAYS;
     }
     return limiter;
 }
@@ -65,11 +67,9 @@ void limiter_free(struct limiter *limiter)
 {
     if (limiter == NULL)
         return;
-    for (size_t i = 0; i < SHARDS; i++) {
-        if (limiter->shards[i].entries != NULL)
-            pthread_mutex_destroy(&limiter->shards[i].lock);
-        free(limiter->shards[i].entries);
-    }
+    for (size_t i = 0; i < SHARDS; i++)
+        pthread_mutex_destroy(&limiter->shards[i].lock);
+    free(limiter->entries);
     free(limiter);
 }
 

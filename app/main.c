@@ -1,13 +1,13 @@
 /* The program: finds the subcommand, and talks to the service manager. */
 #include <malloc.h>
 #include <signal.h>
+#include <stddef.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
 #include <unistd.h>
-
-#if TENANTD_HAVE_SYSTEMD
-#include <systemd/sd-daemon.h>
-#endif
 
 #include "app/clock.h"
 #include "app/log.h"
@@ -16,8 +16,10 @@
 #include "commands/commands.h"
 
 /* Each heap of glibc keeps what its busiest moment needed; more than these would be memory for
- * nothing. */
-#define HEAPS_MAX 4
+ * nothing. Large tables come straight from the system, so that only their used pages count: by
+ * itself glibc raises that bound when the first large block is freed. */
+#define HEAPS_MAX    4
+#define LARGE_BLOCKS (128 * 1024)
 
 static const struct command *const commands[] = {
     &command_serve,        &command_migrate, &command_check_config,
@@ -26,28 +28,47 @@ static const struct command *const commands[] = {
 };
 #define COMMAND_COUNT (sizeof commands / sizeof commands[0])
 
+/* sd_notify(3) by hand: libsystemd would bring a megabyte of libraries for one datagram. */
+static void send_to_manager(const char *text)
+{
+    const char *path = getenv("NOTIFY_SOCKET");
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    const size_t length = path != NULL ? strlen(path) : 0;
+
+    if (length < 2 || length >= sizeof address.sun_path || strchr("/@", path[0]) == NULL)
+        return;
+    memcpy(address.sun_path, path, length);
+    if (path[0] == '@') /* the abstract namespace */
+        address.sun_path[0] = '\0';
+    int out = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    if (out < 0)
+        return;
+    const socklen_t size = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + length);
+    (void)sendto(out, text, strlen(text), MSG_NOSIGNAL, (const struct sockaddr *)&address, size);
+    close(out);
+}
+
 static void notify(const char *state)
 {
-#if TENANTD_HAVE_SYSTEMD
-    if (strcmp(state, "RELOADING=1") == 0)
-        sd_notifyf(0, "RELOADING=1\nMONOTONIC_USEC=%lld", (long long)clock_monotonic_us());
-    else
-        sd_notify(0, state);
-#else
-    (void)state;
-#endif
+    char text[80];
+
+    if (strcmp(state, "RELOADING=1") != 0) {
+        send_to_manager(state);
+        return;
+    }
+    snprintf(text, sizeof text, "%s\nMONOTONIC_USEC=%lld", state, (long long)clock_monotonic_us());
+    send_to_manager(text);
 }
 
 /* Half of what the service manager allows, so that one late word does no harm. */
 static int64_t watchdog_ms(void)
 {
-#if TENANTD_HAVE_SYSTEMD
-    uint64_t micros = 0;
+    const char *allowed = getenv("WATCHDOG_USEC"), *process = getenv("WATCHDOG_PID");
 
-    if (sd_watchdog_enabled(0, &micros) > 0)
-        return (int64_t)(micros / 2000) > 0 ? (int64_t)(micros / 2000) : 1;
-#endif
-    return 0;
+    if (allowed == NULL || (process != NULL && strtoll(process, NULL, 10) != getpid()))
+        return 0;
+    const int64_t half = strtoll(allowed, NULL, 10) / 2000;
+    return half > 0 ? half : 0;
 }
 
 static void print_usage(FILE *out)
@@ -124,6 +145,7 @@ int main(int argc, char **argv)
 
     signal(SIGPIPE, SIG_IGN);
     mallopt(M_ARENA_MAX, HEAPS_MAX);
+    mallopt(M_MMAP_THRESHOLD, LARGE_BLOCKS);
     if (argc < 2) {
         print_usage(stderr);
         return COMMAND_USAGE;
