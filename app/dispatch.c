@@ -222,26 +222,7 @@ static enum err refuse_media(struct request *req)
                 wanted[req->route->body]);
 }
 
-/* What the head says: a body of no bytes has no type to be wrong. */
-static bool announces_body(const struct request *req)
-{
-    const char *length = request_header(req, "Content-Length");
-
-    return (length != NULL && strcmp(length, "0") != 0) ||
-           request_header(req, "Transfer-Encoding") != NULL;
-}
-
-static enum err check_media(struct request *req)
-{
-    enum media media = media_of(req);
-
-    if (request_header_count(req, "Content-Type") > 1)
-        return fail(&req->ctx, ERR_BAD_REQUEST, NULL, "Content-Type stands there more than once.");
-    if (media == MEDIA_NONE || takes(req->route->body, media) || !announces_body(req))
-        return ERR_OK;
-    return refuse_media(req);
-}
-
+/* The size comes before the type; a body of no bytes has no type to be wrong. */
 static enum err read_body(struct request *req, const struct dispatch_input *input)
 {
     size_t cap = req->route->body_cap;
@@ -250,6 +231,13 @@ static enum err read_body(struct request *req, const struct dispatch_input *inpu
         TRY(input->read_body(req, cap, input->read_arg));
     if (req->body_size > cap)
         return fail(&req->ctx, ERR_TOO_LARGE, NULL, "The body may have at most %zu bytes.", cap);
+    return ERR_OK;
+}
+
+static enum err check_media(struct request *req)
+{
+    if (request_header_count(req, "Content-Type") > 1)
+        return fail(&req->ctx, ERR_BAD_REQUEST, NULL, "Content-Type stands there more than once.");
     if (req->body_size > 0 && !takes(req->route->body, media_of(req)))
         return refuse_media(req);
     return ERR_OK;
@@ -296,8 +284,8 @@ static enum err walk(struct request *req, struct response *res, const struct dis
         return ERR_OK;
     if (req->method == OPTIONS)
         return respond_empty(res, 204);
-    TRY(check_media(req));
     TRY(read_body(req, input));
+    TRY(check_media(req));
     req->ctx.deadline = clock_monotonic_ms() + app_config(req->ctx.app)->server.request_timeout_ms;
     for (size_t i = 0; i < sizeof steps / sizeof steps[0]; i++)
         TRY(steps[i](req, res));
