@@ -170,7 +170,7 @@ static bool take_time(const char **text, int64_t *ret_ms)
             fraction = fraction * 10 + (i < digits ? (*text)[i] - '0' : 0);
         *text += digits;
     }
-    *ret_ms = ((int64_t)hour * 3600 + minute * 60 + second) * 1000 + fraction;
+    *ret_ms = ((int64_t)hour * 3600 + minute * INT64_C(60) + second) * 1000 + fraction;
     return true;
 }
 

@@ -294,8 +294,10 @@ static void append_wrong(bson_t *document, const char *name, size_t kind)
         bson_append_utf8(document, name, -1, "a\0b", 3);
     else if (kind == 10)
         bson_append_utf8(document, name, -1, "\xff", 1);
-    else
+    else if (kind == 11)
         bson_append_double(document, name, -1, 1e19);
+    else
+        bson_append_binary(document, name, -1, BSON_SUBTYPE_BINARY, bytes, 16);
 }
 
 static void test_wrong_types(void **state)
@@ -304,14 +306,22 @@ static void test_wrong_types(void **state)
         const char *name;
         unsigned accepted;
     } rows[] = {
-        {"_id", 1 << 5},  {"name", 1 << 0},       {"port", 1 << 1},         {"active", 1 << 3},
-        {"color", 0},     {"created_at", 1 << 4}, {"mac", 1 << 5 | 1 << 6}, {"custom", 1 << 7},
-        {"tags", 1 << 8}, {"inner", 1 << 7},      {"parts", 1 << 8},
+        {"_id", 1 << 5},
+        {"name", 1 << 0},
+        {"port", 1 << 1},
+        {"active", 1 << 3},
+        {"color", 0},
+        {"created_at", 1 << 4},
+        {"mac", 1 << 5 | 1 << 6 | 1 << 12},
+        {"custom", 1 << 7},
+        {"tags", 1 << 8},
+        {"inner", 1 << 7},
+        {"parts", 1 << 8},
     };
     struct work *work = *state;
 
     for (size_t i = 0; i < COUNT_OF(rows); i++) {
-        for (size_t kind = 0; kind < 12; kind++) {
+        for (size_t kind = 0; kind < 13; kind++) {
             AUTO(bson_destroy) bson_t *document = bson_new();
             struct sample sample = {0};
 

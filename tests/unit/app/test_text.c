@@ -186,6 +186,8 @@ static void test_email(void **state)
         "ana@b\xc3\xbc"
         "cher.example",
         "ana@xn--bcher-kva.example",
+        "ana@bu\xcc\x88"
+        "cher.example",
         "\xe7\x94\xa8\xe6\x88\xb7@\xe4\xbe\x8b\xe5\xad\x90.\xe5\xb9\xbf\xe5\x91\x8a",
     };
     static const char *const bad[] = {
