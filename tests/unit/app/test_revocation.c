@@ -402,9 +402,14 @@ static void test_a_tenant_beyond_its_share(void **state)
     database_forget(&database);
     assert_int_equal(check(), ERR_BAD_TOKEN);
     assert_int_equal(database_sent(&database, "find"), 1);
-    database_forget(&database);
+    /* Another tenant has room of its own, and is answered from memory. */
     tenant_id = uuid_new();
+    database.ctx.tenant_id = tenant_id;
+    revoke_strangers(2);
+    database_forget(&database);
     assert_int_equal(check(), ERR_OK);
+    revocation_apply(&database.ctx, REVOKED_USER, &user_id, 9, 900);
+    assert_int_equal(check(), ERR_BAD_TOKEN);
     assert_int_equal(database_sent(&database, "find"), 0);
 }
 
