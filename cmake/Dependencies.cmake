@@ -43,7 +43,6 @@ need(crypto "libcrypto>=3.0")
 need(idn2 "libidn2>=2.3")
 need_plain(unistring uninorm.h)
 need_plain(civetweb civetweb.h)
-target_link_libraries(tenantd_dependencies INTERFACE m)
 
 if(tenantd_missing)
   message(FATAL_ERROR "Missing libraries (deploy/packages.txt names the packages):${tenantd_missing}")

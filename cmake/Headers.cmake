@@ -1,7 +1,7 @@
 # The target `headers` compiles every header of ours alone, twice included.
 
 file(GLOB tenantd_headers CONFIGURE_DEPENDS RELATIVE "${PROJECT_SOURCE_DIR}"
-     app/*.h middleware/*.h handlers/*.h models/*.h models/migrations/*.h)
+     app/*.h commands/*.h middleware/*.h handlers/*.h models/*.h models/migrations/*.h)
 
 set(header_sources "")
 foreach(header IN LISTS tenantd_headers)

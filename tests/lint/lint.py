@@ -18,7 +18,7 @@ from csource import Source, inside, split_top
 
 HERE = pathlib.Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
-LAYERS = ("app", "middleware", "handlers", "models")
+LAYERS = ("app", "commands", "middleware", "handlers", "models")
 MAX_FILE, MAX_FUNCTION, MAX_HANDLER, MAX_NESTING, MAX_PARAMETERS = 500, 60, 40, 3, 5
 
 BANNED = re.compile(r"\b(strcpy|strcat|v?sprintf|strtok|ato[filq]|atoll|strtol|s?rand|gets|alloca)\s*\(")
@@ -125,13 +125,15 @@ def family(name):
 
 
 def may_include(name, header):
-    """The direction server -> dispatch -> {middleware, handlers} -> models -> app."""
+    """The direction commands -> server -> dispatch -> {middleware, handlers} -> models -> app."""
     layer, target = name.split("/")[0], header.split("/")[0]
     upper = header in ("app/server.h", "app/dispatch.h")
     if target == "handlers":
         return family(header) == family(name)
     if layer == "app":
         return target == "app"
+    if layer == "commands":
+        return target in ("commands", "app", "models")
     if layer == "models":
         return target == "models" or target == "app" and not upper and header not in (
             "app/http.h", "app/router.h", "app/routes.h")
