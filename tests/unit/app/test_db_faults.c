@@ -1,7 +1,7 @@
 /*
  * A database that is slow, frozen, cut off or full of waiters: every call ends within 2 s as
- * ERR_DB_UNAVAILABLE, says whether a write may have happened, and things go on by themselves (OP-2,
- * OP-6, OP-10, F20). The fault is made by a proxy in between, so that other tests do not suffer.
+ * ERR_DB_UNAVAILABLE, says whether a write may have happened, and things go on by themselves (OP-6,
+ * OP-10, F20). The fault is made by a proxy in between, so that other tests do not suffer.
  */
 #include "app/db.h"
 
@@ -201,108 +201,6 @@ static void test_frozen_with_a_crowd(void **state)
     assert_back(ctx, &thing);
 }
 
-/* --- lost answers --- */
-
-static const char *id_text(const bson_t *command, const char *path)
-{
-    static char text[2][64];
-    static int turn;
-    bson_iter_t top, at;
-    char *out = text[turn++ % 2];
-
-    assert_true(bson_iter_init(&top, command));
-    assert_true(bson_iter_find_descendant(&top, path, &at));
-    if (BSON_ITER_HOLDS_INT64(&at)) {
-        snprintf(out, 64, "%lld", (long long)bson_iter_int64(&at));
-    } else {
-        struct uuid id;
-        const uint8_t *data = NULL;
-        uint32_t size = 0;
-        bson_subtype_t subtype;
-
-        bson_iter_binary(&at, &subtype, &size, &data);
-        memcpy(id.bytes, data, sizeof id.bytes);
-        uuid_text(&id, out);
-    }
-    return out;
-}
-
-/* OP-2: the answer is lost once: the same command is sent again, and is applied once. */
-static void test_lost_answer(void **state)
-{
-    (void)state;
-    NEEDS_MONGODB();
-    static const struct {
-        int kind;
-        const char *command;
-    } cases[] = {{4, "insert"}, {5, "update"}, {6, "findAndModify"}};
-    struct ctx *ctx = &database.ctx;
-
-    for (size_t i = 0; i < COUNT_OF(cases); i++) {
-        struct thing thing = thing_insert(ctx, "lost", 0);
-
-        database_forget(&database);
-        wire_swallow(database.wire, cases[i].command, 1);
-        assert_int_equal(call(ctx, cases[i].kind, &thing), ERR_OK);
-        assert_int_equal(wire_to_swallow(database.wire), 0);
-        assert_int_equal(database.seen_count, 2);
-        for (int n = 0; n < 2; n++)
-            assert_string_equal(database.seen[n].name, cases[i].command);
-        assert_string_equal(id_text(database.seen[0].command, "txnNumber"),
-                            id_text(database.seen[1].command, "txnNumber"));
-        assert_string_equal(id_text(database.seen[0].command, "lsid.id"),
-                            id_text(database.seen[1].command, "lsid.id"));
-        assert_int_equal(thing_count(ctx, &thing), cases[i].kind == 4 ? 0 : 1);
-    }
-}
-
-/* OP-2: lost twice: done once, and said to be unknown. The next call uses another session. */
-static void test_lost_twice(void **state)
-{
-    (void)state;
-    NEEDS_MONGODB();
-    struct ctx *ctx = &database.ctx;
-    struct thing thing = thing_insert(ctx, "lost", 0);
-
-    database_forget(&database);
-    wire_swallow(database.wire, "update", 2);
-    assert_int_equal(thing_add(ctx, &thing, 1), ERR_DB_UNAVAILABLE);
-    assert_true(db_outcome_unknown(ctx));
-    assert_int_equal(wire_to_swallow(database.wire), 0);
-    assert_back(ctx, &thing);
-    assert_int_equal(thing_count(ctx, &thing), 2);
-    size_t last = database.seen_count - 1;
-    assert_string_not_equal(id_text(database.seen[0].command, "lsid.id"),
-                            id_text(database.seen[last].command, "lsid.id"));
-}
-
-/* The server takes no second try of many documents: none is made. */
-static void test_lost_many(void **state)
-{
-    (void)state;
-    NEEDS_MONGODB();
-    struct ctx *ctx = &database.ctx;
-    struct thing thing = thing_insert(ctx, "lost", 0);
-
-    database_forget(&database);
-    wire_swallow(database.wire, "update", 1);
-    assert_int_equal(call(ctx, 7, &thing), ERR_DB_UNAVAILABLE);
-    assert_true(db_outcome_unknown(ctx));
-    assert_int_equal(database_sent(&database, "update"), 1);
-}
-
-static void test_lost_read(void **state)
-{
-    (void)state;
-    NEEDS_MONGODB();
-    struct ctx *ctx = &database.ctx;
-    struct thing thing = thing_insert(ctx, "lost", 5);
-
-    wire_swallow(database.wire, "find", 1);
-    assert_int_equal(thing_count(ctx, &thing), 5);
-    assert_int_equal(wire_to_swallow(database.wire), 0);
-}
-
 /* --- slow and busy --- */
 
 /* A query that takes for ever ends with the ctx's deadline, at the server too. */
@@ -420,10 +318,14 @@ static void test_bad_uri(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        CASE(test_frozen),      CASE(test_frozen_each), CASE(test_refused),
-        CASE(test_frozen_with_a_crowd), CASE(test_lost_answer), CASE(test_lost_twice),
-        CASE(test_lost_many),   CASE(test_lost_read),   CASE(test_deadline),
-        CASE(test_pool_exhausted), CASE(test_fail_after), cmocka_unit_test(test_bad_uri),
+        CASE(test_frozen),
+        CASE(test_frozen_each),
+        CASE(test_refused),
+        CASE(test_frozen_with_a_crowd),
+        CASE(test_deadline),
+        CASE(test_pool_exhausted),
+        CASE(test_fail_after),
+        cmocka_unit_test(test_bad_uri),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -352,6 +352,10 @@ static void test_refused(void **state)
     assert_false(db_outcome_unknown(&database.ctx));
     assert_int_equal(job.aborted, job.runs);
     wire_refuse(database.wire, false);
+    start = clock_monotonic_ms();
+    while (thing_count(&database.ctx, &a) < 0)
+        assert_in_range(clock_monotonic_ms() - start, 0, LIMIT_MS);
+    assert_counts(&job, 10, 10);
 }
 
 #define CASE(function) cmocka_unit_test_setup_teardown(function, begin, end)
