@@ -65,12 +65,20 @@ static void put_paths(struct buf *out)
     buf_putc(out, '}');
 }
 
+/* What a row says of a view; NULL when it has none. */
+static const struct schema *schema_of(const struct route *route, enum schema_view view)
+{
+    if (view == VIEW_OUTPUT)
+        return route->out;
+    return openapi_input_view(route) == view ? route->in : NULL;
+}
+
 /* Whether an earlier row has the same component: schemas are compared by name, as readers see them.
  */
-static bool is_repeated(size_t index, const struct schema *schema, bool input)
+static bool is_repeated(size_t index, const struct schema *schema, enum schema_view view)
 {
     for (size_t i = 0; i < index; i++) {
-        const struct schema *other = input ? routes[i].in : routes[i].out;
+        const struct schema *other = schema_of(&routes[i], view);
 
         if (other != NULL && strcmp(other->name, schema->name) == 0)
             return true;
@@ -78,16 +86,16 @@ static bool is_repeated(size_t index, const struct schema *schema, bool input)
     return false;
 }
 
-static void put_schema(size_t index, bool input, struct buf *out)
+static void put_schema(size_t index, enum schema_view view, struct buf *out)
 {
-    const struct schema *schema = input ? routes[index].in : routes[index].out;
+    const struct schema *schema = schema_of(&routes[index], view);
 
-    if (schema == NULL || is_repeated(index, schema, input))
+    if (schema == NULL || is_repeated(index, schema, view))
         return;
     buf_puts(out, ",\"");
-    openapi_component_name(schema, input, out);
+    openapi_component_name(schema, view, out);
     buf_puts(out, "\":");
-    schema_to_openapi(schema, input, out);
+    schema_to_openapi(schema, view, out);
 }
 
 static void put_error_codes(struct buf *out)
@@ -150,8 +158,9 @@ static void put_components(struct buf *out)
     buf_puts(out, ",\"components\":{\"schemas\":{");
     put_error_schema(out);
     for (size_t i = 0; i < route_count; i++) {
-        put_schema(i, true, out);
-        put_schema(i, false, out);
+        put_schema(i, VIEW_INPUT, out);
+        put_schema(i, VIEW_PATCH, out);
+        put_schema(i, VIEW_OUTPUT, out);
     }
     buf_puts(
         out,

@@ -152,24 +152,29 @@ static void put_bits(const struct bit_name *names, unsigned bits, struct buf *ou
     buf_putc(out, ']');
 }
 
-void openapi_component_name(const struct schema *schema, bool input, struct buf *out)
+enum schema_view openapi_input_view(const struct route *route)
 {
+    return route->body == BODY_MERGE_PATCH ? VIEW_PATCH : VIEW_INPUT;
+}
+
+void openapi_component_name(const struct schema *schema, enum schema_view view, struct buf *out)
+{
+    const char *ending = view == VIEW_PATCH ? "_patch" : "_input";
     size_t length = strlen(schema->name);
 
     buf_puts(out, schema->name);
-    /* A struct that goes both ways has two shapes: what may be sent is not what is given. */
-    if (input && (length < 6 || strcmp(schema->name + length - 6, "_input") != 0))
-        buf_puts(out, "_input");
+    if (view != VIEW_OUTPUT && (length < 6 || strcmp(schema->name + length - 6, ending) != 0))
+        buf_puts(out, ending);
 }
 
-static void put_reference(const struct schema *schema, bool input, struct buf *out)
+static void put_reference(const struct schema *schema, enum schema_view view, struct buf *out)
 {
     if (schema == NULL) {
         buf_puts(out, "{\"type\":\"object\"}");
         return;
     }
     buf_puts(out, "{\"$ref\":\"#/components/schemas/");
-    openapi_component_name(schema, input, out);
+    openapi_component_name(schema, view, out);
     buf_puts(out, "\"}");
 }
 
@@ -225,8 +230,12 @@ static void put_parameters(const struct route *route, struct buf *out)
     buf_putc(out, ']');
 }
 
-static bool has_required_member(const struct schema *schema)
+static bool is_body_required(const struct route *route)
 {
+    const struct schema *schema = route->in;
+
+    if (route->body == BODY_MERGE_PATCH)
+        return true;
     for (size_t i = 0; schema != NULL && i < schema->field_count; i++) {
         if ((schema->fields[i].flags & F_REQUIRED) != 0)
             return true;
@@ -234,13 +243,13 @@ static bool has_required_member(const struct schema *schema)
     return false;
 }
 
-static void put_media(const char *type, const struct schema *schema, bool *first, struct buf *out)
+static void put_media(const char *type, const struct route *route, bool *first, struct buf *out)
 {
     buf_puts(out, *first ? "" : ",");
     *first = false;
     put_text(type, out);
     buf_puts(out, ":{\"schema\":");
-    put_reference(schema, true, out);
+    put_reference(route->in, openapi_input_view(route), out);
     buf_putc(out, '}');
 }
 
@@ -251,13 +260,13 @@ static void put_request_body(const struct route *route, struct buf *out)
     if (route->body == BODY_NONE || route->body == BODY_UNSET)
         return;
     buf_printf(out, ",\"requestBody\":{\"required\":%s,\"content\":{",
-               has_required_member(route->in) ? "true" : "false");
+               is_body_required(route) ? "true" : "false");
     if (route->body == BODY_MERGE_PATCH)
-        put_media("application/merge-patch+json", route->in, &first, out);
+        put_media("application/merge-patch+json", route, &first, out);
     if (route->body != BODY_FORM)
-        put_media("application/json", route->in, &first, out);
+        put_media("application/json", route, &first, out);
     if (route->body == BODY_FORM || route->body == BODY_JSON_OR_FORM)
-        put_media("application/x-www-form-urlencoded", route->in, &first, out);
+        put_media("application/x-www-form-urlencoded", route, &first, out);
     buf_puts(out, "}}");
 }
 
@@ -266,7 +275,7 @@ static void put_success(const struct route *route, struct buf *out)
     buf_printf(out, "\"%d\":{\"description\":\"Success.\"", route->status);
     if (route->out != NULL) {
         buf_puts(out, ",\"content\":{\"application/json\":{\"schema\":");
-        put_reference(route->out, false, out);
+        put_reference(route->out, VIEW_OUTPUT, out);
         buf_puts(out, "}}");
     } else if ((route->flags & ROUTE_PAGE) != 0) {
         buf_puts(out, ",\"content\":{\"text/html\":{\"schema\":{\"type\":\"string\"}}}");

@@ -169,8 +169,14 @@ void schema_to_yaml_masked(const struct schema *schema, const void *struct_ptr, 
 
 /* {"$jsonSchema": {...}} for a collection's validator. NULL when out of memory. Caller destroys. */
 bson_t *schema_validator(const struct schema *schema);
-/* OpenAPI 3.1 / JSON Schema 2020-12 of the struct as it is taken in or given out. */
-void schema_to_openapi(const struct schema *schema, bool input, struct buf *out);
+enum schema_view {
+    VIEW_INPUT = 1, /* what a body may and must hold */
+    VIEW_OUTPUT,    /* what an answer holds */
+    VIEW_PATCH,     /* what a merge patch may change */
+};
+
+/* OpenAPI 3.1 / JSON Schema 2020-12 of the struct. */
+void schema_to_openapi(const struct schema *schema, enum schema_view view, struct buf *out);
 /* Programming errors of a table (no type, bad has_offset, FT_OBJECT without sub…); NULL when none.
  */
 const char *schema_check(const struct schema *schema);

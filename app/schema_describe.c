@@ -141,10 +141,15 @@ static void put_text(const char *text, struct buf *out)
     buf_json_string(out, text, strlen(text));
 }
 
-static void put_type(const struct field *field, bool input, const char *type, struct buf *out)
+static void put_type(const struct field *field, enum schema_view view, const char *type,
+                     struct buf *out)
 {
-    bool nullable = input ? (field->flags & F_NULL_CLEARS) != 0
-                          : field_leaves_absent(field) && !field_may_be_empty(field);
+    bool nullable = false;
+
+    if (view == VIEW_PATCH)
+        nullable = (field->flags & F_NULL_CLEARS) != 0;
+    else if (view == VIEW_OUTPUT)
+        nullable = field_leaves_absent(field) && !field_may_be_empty(field);
 
     if (nullable)
         buf_printf(out, "\"type\":[\"%s\",\"null\"]", type);
@@ -152,12 +157,12 @@ static void put_type(const struct field *field, bool input, const char *type, st
         buf_printf(out, "\"type\":\"%s\"", type);
 }
 
-static void put_lengths(const struct field *field, bool input, struct buf *out)
+static void put_lengths(const struct field *field, enum schema_view view, struct buf *out)
 {
     bool may_be_empty =
         (field->flags & F_EMPTY_OK) != 0 || (field->type == FT_STR && !(field->flags & F_REQUIRED));
 
-    if (!input)
+    if (view == VIEW_OUTPUT)
         return;
     if (field->min > 0 && !may_be_empty)
         buf_printf(out, ",\"minLength\":%" PRId64, field->min);
@@ -179,66 +184,67 @@ static void put_closed_list(const struct field *field, struct buf *out)
     buf_putc(out, ']');
 }
 
-static void put_range(const struct field *field, bool input, struct buf *out)
+static void put_range(const struct field *field, enum schema_view view, struct buf *out)
 {
     buf_puts(out, ",\"format\":\"int64\"");
-    if (input && field->min != INT64_MIN)
+    if (view != VIEW_OUTPUT && field->min != INT64_MIN)
         buf_printf(out, ",\"minimum\":%" PRId64, field->min);
-    if (input && field->max != INT64_MAX)
+    if (view != VIEW_OUTPUT && field->max != INT64_MAX)
         buf_printf(out, ",\"maximum\":%" PRId64, field->max);
 }
 
-static void put_item_schema(const struct field *field, bool input, struct buf *out)
+static void put_item_schema(const struct field *field, enum schema_view view, struct buf *out)
 {
-    put_type(field, input, "array", out);
+    put_type(field, view, "array", out);
     buf_puts(out, ",\"items\":");
     if (field->type == FT_LIST) {
-        schema_to_openapi(field->sub, input, out);
+        /* A patch replaces lists whole. */
+        schema_to_openapi(field->sub, view == VIEW_PATCH ? VIEW_INPUT : view, out);
     } else {
         buf_puts(out, "{\"type\":\"string\"");
-        put_lengths(field, input, out);
+        put_lengths(field, view, out);
         put_closed_list(field, out);
         buf_putc(out, '}');
     }
-    if (input)
+    if (view != VIEW_OUTPUT)
         buf_printf(out, ",\"maxItems\":%zu", field->max_items);
 }
 
 /* The keywords of one property, without its braces. */
-static void put_keywords(const struct field *field, bool input, struct buf *out)
+static void put_keywords(const struct field *field, enum schema_view view, struct buf *out)
 {
     switch (field->type) {
     case FT_STR:
-        put_type(field, input, "string", out);
-        put_lengths(field, input, out);
+        put_type(field, view, "string", out);
+        put_lengths(field, view, out);
         put_closed_list(field, out);
         break;
     case FT_ENUM:
-        put_type(field, input, "string", out);
+        put_type(field, view, "string", out);
         put_closed_list(field, out);
         break;
     case FT_UUID:
-        put_type(field, input, "string", out);
+        put_type(field, view, "string", out);
         buf_puts(out, ",\"format\":\"uuid\"");
         break;
     case FT_TIME:
-        put_type(field, input, "string", out);
+        put_type(field, view, "string", out);
         buf_puts(out, ",\"format\":\"date-time\"");
         break;
     case FT_INT:
-        put_type(field, input, "integer", out);
-        put_range(field, input, out);
+        put_type(field, view, "integer", out);
+        put_range(field, view, out);
         break;
     case FT_BOOL:
-        put_type(field, input, "boolean", out);
+        put_type(field, view, "boolean", out);
         break;
     case FT_DOC:
-        put_type(field, input, "object", out);
+        put_type(field, view, "object", out);
         buf_puts(out, ",\"additionalProperties\":true");
         break;
     case FT_STRS:
     case FT_LIST:
-        put_item_schema(field, input, out);
+        put_item_schema(field, view, out);
         break;
     case FT_OBJECT:
     case FT_BYTES:
@@ -247,7 +253,7 @@ static void put_keywords(const struct field *field, bool input, struct buf *out)
     }
 }
 
-static void put_notes(const struct field *field, bool input, struct buf *out)
+static void put_notes(const struct field *field, enum schema_view view, struct buf *out)
 {
     if (field->doc != NULL) {
         buf_puts(out, ",\"description\":");
@@ -258,46 +264,51 @@ static void put_notes(const struct field *field, bool input, struct buf *out)
         put_text(field->example, out);
         buf_putc(out, ']');
     }
-    if (input && (field->flags & F_WRITE_ONLY) != 0)
+    if (view != VIEW_OUTPUT && (field->flags & F_WRITE_ONLY) != 0)
         buf_puts(out, ",\"writeOnly\":true");
 }
 
-static void put_object_keywords(const struct schema *schema, bool input, struct buf *out);
+static void put_object_keywords(const struct schema *schema, enum schema_view view,
+                                struct buf *out);
 
-static void put_property(const struct field *field, bool input, struct buf *out)
+static void put_property(const struct field *field, enum schema_view view, struct buf *out)
 {
     put_text(field->name, out);
     buf_puts(out, ":{");
     if (field->type == FT_OBJECT)
-        put_object_keywords(field->sub, input, out);
+        put_object_keywords(field->sub, view, out);
     else
-        put_keywords(field, input, out);
-    put_notes(field, input, out);
+        put_keywords(field, view, out);
+    put_notes(field, view, out);
     buf_putc(out, '}');
 }
 
-static bool is_shown(const struct field *field, bool input)
+static bool is_shown(const struct field *field, enum schema_view view)
 {
-    return input ? field_enters(field) : field_leaves(field);
+    if (view == VIEW_OUTPUT)
+        return field_leaves(field);
+    return field_enters(field) && (view == VIEW_INPUT || (field->flags & F_PATCH) != 0);
 }
 
-static bool is_always_there(const struct field *field, bool input)
+static bool is_always_there(const struct field *field, enum schema_view view)
 {
-    return input ? (field->flags & F_REQUIRED) != 0 : field_always_leaves(field);
+    if (view == VIEW_OUTPUT)
+        return field_always_leaves(field);
+    return view == VIEW_INPUT && (field->flags & F_REQUIRED) != 0;
 }
 
-static void put_object_keywords(const struct schema *schema, bool input, struct buf *out)
+static void put_object_keywords(const struct schema *schema, enum schema_view view, struct buf *out)
 {
     bool first = true;
 
     buf_puts(out, "\"type\":\"object\",\"properties\":{");
     for (size_t i = 0; i < schema->field_count; i++) {
-        if (!is_shown(&schema->fields[i], input))
+        if (!is_shown(&schema->fields[i], view))
             continue;
         if (!first)
             buf_putc(out, ',');
         first = false;
-        put_property(&schema->fields[i], input, out);
+        put_property(&schema->fields[i], view, out);
     }
     buf_putc(out, '}');
 
@@ -305,7 +316,7 @@ static void put_object_keywords(const struct schema *schema, bool input, struct 
     for (size_t i = 0; i < schema->field_count; i++) {
         const struct field *field = &schema->fields[i];
 
-        if (!is_shown(field, input) || !is_always_there(field, input))
+        if (!is_shown(field, view) || !is_always_there(field, view))
             continue;
         buf_puts(out, first ? ",\"required\":[" : ",");
         first = false;
@@ -315,9 +326,9 @@ static void put_object_keywords(const struct schema *schema, bool input, struct 
         buf_putc(out, ']');
 }
 
-void schema_to_openapi(const struct schema *schema, bool input, struct buf *out)
+void schema_to_openapi(const struct schema *schema, enum schema_view view, struct buf *out)
 {
     buf_putc(out, '{');
-    put_object_keywords(schema, input, out);
+    put_object_keywords(schema, view, out);
     buf_putc(out, '}');
 }

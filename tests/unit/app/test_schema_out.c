@@ -120,13 +120,13 @@ static void test_yaml(void **state)
     assert_null(strstr(text, "joerg"));
 }
 
-static const struct value *openapi(struct work *work, bool input)
+static const struct value *openapi(struct work *work, enum schema_view view)
 {
     struct value *value = arena_alloc(&work->arena, sizeof *value);
     struct buf out;
 
     buf_init(&out, &work->arena, 100000);
-    schema_to_openapi(&sample_schema, input, &out);
+    schema_to_openapi(&sample_schema, view, &out);
     assert_non_null(buf_text(&out));
     if (json_parse(&work->ctx, out.data, out.size, value) != ERR_OK)
         fail_msg("%s: %s", work->ctx.failure.detail, out.data);
@@ -146,7 +146,7 @@ static void test_openapi_input(void **state)
 {
     static const char *const hidden[] = {"id", "tenant_id", "canonical", "seen_at", "mac", "shown"};
     struct work *work = *state;
-    const struct value *schema = openapi(work, true);
+    const struct value *schema = openapi(work, VIEW_INPUT);
     const struct value *properties = value_get(schema, "properties");
 
     for (size_t i = 0; i < COUNT_OF(hidden); i++)
@@ -163,7 +163,6 @@ static void test_openapi_input(void **state)
     assert_true(value_get(value_get(properties, "password"), "writeOnly")->boolean);
     assert_int_equal(value_get(value_get(properties, "port"), "maximum")->integer, 65535);
     assert_null(value_get(value_get(properties, "quota"), "maximum"));
-    assert_true(lists(value_get(value_get(properties, "nick"), "type"), "null"));
     assert_true(lists(value_get(value_get(properties, "color"), "enum"), "green"));
     const struct value *tags = value_get(properties, "tags");
     assert_int_equal(value_get(tags, "maxItems")->integer, 3);
@@ -178,7 +177,7 @@ static void test_openapi_output(void **state)
     static const char *const hidden[] = {"password", "hash", "canonical", "mac"};
     static const char *const always[] = {"name", "port", "active", "verified", "seen_at", "custom"};
     struct work *work = *state;
-    const struct value *schema = openapi(work, false);
+    const struct value *schema = openapi(work, VIEW_OUTPUT);
     const struct value *properties = value_get(schema, "properties");
 
     for (size_t i = 0; i < COUNT_OF(hidden); i++)
@@ -190,6 +189,24 @@ static void test_openapi_output(void **state)
     assert_true(lists(value_get(value_get(properties, "seen_at"), "type"), "null"));
     assert_true(lists(value_get(value_get(properties, "verified"), "type"), "null"));
     assert_null(value_get(value_get(properties, "name"), "maxLength"));
+}
+
+static void test_openapi_patch(void **state)
+{
+    static const char *const not_changed[] = {"id", "email", "password", "canonical", "shown"};
+    struct work *work = *state;
+    const struct value *schema = openapi(work, VIEW_PATCH);
+    const struct value *properties = value_get(schema, "properties");
+
+    assert_null(value_get(schema, "required"));
+    for (size_t i = 0; i < COUNT_OF(not_changed); i++)
+        assert_null(value_get(properties, not_changed[i]));
+    assert_true(lists(value_get(value_get(properties, "nick"), "type"), "null"));
+    assert_string_equal(value_get(value_get(properties, "name"), "type")->string.text, "string");
+    assert_null(value_get(value_get(value_get(properties, "inner"), "properties"), "note"));
+    /* Items of a replaced list are complete. */
+    const struct value *parts = value_get(value_get(properties, "parts"), "items");
+    assert_true(lists(value_get(parts, "required"), "label"));
 }
 
 /* --- mistakes of tables --- */
@@ -287,6 +304,7 @@ int main(void)
         WORK_TEST(test_yaml),
         WORK_TEST(test_openapi_input),
         WORK_TEST(test_openapi_output),
+        WORK_TEST(test_openapi_patch),
         cmocka_unit_test(test_mistakes),
         cmocka_unit_test(test_repeated_names),
         cmocka_unit_test(test_circle),
