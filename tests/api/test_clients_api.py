@@ -71,7 +71,7 @@ def test_any_name_gives_a_legal_slug(api, name):
 @pytest.mark.parametrize("change", [{"client_name": None}, {"industry": None},
                                     {"industry": "x" * 65}, {"client_name": ""},
                                     {"client_name": 5}, {"email": "none", "password": "password1"},
-                                    {"email": "a@example.com", "password": "short"}])
+                                    {"password": "short", "email": "a@example.com"}])
 def test_bad_registrations_are_400(api, change):
     """R003-06: the industry is free text of at most 64 characters."""
     body = {"client_name": unique("c"), "industry": "SaaS"} | change
@@ -178,11 +178,12 @@ ROUTES = [("POST", "signup"), ("POST", "login"), ("POST", "refresh"), ("POST", "
 def test_no_key_is_401(api, keyed, anna, method, path):
     """R003-17: Authorization: Bearer <access key>; a user's token is none."""
     where = f"/api/v1/{keyed.id}/{path}"
-    bare = api.request(method, where, json={} if method == "POST" else None)
-    refused(bare, 401)
-    for token in ("", "ak_", "ak_" + "0" * 32 + "_" + "A" * 64, keyed.key + "A", keyed.key[:-1],
+    body = {} if method == "POST" else None
+    refused(api.request(method, where, json=body), 401)
+    refused(api.request(method, where, json=body, headers={"Authorization": "Bearer"}), 401)
+    for token in ("ak_", "ak_" + "0" * 32 + "_" + "A" * 64, keyed.key + "A", keyed.key[:-1],
                   keyed.key.replace("ak_", "AK_")):
-        refused(api.request(method, where, token=token, json={} if method == "POST" else None), 401)
+        refused(api.request(method, where, token=token, json=body), 401)
 
 
 @pytest.mark.parametrize("method, path", ROUTES)

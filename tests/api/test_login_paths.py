@@ -124,6 +124,13 @@ def test_ten_failures_lock_on_every_path(connect, locking, which):
     refused(attempt(api, tenant, which, user.username, USER_PASSWORD), 429)
 
 
+@pytest.fixture(autouse=True)
+def unlocked(service):
+    """Failures of one test do not lock the next one out."""
+    yield
+    service.db.login_attempts.delete_many({})
+
+
 @pytest.fixture(scope="module")
 def locking(instances, connect):
     """An instance with the cheap hash, for tests that fail on purpose many times."""

@@ -7,12 +7,14 @@ import base64
 import subprocess
 
 import pytest
-from bson import encode
+from bson.codec_options import CodecOptions
+from bson.raw_bson import RawBSONDocument
 
 from support.check import ok
 from support.instance import program
 from support.world import World, unique
 
+RAW = CodecOptions(document_class=RawBSONDocument)
 PASSWORDS = ["canary-password-one-1", "canary-password-two-2", "canary-wrong-password-3"]
 
 
@@ -84,8 +86,8 @@ def test_database(scanned):
     """Every document of every collection, binary parts included."""
     instance, secrets = scanned
     for collection in instance.db.list_collection_names():
-        for document in instance.db[collection].find():
-            stored = encode(document)
+        for document in instance.db.get_collection(collection, RAW).find():
+            stored = document.raw
             for name, secret in secrets.items():
                 assert secret.encode() not in stored, f"{name} is in {collection}"
                 decoded = decode(secret)

@@ -24,7 +24,7 @@ def domain(service, other):
 
 def verified(tenant, name):
     return {"_id": uuid.uuid4(), "tenant_id": uuid.UUID(tenant.id), "domain": name,
-            "status": "verified", "challenge": "none", "created_at": now(), "verified_at": now()}
+            "verified_domain": name, "status": "verified", "challenge": "none", "created_at": now()}
 
 
 def now():
@@ -129,7 +129,9 @@ def test_deeper_names_under_a_base_domain_are_unknown(api, acme):
 
 def test_a_pending_domain_is_no_hint(api, service, acme):
     name = f"{unique('pending')}.example"
-    service.db.tenant_domains.insert_one(verified(acme, name) | {"status": "pending"})
+    pending = verified(acme, name) | {"status": "pending"}
+    del pending["verified_domain"]
+    service.db.tenant_domains.insert_one(pending)
     refused(api.get(INFO, host=name), 400, "tenant_not_identified")
 
 
@@ -158,7 +160,7 @@ def test_unknown_explicit_hints_never_fall_through(api, anna, domain):
     refused(api.get(INFO, tenant="nobody", host=domain), 404, "tenant_not_found")
 
 
-@pytest.mark.parametrize("value", ["", " ", "a b", "-a", "a-", "a--b", "a_b", "a.b", "$ne",
+@pytest.mark.parametrize("value", ["", "a b", "-a", "a-", "a--b", "a_b", "a.b", "$ne",
                                    "a" * 64, "ä", "../x", "{\"$gt\":\"\"}"])
 def test_malformed_slugs_are_400(api, acme, value):
     """api.md §2.7."""

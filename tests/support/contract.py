@@ -82,23 +82,28 @@ class Contract:
     def find(self, method, path):
         """The row that answers, as api.md §2 and §10 rewrite paths; None when there is none."""
         method = "GET" if method == "HEAD" else method
-        for candidate in self._readings(path):
-            found = [row for row in self.rows if row.method == method and row.matches(candidate)]
-            if found:
-                return max(found, key=lambda row: row.fixed)
-        return None
+        found = []
+        for distance, (candidate, is_alias) in enumerate(self._readings(path)):
+            for row in self.rows:
+                if row.method == method and row.matches(candidate) \
+                        and (not is_alias or "api_v1" in row.flags):
+                    fixed = row.fixed + (2 if is_alias else 0)
+                    found.append((fixed, -distance, row))
+        return max(found, key=lambda entry: entry[:2])[2] if found else None
 
     @staticmethod
     def _readings(path):
-        yield path
+        """The paths that this one may stand for, and whether as one of /api/v1/."""
         inner = PREFIX.match(path)
+        paths = [path]
         if inner and path.startswith("/tenants/"):
-            yield "/tenants" + inner.group(2)
+            paths.append("/tenants" + inner.group(2))
         if inner:
-            yield inner.group(2)
-            path = inner.group(2)
-        if path.startswith("/api/v1/"):
-            yield path[len("/api/v1"):]
+            paths.append(inner.group(2))
+        for one in paths:
+            yield one, False
+            if one.startswith("/api/v1/"):
+                yield one[len("/api/v1"):], True
 
     def resolve(self, schema):
         """Follows one reference."""
@@ -139,6 +144,8 @@ class Contract:
         for member in ("error", "error_description", "request_id"):
             assert isinstance(body.get(member), str) and body[member], f"{where}: no {member}: {body}"
         assert REQUEST_ID.match(body["request_id"]), f"{where}: {body['request_id']!r}"
+        if answer.headers.get("connection") == "close" and answer.status_code in (400, 413, 431):
+            return  # said before the path was known
         routed = self._routed(row, path)
         if row is not None and DETAIL_PATHS.match(routed):
             assert isinstance(body.get("detail"), str), f"{where}: no detail: {body}"
