@@ -39,6 +39,7 @@ struct watch {
     mongoc_client_t *client;
     mongoc_change_stream_t *stream;
     bson_t *token; /* where to go on; NULL = from now, after flushing everything */
+    bool in_trouble; /* said so, and not yet that it is over */
     /* The smallest offset of this window and of the one before; the thread's alone. */
     int64_t offset, offset_before, window_started;
     _Atomic int64_t fresh_at; /* monotonic: up to here everything was seen */
@@ -92,9 +93,12 @@ bool watch_is_fresh(const struct watch *watch)
 
 /* ---- opening ---- */
 
-static void log_trouble(const char *event, const bson_error_t *error)
+/* Once for each interruption, however many tries it takes to end it. */
+static void log_trouble(struct watch *watch, const char *event, const bson_error_t *error)
 {
-    log_message(LOG_WARN, event, "%s (code %u)", error->message, error->code);
+    log_message(watch->in_trouble ? LOG_DEBUG : LOG_WARN, event, "%s (code %u)", error->message,
+                error->code);
+    watch->in_trouble = true;
 }
 
 static mongoc_client_t *client_new(const struct app *app)
@@ -173,7 +177,7 @@ static bool stream_failed(struct watch *watch)
 
     const bool lost = history_is_lost(&error, reply);
 
-    log_trouble(lost ? "watch.history_lost" : "watch.interrupted", &error);
+    log_trouble(watch, lost ? "watch.history_lost" : "watch.interrupted", &error);
     close_stream(watch, !lost);
     return true;
 }
@@ -213,7 +217,7 @@ static bool load_revocations(struct watch *watch)
             watch_apply_revocation(watch->app, &members);
     if (!mongoc_cursor_error(cursor, &error))
         return true;
-    log_trouble("watch.load_failed", &error);
+    log_trouble(watch, "watch.load_failed", &error);
     return false;
 }
 
@@ -231,10 +235,21 @@ static bool begin_anew(struct watch *watch)
     return false;
 }
 
+/* With a new client: the old one would look at a server that failed only every five seconds. */
 static bool open_again(struct watch *watch)
 {
+    mongoc_client_t *client = client_new(watch->app);
+
+    if (client == NULL)
+        return false;
+    mongoc_client_destroy(watch->client);
+    watch->client = client;
     metric_add(watch->app->metrics, METRIC_WATCH_RESTARTS, 1);
-    return watch->token != NULL ? open_stream(watch) : begin_anew(watch);
+    if (!(watch->token != NULL ? open_stream(watch) : begin_anew(watch)))
+        return false;
+    watch->in_trouble = false;
+    log_event(LOG_INFO, "watch.resumed", NULL);
+    return true;
 }
 
 /* ---- following ---- */
