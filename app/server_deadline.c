@@ -10,8 +10,11 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <linux/tcp.h>
+#include <netinet/in.h>
 #include <poll.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 
 #include "app/clock.h"
@@ -186,6 +189,21 @@ void server_cut_idle(struct server *server)
             cut(worker, PHASE_IDLE);
     }
     pthread_mutex_unlock(&server->lock);
+}
+
+bool server_head_overflowed(const struct worker *worker, bool is_first)
+{
+    struct tcp_info info = {.tcpi_bytes_received = 0};
+    socklen_t size = sizeof info;
+    int unread = 0;
+    int fd = find_socket(worker);
+
+    if (fd < 0)
+        return false;
+    if (ioctl(fd, FIONREAD, &unread) == 0 && unread > 0)
+        return true;
+    return is_first && getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &size) == 0 &&
+           info.tcpi_bytes_received >= SERVER_HEAD_SIZE;
 }
 
 /* --- goodbye --- */

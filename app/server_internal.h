@@ -80,6 +80,8 @@ bool server_watch(struct server *server);
 void server_unwatch(struct server *server);
 /* Ends the kept-alive connections that wait for a request. */
 void server_cut_idle(struct server *server);
+/* After CivetWeb called a head malformed: it was only too large for its buffer. */
+bool server_head_overflowed(const struct worker *worker, bool is_first);
 /* Says goodbye and reads what the client still sends for a moment: closing over unread bytes would
  * destroy the answer on its way. */
 void server_linger(struct worker *worker);

@@ -250,9 +250,10 @@ static bool is_known_method(const char *method)
     return false;
 }
 
-static enum err explain(struct request *req, const struct mg_request_info *info, int status)
+static enum err explain(struct request *req, const struct mg_request_info *info, int status,
+                        bool overflowed)
 {
-    if (status == 413)
+    if (status == 413 || overflowed)
         return fail(&req->ctx, ERR_HEADERS_TOO_LARGE, NULL,
                     "The head of the request is larger than 32 KiB.");
     if (status == 505)
@@ -267,12 +268,15 @@ static enum err explain(struct request *req, const struct mg_request_info *info,
 int server_http_error(struct mg_connection *connection, int status, const char *message)
 {
     struct worker *worker = mg_get_thread_pointer(connection);
+    bool is_first = !worker->open;
     struct request req;
     struct response res;
 
-    (void)message;
     begin(connection, worker, &req);
-    enum err code = explain(&req, mg_get_request_info(connection), status);
+    /* The same words stand for a bad byte, a time-out and a full buffer. */
+    bool overflowed =
+        strcmp(message, "Malformed message") == 0 && server_head_overflowed(worker, is_first);
+    enum err code = explain(&req, mg_get_request_info(connection), status, overflowed);
     dispatch_refuse(&req, &res, code);
     if (code == ERR_METHOD)
         response_header(&res, "Allow", "GET, POST, PUT, PATCH, DELETE, HEAD, OPTIONS");
