@@ -1,8 +1,8 @@
 /*
- * Memory with the lifetime of one request. Allocations are never freed one by one; arena_reset wipes
- * and releases all of them, because bodies carry passwords. Every arena has a hard limit: past it,
- * and when memory is out, allocations return NULL (callers answer ERR_MEMORY). Under ASan unused
- * space is poisoned. One thread at a time.
+ * Memory with the lifetime of one request. Allocations are never freed one by one; arena_reset
+ * wipes and releases all of them, because bodies carry passwords. Every arena has a hard limit:
+ * past it, and when memory is out, allocations return NULL (callers answer ERR_MEMORY). Under ASan
+ * unused space is poisoned. One thread at a time.
  */
 #pragma once
 

@@ -1,4 +1,5 @@
-/* Time. Wall clock for what is stored and shown, monotonic for durations and deadlines. Any thread. */
+/* Time. Wall clock for what is stored and shown, monotonic for durations and deadlines. Any thread.
+ */
 #pragma once
 
 #include <stdbool.h>

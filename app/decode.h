@@ -1,7 +1,7 @@
 /*
- * One value of a parsed tree into one field: what schema_decode.c walks with. Nobody else needs it. The
- * first mistake ends a decoding, told as a sentence that says what is allowed and never shows what a
- * text held: it may be a password. One thread at a time.
+ * One value of a parsed tree into one field: what schema_decode.c walks with. Nobody else needs it.
+ * The first mistake ends a decoding, told as a sentence that says what is allowed and never shows
+ * what a text held: it may be a password. One thread at a time.
  */
 #pragma once
 
@@ -20,7 +20,8 @@ struct path {
     unsigned line;
 };
 
-/* ERR_VALIDATION, or the code given: "<path> <sentence>". A NULL sentence is memory that ran out. */
+/* ERR_VALIDATION, or the code given: "<path> <sentence>". A NULL sentence is memory that ran out.
+ */
 CHECKED enum err decode_refuse(struct decoder *decoder, const struct path *path,
                                const char *sentence);
 CHECKED enum err decode_refuse_as(struct decoder *decoder, enum err code, const struct path *path,

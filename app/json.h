@@ -1,6 +1,6 @@
 /*
- * Strict JSON in (RFC 8259): one object, exact end, no duplicate member, no NUL, valid UTF-8, 64-bit
- * integers exact, no number out of range. The only user of jansson. Any thread.
+ * Strict JSON in (RFC 8259): one object, exact end, no duplicate member, no NUL, valid UTF-8,
+ * 64-bit integers exact, no number out of range. The only user of jansson. Any thread.
  */
 #pragma once
 
@@ -9,7 +9,7 @@
 #include "app/ctx.h"
 #include "app/value.h"
 
-#define JSON_MAX_DEPTH 16
+#define JSON_MAX_DEPTH   16
 #define JSON_MAX_MEMBERS 1000
 
 /* Errors: ERR_JSON with line, column and reason; ERR_MEMORY. The tree lives in ctx->arena. */

@@ -122,19 +122,21 @@ static void put_error_schema(struct buf *out)
     buf_puts(out, "\"Error\":{\"type\":\"object\",\"properties\":{\"error\":{\"type\":\"string\","
                   "\"description\":\"Machine code.\",\"examples\":[");
     put_error_codes(out);
-    buf_puts(
-        out,
-        "]},\"error_description\":{\"type\":\"string\",\"description\":\"What was wrong and what "
-        "is "
-        "allowed.\"},\"request_id\":{\"type\":\"string\",\"description\":\"Finds the request in "
-        "the "
-        "log.\"},\"field\":{\"type\":\"string\",\"description\":\"Member at fault: its path, or a "
-        "JSON pointer into custom_fields.\"},\"required\":{\"type\":\"array\",\"items\":{\"type\":"
-        "\"string\"},\"description\":\"Missing members.\"},\"message\":{\"type\":\"string\"},"
-        "\"detail\":{\"type\":\"string\"},\"details\":{\"type\":\"string\"},\"hint\":{\"type\":"
-        "\"string\",\"description\":\"In development: what was seen.\"},\"limit\":{\"type\":"
-        "\"integer\"},\"usage\":{\"type\":\"integer\"},\"upgrade_url\":{\"type\":\"string\"}},"
-        "\"required\":[\"error\",\"error_description\",\"request_id\"]}");
+    buf_puts(out, "]},"
+                  "\"error_description\":{\"type\":\"string\",\"description\":"
+                  "\"What was wrong and what is allowed.\"},"
+                  "\"request_id\":{\"type\":\"string\",\"description\":"
+                  "\"Finds the request in the log.\"},"
+                  "\"field\":{\"type\":\"string\",\"description\":"
+                  "\"Member at fault: its path, or a JSON pointer into custom_fields.\"},"
+                  "\"required\":{\"type\":\"array\",\"items\":{\"type\":\"string\"},"
+                  "\"description\":\"Missing members.\"},"
+                  "\"message\":{\"type\":\"string\"},\"detail\":{\"type\":\"string\"},"
+                  "\"hint\":{\"type\":\"string\",\"description\":"
+                  "\"In development: what was seen.\"},"
+                  "\"limit\":{\"type\":\"integer\"},\"usage\":{\"type\":\"integer\"},"
+                  "\"upgrade_url\":{\"type\":[\"string\",\"null\"]}},"
+                  "\"required\":[\"error\",\"error_description\",\"request_id\"]}");
 }
 
 static void put_security_schemes(struct buf *out)

@@ -1,7 +1,8 @@
 /*
  * The OpenAPI 3.1 description of the service, written from the route table and the field tables. It
- * depends on nothing else, so the text is the same on every installation. Each operation carries what
- * OpenAPI has no word for under "x-tenantd"; tests generate their matrix from that. Any thread.
+ * depends on nothing else, so the text is the same on every installation. Each operation carries
+ * what OpenAPI has no word for under "x-tenantd"; tests generate their matrix from that. Any
+ * thread.
  */
 #pragma once
 

@@ -129,7 +129,8 @@ enum decode_mode {
     DECODE_INPUT = 1, /* request body or form: unknown members ignored, READONLY ignored */
     DECODE_PATCH,     /* merge patch: unknown refused (ERR_UNKNOWN_FIELD), only F_PATCH taken
                          (others ERR_READONLY_FIELD), null only with F_NULL_CLEARS, required not
-                         checked.     FT_DOC is only checked to be an object: document_merge takes the value
+                         checked.     FT_DOC is only checked to be an object: document_merge takes the
+                         value
                        */
     DECODE_CONFIG,    /* YAML: unknown refused, error texts carry "line N" */
 };

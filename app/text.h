@@ -18,11 +18,12 @@ CHECKED enum err text_nfc(struct ctx *ctx, const char *text, const char **ret_te
 /* The form under a unique index: trimmed, NFC, lower case. */
 CHECKED enum err text_canonical(struct ctx *ctx, const char *text, const char **ret_text);
 /* field_check_fn: NULL when fine, else what is wrong and what is allowed. */
-const char *text_check_email(const char *text);    /* one address, ≤ 254, no blanks, controls, comma */
-const char *text_check_username(const char *text); /* 1–64 code points, no "@", blanks or controls */
-const char *text_check_name(const char *text);     /* display name: no control characters */
-const char *text_check_slug(const char *text);     /* [a-z0-9](-?[a-z0-9])*, ≤ 63 */
-const char *text_check_domain(const char *text);   /* host name with a dot */
+const char *text_check_email(const char *text); /* one address, ≤ 254, no blanks, controls, comma */
+const char *
+text_check_username(const char *text);         /* 1–64 code points, no "@", blanks or controls */
+const char *text_check_name(const char *text); /* display name: no control characters */
+const char *text_check_slug(const char *text); /* [a-z0-9](-?[a-z0-9])*, ≤ 63 */
+const char *text_check_domain(const char *text); /* host name with a dot */
 /* A slug made from a display name ("AI Platform" -> "ai-platform"); never empty. */
 CHECKED enum err text_slugify(struct ctx *ctx, const char *name, const char **ret_slug);
 /* Host header to lower case, without port and trailing dot, IPv6 addresses in their brackets;

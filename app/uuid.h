@@ -1,6 +1,7 @@
 /*
- * 128-bit identifiers. New ones are UUIDv7 (RFC 9562 §5.7): they sort by creation time. In BSON they
- * are binary subtype 4, in JSON the lower-case hyphenated text. All zero means "absent". Thread-safe.
+ * 128-bit identifiers. New ones are UUIDv7 (RFC 9562 §5.7): they sort by creation time. In BSON
+ * they are binary subtype 4, in JSON the lower-case hyphenated text. All zero means "absent".
+ * Thread-safe.
  */
 #pragma once
 
@@ -8,7 +9,7 @@
 #include <stdint.h>
 
 #define UUID_TEXT_SIZE 37 /* 36 characters and the NUL */
-#define UUID_HEX_SIZE 33  /* 32 hex digits and the NUL */
+#define UUID_HEX_SIZE  33 /* 32 hex digits and the NUL */
 
 struct uuid {
     uint8_t bytes[16];

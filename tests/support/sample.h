@@ -22,13 +22,13 @@ struct inner {
 struct sample {
     struct uuid id;
     struct uuid tenant_id;
-    const char *name;     /* required, 2–10 */
-    const char *email;    /* optional, checked, lowered */
-    const char *nick;     /* optional, trimmed */
-    const char *motto;    /* "" is a value */
-    const char *level;    /* text of a closed list */
-    const char *password; /* write-only */
-    const char *hash;     /* secret */
+    const char *name;      /* required, 2–10 */
+    const char *email;     /* optional, checked, lowered */
+    const char *nick;      /* optional, trimmed */
+    const char *motto;     /* "" is a value */
+    const char *level;     /* text of a closed list */
+    const char *password;  /* write-only */
+    const char *hash;      /* secret */
     const char *canonical; /* internal */
     int64_t port;
     int64_t quota;

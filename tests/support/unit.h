@@ -1,6 +1,6 @@
 /*
- * What most unit tests need: cmocka with its headers, a ctx on an arena of its own, and random numbers
- * that are the same in every run.
+ * What most unit tests need: cmocka with its headers, a ctx on an arena of its own, and random
+ * numbers that are the same in every run.
  */
 #pragma once
 

@@ -184,21 +184,20 @@ static void test_error_shows_no_content(void **state)
     assert_null(strstr(work->ctx.failure.detail, "hunter2"));
 }
 
-static char *nested(struct work *work, size_t depth, char open, char close)
+static const char *nested(struct work *work, size_t depth, char open, char close)
 {
-    char *text = arena_alloc(&work->arena, depth * 12 + 16);
-    char *out = text;
+    struct buf out;
 
     /* The object around counts as the first level. */
-    out = stpcpy(out, "{\"a\":");
+    buf_init(&out, &work->arena, 1000000);
+    buf_puts(&out, "{\"a\":");
     for (size_t i = 1; i < depth; i++)
-        out = stpcpy(out, open == '{' ? "{\"a\":" : "[");
-    *out++ = '1';
+        buf_puts(&out, open == '{' ? "{\"a\":" : "[");
+    buf_putc(&out, '1');
     for (size_t i = 1; i < depth; i++)
-        *out++ = close;
-    *out++ = '}';
-    *out = '\0';
-    return text;
+        buf_putc(&out, close);
+    buf_putc(&out, '}');
+    return buf_text(&out);
 }
 
 static void test_depth(void **state)
@@ -218,16 +217,16 @@ static void test_depth(void **state)
     assert_int_equal(parse(work, "{\"a\":\"[[[[[[[[[[[[[[[[[[[[\\\"[[[[[\"}", &value), ERR_OK);
 }
 
-static char *members(struct work *work, size_t count)
+static const char *members(struct work *work, size_t count)
 {
-    char *text = arena_alloc(&work->arena, count * 16 + 16);
-    char *out = text;
+    struct buf out;
 
-    out += sprintf(out, "{");
+    buf_init(&out, &work->arena, 100000);
+    buf_putc(&out, '{');
     for (size_t i = 0; i < count; i++)
-        out += sprintf(out, "%s\"m%zu\":0", i > 0 ? "," : "", i);
-    sprintf(out, "}");
-    return text;
+        buf_printf(&out, "%s\"m%zu\":0", i > 0 ? "," : "", i);
+    buf_putc(&out, '}');
+    return buf_text(&out);
 }
 
 static void test_members(void **state)

@@ -2,102 +2,10 @@
  * Structs to BSON and back: types as design §6 names them, absent left out, random round trips; and
  * the collection validator, which the database itself judges (IN-10).
  */
-#include <stdio.h>
-#include <stdlib.h>
-#include <unistd.h>
-
-#include <mongoc/mongoc.h>
-
 #include "app/bson_auto.h"
 #include "app/schema.h"
-#include "support/sample.h"
+#include "support/sample_random.h"
 #include "support/unit.h"
-
-static char *random_word(struct work *work, uint64_t *seed)
-{
-    char *text = arena_alloc(&work->arena, 4 * 12 + 1);
-
-    random_text(seed, random_below(seed, 12), text);
-    return text;
-}
-
-static struct bytes random_bytes(struct work *work, uint64_t *seed)
-{
-    struct bytes bytes = {.size = random_below(seed, 40)};
-    uint8_t *data = arena_alloc(&work->arena, bytes.size);
-
-    for (size_t i = 0; i < bytes.size; i++)
-        data[i] = (uint8_t)random_next(seed);
-    bytes.data = data;
-    return bytes;
-}
-
-static struct bytes random_document(struct work *work, uint64_t *seed)
-{
-    AUTO(bson_destroy) bson_t *document = bson_new();
-
-    bson_append_int64(document, "n", -1, (int64_t)random_next(seed));
-    bson_append_utf8(document, "t", -1, random_word(work, seed), -1);
-    return (struct bytes){
-        .data = arena_memdup(&work->arena, bson_get_data(document), document->len),
-        .size = document->len,
-    };
-}
-
-static struct strs random_strs(struct work *work, uint64_t *seed)
-{
-    struct strs strs = {.count = random_below(seed, 4)};
-
-    strs.items = arena_array(&work->arena, strs.count, sizeof *strs.items);
-    for (size_t i = 0; i < strs.count; i++)
-        strs.items[i] = random_word(work, seed);
-    return strs;
-}
-
-static struct list random_parts(struct work *work, uint64_t *seed)
-{
-    struct list list = {.count = random_below(seed, 4)};
-    struct part *parts = arena_array(&work->arena, list.count, sizeof *parts);
-
-    for (size_t i = 0; i < list.count; i++) {
-        parts[i].label = random_word(work, seed);
-        parts[i].count = (int64_t)random_next(seed);
-    }
-    list.items = parts;
-    return list;
-}
-
-#define MAYBE(seed) (random_below((seed), 3) > 0)
-
-static struct sample random_sample(struct work *work, uint64_t *seed)
-{
-    struct sample s = {.id = uuid_new(), .tenant_id = uuid_new(), .name = random_word(work, seed)};
-
-    s.port = (int64_t)random_next(seed);
-    s.active = MAYBE(seed);
-    s.email = MAYBE(seed) ? random_word(work, seed) : NULL;
-    s.nick = MAYBE(seed) ? random_word(work, seed) : NULL;
-    s.hash = MAYBE(seed) ? random_word(work, seed) : NULL;
-    s.canonical = MAYBE(seed) ? random_word(work, seed) : NULL;
-    s.has_quota = MAYBE(seed);
-    s.quota = s.has_quota ? (int64_t)random_next(seed) : 0;
-    s.has_verified = MAYBE(seed);
-    s.verified = s.has_verified && MAYBE(seed);
-    s.color = (int)random_below(seed, 3);
-    s.created_at = MAYBE(seed) ? (int64_t)random_next(seed) : 0;
-    if (MAYBE(seed))
-        s.mac = random_bytes(work, seed);
-    if (MAYBE(seed))
-        s.custom = random_document(work, seed);
-    if (MAYBE(seed))
-        s.tags = random_strs(work, seed);
-    if (MAYBE(seed))
-        s.parts = random_parts(work, seed);
-    s.inner.has_ttl = MAYBE(seed);
-    s.inner.ttl = s.inner.has_ttl ? (int64_t)random_below(seed, 1000) : 0;
-    s.inner.note = MAYBE(seed) ? random_word(work, seed) : NULL;
-    return s;
-}
 
 static void same_text(const char *a, const char *b)
 {
@@ -405,127 +313,6 @@ static void test_out_of_memory(void **state)
     assert_true(n > 5);
 }
 
-/* --- the validator --- */
-
-static void test_validator_text(void **state)
-{
-    AUTO(bson_destroy) bson_t *validator = schema_validator(&sample_schema);
-    size_t length;
-    (void)state;
-
-    assert_non_null(validator);
-    char *text = bson_as_relaxed_extended_json(validator, &length);
-    assert_non_null(strstr(text, "\"required\" : [ \"tenant_id\", \"name\" ]"));
-    assert_non_null(strstr(text, "\"color\" : { \"enum\" : [ \"red\", \"green\" ] }"));
-    assert_null(strstr(text, "password"));
-    assert_null(strstr(text, "additionalProperties"));
-    bson_free(text);
-
-    struct schema global = sample_schema;
-    global.global = true;
-    AUTO(bson_destroy) bson_t *open = schema_validator(&global);
-    text = bson_as_relaxed_extended_json(open, &length);
-    assert_non_null(strstr(text, "\"required\" : [ \"name\" ]"));
-    bson_free(text);
-}
-
-DEFINE_AUTO(mongoc_client_t, mongoc_client_destroy)
-DEFINE_AUTO(mongoc_collection_t, mongoc_collection_destroy)
-DEFINE_AUTO(mongoc_database_t, mongoc_database_destroy)
-
-static void validator_of(mongoc_database_t *database, const struct schema *schema,
-                         const char *collection)
-{
-    AUTO(bson_destroy) bson_t *validator = schema_validator(schema);
-    AUTO(bson_destroy) bson_t *options = bson_new();
-    bson_error_t error;
-
-    bson_append_document(options, "validator", -1, validator);
-    mongoc_collection_t *made =
-        mongoc_database_create_collection(database, collection, options, &error);
-    if (made == NULL)
-        fail_msg("%s", error.message);
-    mongoc_collection_destroy(made);
-}
-
-static bool insert(mongoc_collection_t *collection, const bson_t *document)
-{
-    bson_error_t error;
-
-    return mongoc_collection_insert_one(collection, document, NULL, NULL, &error);
-}
-
-/* What the tables write passes the database's own check. */
-static void accepts_ours(struct work *work, mongoc_collection_t *collection)
-{
-    uint64_t seed = 8;
-
-    for (int round = 0; round < 300; round++) {
-        struct sample sample = random_sample(work, &seed);
-        AUTO(bson_destroy) bson_t *document = bson_new();
-
-        assert_true(schema_to_bson(&sample_schema, &sample, document));
-        if (!insert(collection, document))
-            fail_msg("round %d was refused", round);
-        arena_reset(&work->arena);
-    }
-}
-
-/* One wrong member beside what is required. */
-static void refuses_wrong(mongoc_collection_t *collection)
-{
-    static const char *const names[] = {"tenant_id", "name",       "port", "active",
-                                        "color",     "created_at", "mac",  "custom",
-                                        "tags",      "inner",      "parts"};
-    struct sample sample = {.id = uuid_new(), .tenant_id = uuid_new(), .name = "Ana"};
-
-    for (size_t i = 0; i < COUNT_OF(names); i++) {
-        AUTO(bson_destroy) bson_t *good = bson_new();
-        AUTO(bson_destroy) bson_t *bad = bson_new();
-
-        sample.id = uuid_new();
-        assert_true(schema_to_bson(&sample_schema, &sample, good));
-        bson_copy_to_excluding_noinit(good, bad, names[i], NULL);
-        bson_append_regex(bad, names[i], -1, "x", "");
-        assert_false(insert(collection, bad));
-    }
-    AUTO(bson_destroy) bson_t *whole = bson_new();
-    assert_true(schema_to_bson(&sample_schema, &sample, whole));
-    for (size_t i = 0; i < 2; i++) {
-        AUTO(bson_destroy) bson_t *bad = bson_new();
-
-        bson_copy_to_excluding_noinit(whole, bad, names[i], NULL);
-        assert_false(insert(collection, bad));
-    }
-    assert_true(insert(collection, whole));
-}
-
-/* IN-10: a write past the service is refused. Needs TEST_MONGODB_URI. */
-static void test_validator_in_the_database(void **state)
-{
-    struct work *work = *state;
-    const char *uri = getenv("TEST_MONGODB_URI");
-    char name[64];
-
-    if (uri == NULL)
-        skip();
-    mongoc_init();
-    snprintf(name, sizeof name, "test_%d_schema", (int)getpid());
-    {
-        AUTO(mongoc_client_destroy) mongoc_client_t *client = mongoc_client_new(uri);
-        assert_non_null(client);
-        AUTO(mongoc_database_destroy)
-        mongoc_database_t *database = mongoc_client_get_database(client, name);
-        validator_of(database, &sample_schema, "samples");
-        AUTO(mongoc_collection_destroy)
-        mongoc_collection_t *collection = mongoc_database_get_collection(database, "samples");
-        accepts_ours(work, collection);
-        refuses_wrong(collection);
-        assert_true(mongoc_database_drop(database, NULL));
-    }
-    mongoc_cleanup();
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -537,8 +324,6 @@ int main(void)
         WORK_TEST(test_wrong_inside_lists),
         WORK_TEST(test_corrupt_documents),
         WORK_TEST(test_out_of_memory),
-        WORK_TEST(test_validator_text),
-        WORK_TEST(test_validator_in_the_database),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
