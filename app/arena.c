@@ -1,7 +1,7 @@
 /*
  * Blocks with a bump pointer, newest first. The head is the one in use and always of standard size:
- * what is larger than a quarter of that gets a block of its own behind the head. arena_reset keeps the
- * head.
+ * what is larger than a quarter of that gets a block of its own behind the head. arena_reset keeps
+ * the head.
  */
 #include "app/arena.h"
 

@@ -178,6 +178,20 @@ static void test_config_mode(void **state)
     assert_int_equal(decode_plain(work, "port", "80", DECODE_CONFIG, &sample), ERR_OK);
 }
 
+/* A password must not stand in a sentence that is logged. */
+static void test_sentences_show_no_text(void **state)
+{
+    struct work *work = *state;
+    struct sample sample = {0};
+
+    assert_int_equal(
+        decode(work, "{\"name\":\"Ana\",\"password\":\"hunt2\"}", DECODE_INPUT, &sample),
+        ERR_VALIDATION);
+    assert_null(strstr(work->ctx.failure.detail, "hunt2"));
+    assert_int_equal(decode(work, "{\"color\":\"hunt2\"}", DECODE_PATCH, &sample), ERR_VALIDATION);
+    assert_null(strstr(work->ctx.failure.detail, "hunt2"));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -185,6 +199,7 @@ int main(void)
         WORK_TEST(test_patch),
         WORK_TEST(test_plain_scalars),
         WORK_TEST(test_config_mode),
+        WORK_TEST(test_sentences_show_no_text),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
