@@ -89,15 +89,17 @@ enum err access_token_sign(struct ctx *ctx, const struct user *user, const struc
 {
     const struct key_set *keys = NULL;
     const bool client = grant->client_id != NULL;
-    const int64_t seconds =
-        client ? app_config(ctx->app)->tokens.oauth_access_ttl : tenant_access_ttl(ctx);
     struct lifetime lifetime = {.issued_at = clock_now_ms() / 1000};
     const char *issuer;
     struct buf claims;
 
-    lifetime.expires_at = lifetime.issued_at + seconds;
     if (user == NULL && !client)
         return fail_internal(ctx, ERR_INTERNAL, "a token needs a user or a client");
+
+    const int64_t seconds =
+        client ? app_config(ctx->app)->tokens.oauth_access_ttl : tenant_access_ttl(ctx);
+
+    lifetime.expires_at = lifetime.issued_at + seconds;
     TRY(keys_get(ctx, &keys));
     TRY(tenant_issuer(ctx, ctx->tenant, &issuer));
     buf_init(&claims, ctx->arena, CLAIMS_MAX_TEXT);
