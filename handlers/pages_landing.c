@@ -60,10 +60,12 @@ static enum err describe(struct ctx *ctx, const struct tenant *tenant,
     return ERR_OK;
 }
 
+/* The demo tenants come first: their logins are what a newcomer looks for. */
 static enum err list_tenants(struct ctx *ctx, struct template_var *ret_var)
 {
     struct list found = {0};
     struct template_vars *items;
+    size_t count = 0;
 
     TRY(tenant_list_public(ctx, NULL, TENANTS_SHOWN, &found));
     items = arena_array(ctx->arena, found.count + 1, sizeof *items);
@@ -72,10 +74,14 @@ static enum err list_tenants(struct ctx *ctx, struct template_var *ret_var)
 
     const struct tenant *tenants = found.items;
 
-    for (size_t i = 0; i < found.count; i++)
-        TRY(describe(ctx, &tenants[i], &items[i]));
+    for (size_t pass = 0; pass < 2; pass++) {
+        for (size_t i = 0; i < found.count; i++) {
+            if (demo_has(tenants[i].slug) == (pass == 0))
+                TRY(describe(ctx, &tenants[i], &items[count++]));
+        }
+    }
     ret_var->items = items;
-    ret_var->item_count = found.count;
+    ret_var->item_count = count;
     return ERR_OK;
 }
 

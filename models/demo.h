@@ -4,6 +4,7 @@
  */
 #pragma once
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "app/ctx.h"
@@ -18,5 +19,6 @@ struct demo_tenant {
 extern const struct demo_tenant demo_tenants[];
 extern const size_t demo_tenant_count;
 
+bool demo_has(const char *slug);
 /* The owner's password, NULL when the slug is none of them. In the ctx's arena. */
 CHECKED enum err demo_password(struct ctx *ctx, const char *slug, const char **ret_password);

@@ -1,0 +1,243 @@
+"""Fixtures of the browser tests: one real service, one Chromium, a fresh profile for each test.
+
+Every page that a test opens is watched: a script error, a dialog, a violation of the content security
+policy or a request to another origin fails the test, whatever it was about.
+"""
+import dataclasses
+import http.server
+import os
+import subprocess
+import sys
+import threading
+
+import httpx
+import pytest
+from playwright.sync_api import sync_playwright
+
+sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+
+# pylint: disable=wrong-import-position
+from support.instance import Instance, program  # noqa: E402
+from support.mongo import Mongo, OwnMongo  # noqa: E402
+from support.world import unique  # noqa: E402
+
+CHROMIUM = os.environ.get("CHROMIUM", "/usr/bin/chromium")
+ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking",
+             "--disable-component-update", "--disable-sync", "--no-first-run",
+             "--disable-dev-shm-usage"]
+PASSWORD = "battery staple 2"
+#: What Chromium says of pages that are errors on purpose.
+EXPECTED = "Failed to load resource: the server responded with a status of"
+
+
+# -- the service -------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="session")
+def mongo():
+    uri = os.environ.get("TEST_MONGODB_URI")
+    server = Mongo(uri) if uri else OwnMongo()
+    yield server
+    server.close()
+
+
+class Site:
+    """A running instance and its addresses, as a browser and as a program see them."""
+
+    def __init__(self, instance):
+        self.instance = instance
+        self.http = httpx.Client(base_url=f"http://127.0.0.1:{instance.port}", timeout=30,
+                                 trust_env=False)
+
+    def host(self, slug):
+        return f"http://{slug}.localhost:{self.instance.port}"
+
+    def path(self, slug):
+        return f"http://localhost:{self.instance.port}/t/{slug}"
+
+    @property
+    def front(self):
+        return f"http://localhost:{self.instance.port}"
+
+    def post(self, slug, path, body, **headers):
+        answer = self.http.post(path, json=body, headers={"X-Tenant-Slug": slug, **headers})
+        self.http.cookies.clear()
+        return answer
+
+    def tenant(self, name=None):
+        """A new tenant's slug."""
+        slug = unique("b")
+        answer = self.http.post("/tenants/register", json={
+            "tenant_name": name or f"Tenant {slug}", "tenant_slug": slug, "admin_username": "owner",
+            "admin_email": f"owner@{slug}.example", "admin_password": PASSWORD})
+        assert answer.status_code == 201, answer.text
+        return slug
+
+    def user(self, slug, username=None, password=PASSWORD, **members):
+        """A new user's name, registered through the API."""
+        username = username or unique("u")
+        answer = self.post(slug, "/oauth/register", {
+            "username": username, "email": f"{unique('m')}@example.com", "password": password,
+            **members})
+        assert answer.status_code == 201, answer.text
+        return username
+
+    def token(self, slug, username, password=PASSWORD):
+        answer = self.post(slug, "/auth/login", {"username": username, "password": password})
+        assert answer.status_code == 200, answer.text
+        return answer.json()["access_token"]
+
+
+@pytest.fixture(scope="session")
+def start_site(mongo):
+    """start_site(overrides) -> Site on a database of its own."""
+    started = []
+
+    def start(overrides=None):
+        instance = Instance(mongo, unique("test_browser_"), overrides)
+        started.append(instance)
+        instance.start()
+        return Site(instance)
+
+    yield start
+    problems = []
+    for instance in started:
+        try:
+            instance.close()
+        except AssertionError as error:
+            problems.append(str(error))
+        mongo.drop(instance.database_name)
+    assert not problems, "\n\n".join(problems)
+
+
+@pytest.fixture(scope="session")
+def site(start_site):
+    """The instance that the tests share, with the demo tenants of a development start."""
+    started = start_site({"password": {"scheme": "argon2id"},
+                          "plans": {"free": {"users": 0, "requests_per_minute": 0}}})
+    config = os.path.join(started.instance.directory, "config.yaml")
+    subprocess.run([program(), "seed", "demo", "--config", config], check=True,
+                   stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, timeout=60)
+    return started
+
+
+# -- the browser -------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="session")
+def chromium():
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
+        yield browser
+        browser.close()
+
+
+@dataclasses.dataclass
+class Watch:
+    """What went wrong on the pages of one test."""
+    problems: list = dataclasses.field(default_factory=list)
+
+    def console(self, message):
+        if message.type in ("error", "warning") and not message.text.startswith(EXPECTED):
+            self.problems.append(f"console: {message.text}")
+
+    def dialog(self, dialog):
+        self.problems.append(f"dialog: {dialog.message}")
+        dialog.dismiss()
+
+    def request(self, request):
+        host = request.url.split("/")[2].split(":")[0]
+        if not (host == "localhost" or host.endswith(".localhost") or host == "127.0.0.1"):
+            self.problems.append(f"request to another origin: {request.url}")
+
+    def attach(self, context):
+        context.on("console", self.console)
+        context.on("dialog", self.dialog)
+        context.on("request", self.request)
+        context.on("weberror", lambda error: self.problems.append(f"script: {error.error}"))
+
+
+@pytest.fixture
+def watch():
+    watching = Watch()
+    yield watching
+    assert not watching.problems, watching.problems
+
+
+@pytest.fixture
+def profile(chromium, watch):
+    """profile(**options) -> a browser context like a browser of somebody else's."""
+    opened = []
+
+    def make(**options):
+        context = chromium.new_context(**options)
+        context.set_default_timeout(15000)
+        watch.attach(context)
+        opened.append(context)
+        return context
+
+    yield make
+    for context in opened:
+        context.close()
+
+
+@pytest.fixture
+def page(profile):
+    return profile().new_page()
+
+
+# -- what people do ----------------------------------------------------------------------------
+
+
+def register(page, base, username, password=PASSWORD, email=""):
+    page.goto(base + "/")
+    page.fill("#register-username", username)
+    page.fill("#register-email", email)
+    page.fill("#register-password", password)
+    page.click("#register-submit")
+
+
+def log_in(page, base, username, password=PASSWORD):
+    page.goto(base + "/login")
+    page.fill("#username", username)
+    page.fill("#password", password)
+    page.click("#login-submit")
+
+
+def whoami(page):
+    return page.locator("#whoami").inner_text()
+
+
+def message(page):
+    return page.locator("#message").inner_text()
+
+
+# -- another site ------------------------------------------------------------------------------
+
+
+class Attacker(http.server.BaseHTTPRequestHandler):
+    """Serves whatever page the test put on the server, from an origin of its own."""
+
+    def do_GET(self):  # pylint: disable=invalid-name
+        body = self.server.page.encode()
+        self.send_response(200)
+        self.send_header("Content-Type", "text/html; charset=utf-8")
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_):  # pylint: disable=arguments-differ
+        pass
+
+
+@pytest.fixture
+def attacker():
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Attacker)
+    server.page = "<!doctype html><link rel=icon href='data:,'>"
+    server.url = f"http://127.0.0.1:{server.server_address[1]}/"
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    yield server
+    server.shutdown()
+    thread.join()
+    server.server_close()
