@@ -1,12 +1,15 @@
 /* tenantd seed demo: three tenants with one owner each, to try things out. */
 #include <string.h>
+#include <time.h>
 
-#include "app/log.h"
+#include "app/clock.h"
 #include "app/password.h"
 #include "commands/commands.h"
 #include "models/tenant.h"
 
 #define TEXT_MAX ((size_t)64 * 1024)
+#define PAUSE_MS 250
+#define WAIT_MS  90000 /* longer than a reservation lasts */
 
 /* Passwords are "demo-<slug>-password": known to everybody, so never in production. */
 static const struct {
@@ -19,20 +22,14 @@ static const struct {
 #define DEMO_COUNT    (sizeof demo_tenants / sizeof demo_tenants[0])
 #define DEMO_USERNAME "demo"
 
-static enum err create(struct ctx *ctx, size_t index, bool *ret_created)
+static enum err create(struct ctx *ctx, size_t index)
 {
     const char *slug = demo_tenants[index].slug;
-    const struct tenant *tenant = NULL;
-    struct created_tenant created;
+    struct created_tenant created = {0};
     const char *hash = NULL;
-
-    enum err found = tenant_get_by_slug(ctx, slug, &tenant);
-    *ret_created = found == ERR_TENANT_NOT_FOUND;
-    if (found != ERR_TENANT_NOT_FOUND)
-        return found;
-    fail_clear(ctx);
     const char *password = arena_printf(ctx->arena, "demo-%s-password", slug);
     const char *email = arena_printf(ctx->arena, "demo@%s.example", slug);
+
     if (password == NULL || email == NULL)
         return ERR_MEMORY;
     TRY(password_hash(ctx, password, &hash));
@@ -45,6 +42,46 @@ static enum err create(struct ctx *ctx, size_t index, bool *ret_created)
         .owner_password_hash = hash,
     };
     return tenant_create(ctx, &wanted, &created);
+}
+
+/* ERR_SLUG_TAKEN: somebody is making it now, or was interrupted and its reservation has not
+ * expired. */
+static enum err try_once(struct ctx *ctx, size_t index, bool *ret_created)
+{
+    const struct tenant *tenant = NULL;
+    int64_t removed = 0;
+
+    *ret_created = false;
+    enum err found = tenant_get_by_slug(ctx, demo_tenants[index].slug, &tenant);
+    if (found != ERR_TENANT_NOT_FOUND)
+        return found;
+    fail_clear(ctx);
+    TRY(tenant_remove_expired(ctx, &removed));
+    *ret_created = true;
+    return create(ctx, index);
+}
+
+static enum err seed_tenant(struct ctx *ctx, size_t index)
+{
+    const char *slug = demo_tenants[index].slug;
+    const struct timespec pause = {.tv_nsec = PAUSE_MS * 1000000L};
+    const int64_t until = clock_monotonic_ms() + WAIT_MS;
+    bool created = false, told = false;
+    enum err err;
+
+    while ((err = try_once(ctx, index, &created)) == ERR_SLUG_TAKEN &&
+           clock_monotonic_ms() < until) {
+        if (!told)
+            fprintf(stderr, "%s: is being made elsewhere, or was interrupted; waiting\n", slug);
+        told = true;
+        fail_clear(ctx);
+        ctx_clear(ctx);
+        nanosleep(&pause, NULL);
+    }
+    if (err == ERR_OK)
+        fprintf(stderr, "%s: %s\n", slug, created ? "created" : "is there already");
+    ctx_clear(ctx);
+    return err;
 }
 
 /* scheme://<slug>.<base domain>[:port]/ of the tenant. */
@@ -98,12 +135,9 @@ static int seed(const struct invocation *invocation, struct session_of_command *
         return COMMAND_FAILED;
     }
     for (size_t i = 0; i < DEMO_COUNT; i++) {
-        bool created = false;
-        enum err err = create(ctx, i, &created);
+        enum err err = seed_tenant(ctx, i);
         if (err != ERR_OK)
             return command_failed(ctx, err);
-        fprintf(stderr, "%s: %s\n", demo_tenants[i].slug, created ? "created" : "is there already");
-        ctx_clear(ctx);
     }
     buf_init(&text, &session->arena, TEXT_MAX);
     if (invocation->json)

@@ -91,6 +91,7 @@ static enum err create(struct ctx *ctx, const struct creation *creation,
         .owner_username = creation->username,
         .owner_email = creation->email,
         .with_key = creation->with_key,
+        .is_reserved = router_is_reserved_slug,
     };
 
     TRY(check_text(ctx, "--name", creation->name, text_check_name));
@@ -146,7 +147,7 @@ static int run_create(struct invocation *invocation, int argc, char **argv)
         {0},
     };
     struct session_of_command session;
-    struct created_tenant created;
+    struct created_tenant created = {0};
     int status;
 
     if (!command_parse(invocation, argc, argv, options, &status))

@@ -63,7 +63,8 @@ static enum err build_patch(struct request *req, const struct user *user,
         .has_name = value_get(req->input, "name") != NULL,
         .has_custom_fields = custom_fields != NULL,
     };
-    if (custom_fields == NULL)
+    /* null removes the member (RFC 7396): what is left of it is {}. */
+    if (custom_fields == NULL || custom_fields->type == VALUE_NULL)
         return ERR_OK;
     return document_merge(&req->ctx, "custom_fields", &user->custom_fields, custom_fields,
                           &ret_patch->custom_fields);

@@ -21,7 +21,7 @@ static const struct field user_fields[] = {
     FIELD_STR(struct user, name, "name", F_PATCH | F_TRIM | F_NULL_CLEARS, 1, 200, .check = text_check_name, .doc = "Display name."),
     FIELD_STR(struct user, password_hash, "password_hash", F_READONLY | F_SECRET, 1, 256),
     FIELD_ENUM(struct user, role, "role", F_READONLY | F_REQUIRED, role_names),
-    FIELD_DOC(struct user, custom_fields, "custom_fields", F_PATCH | F_ALWAYS, .doc = "Any JSON object within the limits."),
+    FIELD_DOC(struct user, custom_fields, "custom_fields", F_PATCH | F_ALWAYS | F_NULL_CLEARS, .doc = "Any JSON object within the limits."),
     FIELD_BOOL(struct user, is_active, "is_active", F_READONLY | F_REQUIRED),
     FIELD_BOOL(struct user, is_email_verified, "is_email_verified", F_READONLY | F_REQUIRED),
     FIELD_INT(struct user, security_epoch, "security_epoch", F_READONLY | F_INTERNAL, 0, INT64_MAX),

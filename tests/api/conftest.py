@@ -82,7 +82,7 @@ def whole_suite(config):
     here = os.path.dirname(os.path.abspath(__file__))
     asked = [os.path.abspath(argument) for argument in config.args]
     return asked == [here] and not config.option.keyword and not config.option.markexpr \
-        and not config.option.lf
+        and not getattr(config.option, "lf", False)
 
 
 def report_rows(config, missed):
@@ -227,9 +227,9 @@ def anna(world, acme):
 @pytest.fixture(scope="session")
 def pair(instances, connect):
     """Two instances of one installation: (first Api, second Api)."""
-    first = instances(FAST_HASH)
-    second = instances(FAST_HASH, database=first.database_name,
-                       master_key=first.settings()["master_key"])
+    shared = FAST_HASH | {"server": {"public_url": "http://localhost:8080"}}
+    first = instances(shared)
+    second = instances(shared, database=first.database_name)
     return connect(first), connect(second)
 
 

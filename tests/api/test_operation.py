@@ -238,13 +238,31 @@ def test_ctrl_c_is_a_stop(lonely):
 
 
 def test_clients_that_go_away_do_no_harm(service):
-    """SIGPIPE is ignored: an answer to nobody ends one connection, not the process."""
+    """An answer to nobody ends one connection, not the process."""
     for _ in range(20):
         connection = socket.create_connection(("127.0.0.1", service.port), 10)
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
         connection.sendall(b"GET /openapi.json HTTP/1.1\r\nHost: localhost\r\n\r\n" * 3)
         connection.close()  # with a reset
     assert httpx.get(service.url + "/health", trust_env=False).status_code == 200
+
+
+def test_a_log_that_nobody_reads_does_no_harm(lonely):
+    """SIGPIPE is ignored: the service outlives the program that its log was piped to."""
+    instance = lonely(FAST)
+    instance.port, instance.extra_port, instance.metrics_port = free_port(), 0, 0
+    reader, writer = os.pipe()
+    with open(instance.stdout_path, "wb"), open(instance.stderr_path, "wb") as err:
+        instance.process = subprocess.Popen(
+            [program(), "serve", "--config", instance.write_config()], stdout=writer, stderr=err)
+    os.close(writer)
+    instance.wait_ready()
+    os.close(reader)
+    for _ in range(3):
+        assert httpx.get(instance.url + "/health", trust_env=False).status_code == 200
+        time.sleep(0.1)  # the log is written by a thread of its own
+    instance.process.terminate()
+    assert ended(instance)[0] == 0
 
 
 # -- reloading ---------------------------------------------------------------------------------
@@ -328,7 +346,7 @@ def test_secrets_leave_the_environment(lonely, mongo, monkeypatch):
     """SK-2: neither /proc/<pid>/environ nor the command line shows them; a reload still knows them."""
     instance = lonely(FAST)
     settings = instance.settings()
-    key, uri = settings["master_key"], settings["database"]["uri"]
+    key, uri = settings["master_key"], settings["database"]["uri"] + "&appName=hidden-word"
     instance.reconfigure({"master_key": "${TEST_MASTER_KEY}",
                           "database": {"uri": "${TEST_DATABASE_URI:-none}"}})
     monkeypatch.setenv("TEST_MASTER_KEY", key)
