@@ -232,9 +232,12 @@ static void test_all_problems_at_once(void **state)
     assert_says(message, "c.yaml:16: database.migrate_on_start: ");
     assert_says(message, "c.yaml:16: database.name: ");
     assert_says(message, "c.yaml:17: there is no key \"xyzzy\"");
-    /* In the order of the file. */
+    /* In the order of the file, though the rules between keys are checked last. */
     assert_memory_equal(message, "c.yaml:1: ", 10);
     assert_true(strstr(message, "c.yaml:9: ") < strstr(message, "c.yaml:10: "));
+    message = refused("master_key: c2hvcnQ=\nenvironment: development\nlog_level: loud\n");
+    assert_memory_equal(message, "c.yaml:1: ", 10);
+    assert_says(message, "\nc.yaml:3: log_level: ");
 }
 
 /* IN-15: a safe subset of YAML. */
