@@ -1,7 +1,7 @@
 /*
  * The door's frame: the driver's life, the pool of clients, and one call from its beginning (which
- * place, which client) to its end. db_run.c sends the commands, db_read.c, db_write.c, db_admin.c and
- * db_transaction.c build them.
+ * place, which client) to its end. db_run.c sends the commands, db_read.c, db_write.c, db_admin.c
+ * and db_transaction.c build them.
  */
 #include "app/db.h"
 
@@ -22,12 +22,13 @@
 
 /* --- the driver --- */
 
-static void driver_log(mongoc_log_level_t level, const char *domain, const char *message, void *data)
+static void driver_log(mongoc_log_level_t level, const char *domain, const char *message,
+                       void *data)
 {
     (void)data;
     /* Its warnings tell of lost connections, which the calls concerned tell too. */
-    log_event(level <= MONGOC_LOG_LEVEL_CRITICAL ? LOG_WARN : LOG_DEBUG, "database.driver", "domain",
-              domain, "message", message, NULL);
+    log_event(level <= MONGOC_LOG_LEVEL_CRITICAL ? LOG_WARN : LOG_DEBUG, "database.driver",
+              "domain", domain, "message", message, NULL);
 }
 
 static void driver_start(void)
@@ -314,8 +315,8 @@ static enum err take_client(struct db_call *call)
         call->leased = call->client != NULL;
     }
     if (call->client == NULL)
-        return fail_internal(ctx, ERR_DB_UNAVAILABLE,
-                             "all %" PRId64 " database clients are in use", call->db->maximum);
+        return fail_internal(ctx, ERR_DB_UNAVAILABLE, "all %" PRId64 " database clients are in use",
+                             call->db->maximum);
     return ERR_OK;
 }
 
@@ -365,8 +366,8 @@ enum err db_filter(const struct db_call *call, const bson_t *filter, bson_t *out
 {
     if (!call->schema->global) {
         if (filter != NULL && bson_has_field(filter, "tenant_id"))
-            return fail_internal(call->ctx, ERR_INTERNAL, "%s: the tenant is not the caller's to name",
-                                 call->collection);
+            return fail_internal(call->ctx, ERR_INTERNAL,
+                                 "%s: the tenant is not the caller's to name", call->collection);
         bson_put_uuid(out, "tenant_id", &call->ctx->tenant_id);
     }
     if (filter != NULL && !bson_concat(out, filter))

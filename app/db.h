@@ -1,15 +1,14 @@
 /*
  * The only door to data. Callers name a schema, never a collection; db.c finds the place, adds the
- * tenant to every filter and document of a tenant-bound schema, bounds the time by the ctx's deadline,
- * writes with w:majority and j:true, and maps driver errors:
- *   ERR_NOT_FOUND        nothing matched (find_one, update_one, find_and_update, delete_one)
- *   ERR_CONFLICT         duplicate key; ctx->failure.field names the index ("email_1" …)
- *   ERR_DB_UNAVAILABLE   unreachable, too slow, no primary, pool empty: 503
- *   ERR_DB_UNAVAILABLE with ctx->failure.internal beginning "unknown outcome": a write that may have
- *                        happened (see db_outcome_unknown)
- *   ERR_INTERNAL         anything else, logged
- * Only db.c and watch.c include mongoc. Models see bson_t. Any thread; a ctx is one thread's.
- * A client is leased for the duration of one call (or one transaction), never across hashing or I/O.
+ * tenant to every filter and document of a tenant-bound schema, bounds the time by the ctx's
+ * deadline, writes with w:majority and j:true, and maps driver errors: ERR_NOT_FOUND        nothing
+ * matched (find_one, update_one, find_and_update, delete_one) ERR_CONFLICT         duplicate key;
+ * ctx->failure.field names the index ("email_1" …) ERR_DB_UNAVAILABLE   unreachable, too slow, no
+ * primary, pool empty: 503 ERR_DB_UNAVAILABLE with ctx->failure.internal beginning "unknown
+ * outcome": a write that may have happened (see db_outcome_unknown) ERR_INTERNAL         anything
+ * else, logged Only db.c and watch.c include mongoc. Models see bson_t. Any thread; a ctx is one
+ * thread's. A client is leased for the duration of one call (or one transaction), never across
+ * hashing or I/O.
  */
 #pragma once
 
@@ -29,19 +28,20 @@ struct config;
 /* Connects lazily. ret_reason (static or arena text) says in one sentence what is wrong. */
 CHECKED enum err db_open(const struct config *config, struct db **ret_db, const char **ret_reason);
 void db_close(struct db *db);
-/* hello + replica-set and version check, for start-up and /ready. ERR_DB_UNAVAILABLE, or ERR_INTERNAL
- * with the sentence in ctx->failure.internal (not a replica set, too old). */
+/* hello + replica-set and version check, for start-up and /ready. ERR_DB_UNAVAILABLE, or
+ * ERR_INTERNAL with the sentence in ctx->failure.internal (not a replica set, too old). */
 CHECKED enum err db_ping(struct ctx *ctx);
 /* A pop'able pool and database name for watch.c, which keeps clients of its own. */
 const char *db_uri(const struct db *db);
 const char *db_name(const struct db *db);
 
-/* --- reading. Decoded strings live in ctx->arena. Filters may be NULL for "all of this tenant". --- */
+/* --- reading. Decoded strings live in ctx->arena. Filters may be NULL for "all of this tenant".
+ * --- */
 
 struct db_find {
     const bson_t *filter; /* without tenant_id */
     const bson_t *sort;
-    int64_t limit; /* 0 = DB_MAX_RESULTS */
+    int64_t limit;     /* 0 = DB_MAX_RESULTS */
     bool linearizable; /* read concern linearizable instead of local-on-primary */
 };
 
@@ -61,9 +61,10 @@ CHECKED enum err db_insert(struct ctx *ctx, const struct schema *schema, const v
 /* Many documents of one schema in one command, ordered. */
 CHECKED enum err db_insert_many(struct ctx *ctx, const struct schema *schema,
                                 const struct list *structs);
-/* For the audit writer alone: documents of many tenants in one command, on a client of its own. Each
- * names its tenant. ERR_OK: the server took them all except those marked in ret_refused (one per
- * document); one whose _id was there already counts as taken, so that a batch can be sent again. */
+/* For the audit writer alone: documents of many tenants in one command, on a client of its own.
+ * Each names its tenant. ERR_OK: the server took them all except those marked in ret_refused (one
+ * per document); one whose _id was there already counts as taken, so that a batch can be sent
+ * again. */
 CHECKED enum err db_insert_batch_any_tenant(struct ctx *ctx, const struct schema *schema,
                                             const struct list *structs, bool *ret_refused);
 /* update is an update document or pipeline ($set, $inc …). ERR_NOT_FOUND when nothing matched. */
@@ -74,13 +75,14 @@ CHECKED enum err db_update_many(struct ctx *ctx, const struct schema *schema, co
 
 struct db_change {
     const bson_t *filter;
-    const bson_t *update;   /* a document, or with pipeline an array of stages */
+    const bson_t *update; /* a document, or with pipeline an array of stages */
     bool pipeline;
     bool upsert;
     bool before; /* return the document as it was; default as it is afterwards */
 };
 
-/* One atomic findAndModify. With upsert and before, ret_struct is zeroed when the document is new. */
+/* One atomic findAndModify. With upsert and before, ret_struct is zeroed when the document is new.
+ */
 CHECKED enum err db_find_and_update(struct ctx *ctx, const struct schema *schema,
                                     const struct db_change *change, void *ret_struct);
 CHECKED enum err db_delete_one(struct ctx *ctx, const struct schema *schema, const bson_t *filter);
@@ -91,7 +93,8 @@ CHECKED enum err db_delete_many(struct ctx *ctx, const struct schema *schema, co
 bool db_outcome_unknown(const struct ctx *ctx);
 
 /* Runs body in one transaction (snapshot, majority), again on transient errors until the deadline.
- * body sees a ctx whose db_* calls belong to the transaction; it must have no other side effects. */
+ * body sees a ctx whose db_* calls belong to the transaction; it must have no other side effects.
+ */
 typedef enum err (*db_transaction_fn)(struct ctx *ctx, void *arg);
 CHECKED enum err db_transaction(struct ctx *ctx, db_transaction_fn body, void *arg);
 

@@ -1,6 +1,6 @@
 /*
- * Structure and state: collections with their validators and indexes, and what the server is. Changes
- * of structure use a client of their own with long time-outs.
+ * Structure and state: collections with their validators and indexes, and what the server is.
+ * Changes of structure use a client of their own with long time-outs.
  */
 #include "app/db.h"
 
@@ -54,10 +54,11 @@ static enum err judge_hello(const struct db_call *call, const bson_t *hello)
         /* Started as a member, but nobody has made the set yet: that may come. */
         bool coming = is_true(hello, "isreplicaset");
 
-        return fail_internal(ctx, coming ? ERR_DB_UNAVAILABLE : ERR_INTERNAL,
-                             "MongoDB at %s is not a replica set; tenantd needs one for transactions "
-                             "and change streams: %s run rs.initiate()",
-                             where, coming ? "please" : "start mongod with --replSet rs0 and");
+        return fail_internal(
+            ctx, coming ? ERR_DB_UNAVAILABLE : ERR_INTERNAL,
+            "MongoDB at %s is not a replica set; tenantd needs one for transactions "
+            "and change streams: %s run rs.initiate()",
+            where, coming ? "please" : "start mongod with --replSet rs0 and");
     }
     if (wanted != NULL && set != NULL && strcmp(set, wanted) != 0)
         return fail_internal(ctx, ERR_INTERNAL,
@@ -73,8 +74,9 @@ static enum err judge_hello(const struct db_call *call, const bson_t *hello)
 }
 
 /*
- * With replicaSet in the URI the driver does not talk to a server that is in no such set, and calls it
- * unreachable. So the first host is asked alone, without login: it may be able to say what is wrong.
+ * With replicaSet in the URI the driver does not talk to a server that is in no such set, and calls
+ * it unreachable. So the first host is asked alone, without login: it may be able to say what is
+ * wrong.
  */
 static enum err ask_directly(struct db_call *call, const struct db_error *error)
 {
@@ -86,7 +88,8 @@ static enum err ask_directly(struct db_call *call, const struct db_error *error)
     if (host == NULL || mongoc_uri_get_replica_set(call->db->uri) == NULL)
         return db_fail(call, error);
 
-    AUTO(mongoc_uri_destroy) mongoc_uri_t *uri = mongoc_uri_new_for_host_port(host->host, host->port);
+    AUTO(mongoc_uri_destroy)
+    mongoc_uri_t *uri = mongoc_uri_new_for_host_port(host->host, host->port);
     (void)mongoc_uri_set_option_as_bool(uri, MONGOC_URI_DIRECTCONNECTION, true);
     (void)mongoc_uri_set_option_as_bool(uri, MONGOC_URI_TLS, mongoc_uri_get_tls(call->db->uri));
     (void)mongoc_uri_set_option_as_int32(uri, MONGOC_URI_CONNECTTIMEOUTMS, DB_CONNECT_MS);
@@ -315,7 +318,8 @@ static bool is_index(const bson_t *found, const struct db_index *index)
     return same_document(found, "key", keys) &&
            same_document(found, "partialFilterExpression", partial) &&
            is_true(found, "unique") == index->unique &&
-           same_number(found, "expireAfterSeconds", index->ttl_seconds >= 0 ? index->ttl_seconds : -1);
+           same_number(found, "expireAfterSeconds",
+                       index->ttl_seconds >= 0 ? index->ttl_seconds : -1);
 }
 
 /* The index as listIndexes tells of it; false when there is none of that name. */

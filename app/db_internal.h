@@ -1,11 +1,11 @@
 /*
- * What the db*.c files share and nobody else may use: the connection pool, one call to the database,
- * and the running of commands. One call leases one client for its duration; within a transaction it
- * uses the transaction's.
+ * What the db*.c files share and nobody else may use: the connection pool, one call to the
+ * database, and the running of commands. One call leases one client for its duration; within a
+ * transaction it uses the transaction's.
  *
- * Commands are built here and sent as they are: one message each, with a session per client kept for
- * its life. That makes retryable writes ours (see db_run) and spares what a driver's collection and
- * cursor objects cost (docs/adr/0008-audit-commit.md has the figures).
+ * Commands are built here and sent as they are: one message each, with a session per client kept
+ * for its life. That makes retryable writes ours (see db_run) and spares what a driver's collection
+ * and cursor objects cost (docs/adr/0008-audit-commit.md has the figures).
  */
 #pragma once
 
@@ -16,20 +16,20 @@
 #include "app/db.h"
 
 /*
- * Every call ends within 2 s whatever happens to the database: a wait for a client and a slow failure,
- * or a quick failure, the time until the driver has found the server again (it looks twice a second and
- * pauses half a second: up to 1 s, measured) and a second try.
+ * Every call ends within 2 s whatever happens to the database: a wait for a client and a slow
+ * failure, or a quick failure, the time until the driver has found the server again (it looks twice
+ * a second and pauses half a second: up to 1 s, measured) and a second try.
  */
-#define DB_POOL_WAIT_MS 500
-#define DB_SELECT_MS 1100
-#define DB_CONNECT_MS 500
-#define DB_SOCKET_MS 1000
-#define DB_MAX_TIME_MS 900
+#define DB_POOL_WAIT_MS    500
+#define DB_SELECT_MS       1100
+#define DB_CONNECT_MS      500
+#define DB_SOCKET_MS       1000
+#define DB_MAX_TIME_MS     900
 #define DB_RETRY_BEFORE_MS 150
-#define DB_LONG_MS (INT64_C(10) * 60 * 1000)
+#define DB_LONG_MS         (INT64_C(10) * 60 * 1000)
 
 #define DB_COLLECTION_SIZE 64
-#define DB_ABANDONED_MAX 64
+#define DB_ABANDONED_MAX   64
 
 /* Codes of the server that something here depends on. */
 enum {
@@ -104,9 +104,9 @@ struct db_call {
 struct db_error {
     uint32_t domain;
     int64_t code;
-    bool concern;         /* done, but not confirmed by a majority */
-    bool network;         /* the connection broke: the server may have got the command */
-    char index[64];       /* of a duplicate key */
+    bool concern;   /* done, but not confirmed by a majority */
+    bool network;   /* the connection broke: the server may have got the command */
+    char index[64]; /* of a duplicate key */
     char text[256];
 };
 

@@ -149,8 +149,7 @@ enum err db_find_many(struct ctx *ctx, const struct schema *schema, const struct
     bson_t command_bytes = BSON_INITIALIZER, reply_bytes = BSON_INITIALIZER;
     AUTO(bson_destroy) bson_t *command = &command_bytes;
     AUTO(bson_destroy) bson_t *reply = &reply_bytes;
-    int64_t limit =
-        find->limit > 0 && find->limit < DB_MAX_RESULTS ? find->limit : DB_MAX_RESULTS;
+    int64_t limit = find->limit > 0 && find->limit < DB_MAX_RESULTS ? find->limit : DB_MAX_RESULTS;
     struct list list = {0};
 
     TRY(db_call_begin(ctx, schema, DB_READ, &call));

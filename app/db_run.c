@@ -1,7 +1,7 @@
 /*
- * Sends commands and says what their failures mean. Retryable writes are done here: a command that is
- * cut off is sent once more under the same session and transaction number, and the server applies it
- * once. A write whose end is not known is reported as such.
+ * Sends commands and says what their failures mean. Retryable writes are done here: a command that
+ * is cut off is sent once more under the same session and transaction number, and the server
+ * applies it once. A write whose end is not known is reported as such.
  */
 #include "app/db.h"
 
@@ -47,8 +47,8 @@ static void read_index(const char *text, struct db_error *error)
 
 static void set_error(struct db_error *error, uint32_t domain, int64_t code, const char *text)
 {
-    *error = (struct db_error){
-        .domain = domain, .code = code, .network = domain == MONGOC_ERROR_STREAM};
+    *error =
+        (struct db_error){.domain = domain, .code = code, .network = domain == MONGOC_ERROR_STREAM};
     if (code == DB_CODE_DUPLICATE)
         read_index(text, error); /* and not the rest: it holds the value */
     else
@@ -294,12 +294,11 @@ static int64_t time_limit(const struct db_call *call)
 
 static bool is_retryable_write(const struct db_call *call)
 {
-    return call->transaction == NULL &&
-           (call->use == DB_WRITE || call->use == DB_WRITE_ANY_TENANT);
+    return call->transaction == NULL && (call->use == DB_WRITE || call->use == DB_WRITE_ANY_TENANT);
 }
 
-/* The driver hands out sessions again that a transaction used, with whatever numbers it took. By the
- * clock, ours are above those of any earlier use. */
+/* The driver hands out sessions again that a transaction used, with whatever numbers it took. By
+ * the clock, ours are above those of any earlier use. */
 static int64_t next_number(struct db_client *client)
 {
     int64_t now = clock_now_ms() * 1000;

@@ -1,7 +1,7 @@
 /*
- * Transactions: the body runs again when the server asks for it, the commit is repeated while its end
- * is unknown, both until the deadline. A database that cannot be reached is given up earlier, so that
- * the caller hears of it in time.
+ * Transactions: the body runs again when the server asks for it, the commit is repeated while its
+ * end is unknown, both until the deadline. A database that cannot be reached is given up earlier,
+ * so that the caller hears of it in time.
  */
 #include "app/db.h"
 
@@ -13,8 +13,8 @@
 #include "app/log.h"
 
 #define WITHOUT_DEADLINE_MS 10000
-#define UNREACHABLE_MS 300 /* no new attempt later than this: one may take more than a second */
-#define BACKOFF_MAX_MS 32
+#define UNREACHABLE_MS      300 /* no new attempt later than this: one may take more than a second */
+#define BACKOFF_MAX_MS      32
 
 struct db_settled {
     struct db_settled *next;
@@ -50,8 +50,7 @@ void db_transaction_failed(struct db_transaction *transaction, const struct db_e
 {
     transaction->transient = db_has_label(reply, "TransientTransactionError") || error->network ||
                              error->domain == MONGOC_ERROR_SERVER_SELECTION;
-    transaction->unavailable =
-        error->network || error->domain == MONGOC_ERROR_SERVER_SELECTION;
+    transaction->unavailable = error->network || error->domain == MONGOC_ERROR_SERVER_SELECTION;
     transaction->broken = true;
 }
 
@@ -59,8 +58,8 @@ void db_transaction_failed(struct db_transaction *transaction, const struct db_e
 
 /*
  * A server that did not answer keeps the transaction, and with it the documents it changed, for a
- * minute. Asking it now would only cost more time: the session's name is kept, and the next call that
- * gets through has the server end it.
+ * minute. Asking it now would only cost more time: the session's name is kept, and the next call
+ * that gets through has the server end it.
  */
 static void abandon(struct db *db, struct db_transaction *transaction)
 {
@@ -146,8 +145,7 @@ static mongoc_client_session_t *start_session(struct db_client *client, bson_err
     mongoc_session_opt_t *options = mongoc_session_opts_new();
 
     mongoc_session_opts_set_causal_consistency(options, false);
-    mongoc_client_session_t *session =
-        mongoc_client_start_session(client->client, options, error);
+    mongoc_client_session_t *session = mongoc_client_start_session(client->client, options, error);
     mongoc_session_opts_destroy(options);
     return session;
 }
@@ -164,8 +162,7 @@ static bool start(struct db_transaction *transaction, bson_error_t *error)
             return false;
     }
     mongoc_transaction_opt_t *options = transaction_options();
-    bool started =
-        mongoc_client_session_start_transaction(transaction->session, options, error);
+    bool started = mongoc_client_session_start_transaction(transaction->session, options, error);
     mongoc_transaction_opts_destroy(options);
     return started;
 }
@@ -223,8 +220,8 @@ static enum step commit(struct attempt *attempt, enum err *ret_err)
         settle(transaction, unknown ? DB_UNKNOWN : DB_ABORTED);
         if (db_has_label(reply, "TransientTransactionError") && may_go_on(attempt, unavailable))
             return STEP_AGAIN;
-        *ret_err = unknown ? db_fail_unknown(&attempt->call, &error)
-                           : db_fail(&attempt->call, &error);
+        *ret_err =
+            unknown ? db_fail_unknown(&attempt->call, &error) : db_fail(&attempt->call, &error);
         return STEP_FAILED;
     }
 }

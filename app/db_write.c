@@ -1,7 +1,7 @@
 /*
- * Writing: inserts, updates, findAndModify and deletes, each one command. Here is the second half of
- * isolation: no document enters under another tenant than the ctx's, and no update changes whose a
- * document is.
+ * Writing: inserts, updates, findAndModify and deletes, each one command. Here is the second half
+ * of isolation: no document enters under another tenant than the ctx's, and no update changes whose
+ * a document is.
  */
 #include "app/db.h"
 

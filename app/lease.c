@@ -58,8 +58,8 @@ enum err lease_take(struct ctx *ctx, const char *name, const struct uuid *holder
 enum err lease_release(struct ctx *ctx, const char *name, const struct uuid *holder)
 {
     AUTO(bson_destroy) bson_t *filter = bson_new();
-    AUTO(bson_destroy) bson_t *update =
-        BCON_NEW("0", "{", "$set", "{", "expires_at", "$$NOW", "}", "}");
+    AUTO(bson_destroy)
+    bson_t *update = BCON_NEW("0", "{", "$set", "{", "expires_at", "$$NOW", "}", "}");
 
     bson_put_text(filter, "_id", name);
     bson_put_uuid(filter, "holder", holder);

@@ -1,6 +1,6 @@
 /*
- * Elections by the database's clock: one holder at a time, with a fencing number that only grows. Used
- * by housekeeping (heartbeat, recounts, expired tenants) and by migrations. Any thread.
+ * Elections by the database's clock: one holder at a time, with a fencing number that only grows.
+ * Used by housekeeping (heartbeat, recounts, expired tenants) and by migrations. Any thread.
  */
 #pragma once
 

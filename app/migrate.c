@@ -1,7 +1,7 @@
 /*
  * Runs migrations under a lease. A thread extends the lease while a step works, however long that
- * takes; a step is recorded only by the process that still holds the lease under the number it began
- * with. What a killed process left undone is done again by the next: steps are idempotent.
+ * takes; a step is recorded only by the process that still holds the lease under the number it
+ * began with. What a killed process left undone is done again by the next: steps are idempotent.
  */
 #include "app/migrate.h"
 
@@ -18,12 +18,12 @@
 #include "app/log.h"
 #include "app/secret.h"
 
-#define LEASE_NAME "migrations"
-#define LEASE_MS 15000
-#define EXTEND_MS 4000
-#define WAIT_MS (INT64_C(5) * 60 * 1000) /* for another process that migrates */
-#define ASK_AGAIN_MS 200
-#define KEEPER_ARENA ((size_t)64 * 1024)
+#define LEASE_NAME    "migrations"
+#define LEASE_MS      15000
+#define EXTEND_MS     4000
+#define WAIT_MS       (INT64_C(5) * 60 * 1000) /* for another process that migrates */
+#define ASK_AGAIN_MS  200
+#define KEEPER_ARENA  ((size_t)64 * 1024)
 #define CHECKSUM_SIZE (BASE64URL_LENGTH(SHA256_SIZE) + 1)
 
 /* clang-format off */
@@ -213,10 +213,8 @@ static enum err apply(struct ctx *ctx, struct keeper *keeper, const struct migra
     TRY(step->up(ctx));
     TRY(still_ours(ctx, keeper));
 
-    const struct migration_state state = {.number = step->number,
-                                          .name = step->name,
-                                          .checksum = sum,
-                                          .applied_at = clock_now_ms()};
+    const struct migration_state state = {
+        .number = step->number, .name = step->name, .checksum = sum, .applied_at = clock_now_ms()};
     return db_insert(ctx, &migration_schema, &state);
 }
 

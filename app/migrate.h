@@ -34,8 +34,9 @@ extern const struct schema migration_schema;
 typedef void (*migrate_report_fn)(const struct migration *step, bool done, void *arg);
 CHECKED enum err migrate_up(struct ctx *ctx, migrate_report_fn report, void *arg);
 CHECKED enum err migrate_down(struct ctx *ctx, int to_number, migrate_report_fn report, void *arg);
-/* Applied steps in order; pending = migration_count - applied. A changed checksum is ERR_CONFLICT. */
+/* Applied steps in order; pending = migration_count - applied. A changed checksum is ERR_CONFLICT.
+ */
 CHECKED enum err migrate_status(struct ctx *ctx, struct list *ret_applied, size_t *ret_pending);
-/* ERR_NOT_FOUND with the missing index or collection in ctx->failure.internal. For start-up. Defined
- * with the steps (models/migrations/0001_central_collections.c). */
+/* ERR_NOT_FOUND with the missing index or collection in ctx->failure.internal. For start-up.
+ * Defined with the steps (models/migrations/0001_central_collections.c). */
 CHECKED enum err migrations_verify(struct ctx *ctx);

@@ -13,8 +13,8 @@
 #include "models/tenant.h"
 
 #define USER_AGENT_BYTES 256
-#define CANONICAL_BYTES 4096
-#define DAY_MS (INT64_C(24) * 3600 * 1000)
+#define CANONICAL_BYTES  4096
+#define DAY_MS           (INT64_C(24) * 3600 * 1000)
 
 /* clang-format off */
 static const struct field audit_fields[] = {
@@ -203,13 +203,13 @@ enum err audit_insert(struct ctx *ctx, const char *action, const char *status,
 
 /* --- reading --- */
 
-static void put_range(const char *name, const char *operator, const bson_value_t *value,
+static void put_range(const char *name, const char *operator, const bson_value_t * value,
                       bson_t *filter)
 {
     bson_t range;
 
     bson_append_document_begin(filter, name, -1, &range);
-    (void)bson_append_value(&range, operator, -1, value);
+    (void)bson_append_value(&range, operator, - 1, value);
     bson_append_document_end(filter, &range);
 }
 
@@ -232,8 +232,7 @@ static void put_before(const struct uuid *before, bson_t *filter)
 enum err audit_list(struct ctx *ctx, const struct audit_filter *filter, struct list *ret_rows)
 {
     AUTO(bson_destroy) bson_t *where = bson_new();
-    AUTO(bson_destroy) bson_t *sort =
-        BCON_NEW("timestamp", BCON_INT32(-1), "_id", BCON_INT32(-1));
+    AUTO(bson_destroy) bson_t *sort = BCON_NEW("timestamp", BCON_INT32(-1), "_id", BCON_INT32(-1));
     const struct db_find find = {.filter = where, .sort = sort, .limit = filter->limit};
 
     if (!uuid_is_zero(&filter->before))

@@ -1,8 +1,8 @@
 /*
  * The audit log (R003-11). Two ways to commit a row before the answer leaves: audit_write, a group
- * commit shared by all requests in flight (logins, refreshes, failures), and audit_insert inside the
- * transaction of the change it tells of. If neither can, the action fails. Rows carry (writer, n),
- * dense per process, and an HMAC over their canonical bytes.
+ * commit shared by all requests in flight (logins, refreshes, failures), and audit_insert inside
+ * the transaction of the change it tells of. If neither can, the action fails. Rows carry (writer,
+ * n), dense per process, and an HMAC over their canonical bytes.
  */
 #pragma once
 
@@ -14,9 +14,9 @@ struct audit_row {
     struct uuid tenant_id;
     struct uuid user_id; /* zero = unknown */
     struct uuid key_id;  /* access key used, or zero */
-    const char *action;  /* signup login logout token.refresh token.reuse user.password_changed … */
-    const char *status;  /* success failed */
-    const char *reason;  /* machine word for failures: bad_password unknown_user locked …, or NULL */
+    const char *action; /* signup login logout token.refresh token.reuse user.password_changed … */
+    const char *status; /* success failed */
+    const char *reason; /* machine word for failures: bad_password unknown_user locked …, or NULL */
     const char *ip_address;
     const char *user_agent;
     const char *request_id;

@@ -1,7 +1,7 @@
 /*
- * The writer thread: takes all rows that wait, numbers and seals them, inserts them with one command on
- * a client of its own, and wakes those who wait. While it writes, the next batch gathers. Also keeps
- * the numbers that await filling.
+ * The writer thread: takes all rows that wait, numbers and seals them, inserts them with one
+ * command on a client of its own, and wakes those who wait. While it writes, the next batch
+ * gathers. Also keeps the numbers that await filling.
  */
 #include "models/audit_writer.h"
 
@@ -19,13 +19,13 @@
 #include "app/metrics.h"
 #include "app/secret.h"
 
-#define BATCH_MAX 256
-#define FILL_MAX 64      /* holes filled along with one batch */
-#define HOLES_MAX 1024
+#define BATCH_MAX     256
+#define FILL_MAX      64 /* holes filled along with one batch */
+#define HOLES_MAX     1024
 #define FILL_AGAIN_MS 1000
-#define WAIT_MS 1900     /* the answer must come within two seconds */
-#define BATCH_ARENA ((size_t)4 * 1024 * 1024)
-#define ACTION_SIZE 65
+#define WAIT_MS       1900 /* the answer must come within two seconds */
+#define BATCH_ARENA   ((size_t)4 * 1024 * 1024)
+#define ACTION_SIZE   65
 
 enum waiter_state { WAITER_UNSET = 0, WAITER_QUEUED, WAITER_WRITING, WAITER_DONE };
 
@@ -263,7 +263,8 @@ static struct timespec in_ms(int64_t ms)
     return at;
 }
 
-/* Until there is something to write: rows, or numbers whose last try to fill them is a while ago. */
+/* Until there is something to write: rows, or numbers whose last try to fill them is a while ago.
+ */
 static void wait_for_work(struct audit_writer *writer)
 {
     struct timespec until = in_ms(FILL_AGAIN_MS);

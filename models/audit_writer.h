@@ -1,9 +1,9 @@
 /*
  * How audit rows get their numbers and reach the disk. Every row has (writer, n): writer is this
- * process's instance, n counts from 1 without gaps, so that a missing row shows. A number whose row was
- * certainly not stored is used again; one whose row may have been stored is filled with a row of the
- * same _id that says "failed", "not_committed": whichever comes first stays. Between models only; any
- * thread.
+ * process's instance, n counts from 1 without gaps, so that a missing row shows. A number whose row
+ * was certainly not stored is used again; one whose row may have been stored is filled with a row
+ * of the same _id that says "failed", "not_committed": whichever comes first stays. Between models
+ * only; any thread.
  */
 #pragma once
 

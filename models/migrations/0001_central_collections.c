@@ -1,7 +1,7 @@
 /*
- * Migration 1: the central collections with their validators and indexes. In those that hold documents
- * of tenants every index begins with tenant_id, except the TTL ones, which MongoDB allows on a single
- * field only. User collections are made with their tenant.
+ * Migration 1: the central collections with their validators and indexes. In those that hold
+ * documents of tenants every index begins with tenant_id, except the TTL ones, which MongoDB allows
+ * on a single field only. User collections are made with their tenant.
  */
 #include "models/migrations/migrations.h"
 
@@ -16,7 +16,11 @@
 #include "models/session.h"
 #include "models/tenant.h"
 
-#define KEYS(...) .keys = (const char *const[]){__VA_ARGS__, NULL}
+#define KEYS(...)                 \
+    .keys = (const char *const[]) \
+    {                             \
+        __VA_ARGS__, NULL         \
+    }
 #define INDEXES(table) .indexes = (table), .count = sizeof(table) / sizeof(table)[0]
 
 /* clang-format off */

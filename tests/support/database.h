@@ -1,7 +1,7 @@
 /*
- * A ctx on a database of the test's own, in the server that TEST_MONGODB_URI names, dropped at the end;
- * optionally behind a proxy that can be frozen or cut (support/wire.h). Every command that the driver
- * sends may be watched. One struct at a time in each test.
+ * A ctx on a database of the test's own, in the server that TEST_MONGODB_URI names, dropped at the
+ * end; optionally behind a proxy that can be frozen or cut (support/wire.h). Every command that the
+ * driver sends may be watched. One struct at a time in each test.
  */
 #pragma once
 
@@ -45,5 +45,6 @@ void database_forget(struct database *database);
 size_t database_sent(const struct database *database, const char *name);
 /* Another ctx of the same app, for a thread of its own. */
 void database_ctx(struct database *database, struct arena *arena, struct ctx *ret_ctx);
-/* Runs one command as an outsider would, past the data layer; dies when it fails. Caller destroys. */
+/* Runs one command as an outsider would, past the data layer; dies when it fails. Caller destroys.
+ */
 bson_t *database_command(const struct database *database, const char *db, const bson_t *command);

@@ -13,8 +13,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#define PAIRS 128
-#define CHUNK 65536
+#define PAIRS   128
+#define CHUNK   65536
 #define TICK_MS 5
 
 struct pair {

@@ -1,7 +1,7 @@
 /*
- * A TCP proxy on 127.0.0.1 that behaves badly on demand, in place of stopping a server that other tests
- * use: frozen, it looks like a process under SIGSTOP (connections are taken, nothing is answered). Any
- * thread.
+ * A TCP proxy on 127.0.0.1 that behaves badly on demand, in place of stopping a server that other
+ * tests use: frozen, it looks like a process under SIGSTOP (connections are taken, nothing is
+ * answered). Any thread.
  */
 #pragma once
 

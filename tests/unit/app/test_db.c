@@ -1,6 +1,6 @@
 /*
- * The door to data: whose documents a call can reach (TI-4, TI-5), what it writes with (OP-1), how it
- * names what went wrong, and what it does with structure (OP-4, OP-16). Needs a real MongoDB.
+ * The door to data: whose documents a call can reach (TI-4, TI-5), what it writes with (OP-1), how
+ * it names what went wrong, and what it does with structure (OP-4, OP-16). Needs a real MongoDB.
  */
 #include "app/db.h"
 
@@ -66,10 +66,10 @@ static int begin(void **state)
     return 0;
 }
 
-#define NEEDS_MONGODB()                                                                            \
-    do {                                                                                           \
-        if (database.app.db == NULL)                                                               \
-            skip();                                                                                \
+#define NEEDS_MONGODB()              \
+    do {                             \
+        if (database.app.db == NULL) \
+            skip();                  \
     } while (0)
 
 static struct thing insert(const struct uuid *tenant, const char *name, int64_t count)
@@ -156,7 +156,8 @@ static void assert_leads_with(const bson_t *command, const struct uuid *tenant)
     assert_memory_equal(data, tenant->bytes, 16);
 }
 
-/* TI-5: on the wire, the tenant leads every filter. OP-1: every write asks for majority and journal. */
+/* TI-5: on the wire, the tenant leads every filter. OP-1: every write asks for majority and
+ * journal. */
 static void test_every_command_on_the_wire(void **state)
 {
     (void)state;
@@ -315,8 +316,9 @@ static void test_changes(void **state)
     AUTO(bson_destroy) bson_t *filter = by_id(&thing.id);
     AUTO(bson_destroy) bson_t *other = by_id(&absent);
     AUTO(bson_destroy) bson_t *inc = BCON_NEW("$inc", "{", "count", BCON_INT64(1), "}");
-    AUTO(bson_destroy) bson_t *pipeline = BCON_NEW(
-        "0", "{", "$set", "{", "name", BCON_UTF8("made"), "count", BCON_INT64(9), "}", "}");
+    AUTO(bson_destroy)
+    bson_t *pipeline = BCON_NEW("0", "{", "$set", "{", "name", BCON_UTF8("made"), "count",
+                                BCON_INT64(9), "}", "}");
     struct db_change change = {.filter = filter, .update = inc};
 
     assert_int_equal(db_find_and_update(ctx, &thing_schema, &change, &found), ERR_OK);
@@ -379,7 +381,8 @@ static void test_lists(void **state)
     assert_int_equal(count, MANY);
 }
 
-/* OP-4: uniqueness is the index's, within the tenant; the failure names the index, not the value. */
+/* OP-4: uniqueness is the index's, within the tenant; the failure names the index, not the value.
+ */
 static void test_duplicates(void **state)
 {
     (void)state;

@@ -15,7 +15,7 @@
 #include "support/unit.h"
 
 #define LIMIT_MS 2000 /* issue 3: "503 within 2 s" */
-#define POOL 4
+#define POOL     4
 
 static struct database database;
 
@@ -40,10 +40,10 @@ static int end(void **state)
     return 0;
 }
 
-#define NEEDS_MONGODB()                                                                            \
-    do {                                                                                           \
-        if (database.app.db == NULL)                                                               \
-            skip();                                                                                \
+#define NEEDS_MONGODB()              \
+    do {                             \
+        if (database.app.db == NULL) \
+            skip();                  \
     } while (0)
 
 /* Every kind of call, by number. */
@@ -103,7 +103,8 @@ static void assert_back(struct ctx *ctx, const struct thing *thing)
         assert_in_range(clock_monotonic_ms() - start, 0, LIMIT_MS);
 }
 
-/* OP-6, OP-10: like a SIGSTOP, first met on a warm connection, then with the database known as gone. */
+/* OP-6, OP-10: like a SIGSTOP, first met on a warm connection, then with the database known as
+ * gone. */
 static void test_frozen(void **state)
 {
     (void)state;
@@ -210,8 +211,8 @@ static void test_deadline(void **state)
     NEEDS_MONGODB();
     struct ctx *ctx = &database.ctx;
     struct thing thing = thing_insert(ctx, "slow", 0);
-    AUTO(bson_destroy) bson_t *filter =
-        BCON_NEW("$where", BCON_UTF8("function() { while (true) { sleep(10); } }"));
+    AUTO(bson_destroy)
+    bson_t *filter = BCON_NEW("$where", BCON_UTF8("function() { while (true) { sleep(10); } }"));
     int64_t start = clock_monotonic_ms();
 
     ctx->deadline = start + 200;
@@ -254,7 +255,8 @@ static void *hold_in_thread(void *arg)
     return NULL;
 }
 
-/* OP-10, F20: with all clients in use a call waits half a second, and the deadline cuts that short. */
+/* OP-10, F20: with all clients in use a call waits half a second, and the deadline cuts that short.
+ */
 static void test_pool_exhausted(void **state)
 {
     (void)state;
@@ -318,14 +320,10 @@ static void test_bad_uri(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        CASE(test_frozen),
-        CASE(test_frozen_each),
-        CASE(test_refused),
-        CASE(test_frozen_with_a_crowd),
-        CASE(test_deadline),
-        CASE(test_pool_exhausted),
-        CASE(test_fail_after),
-        cmocka_unit_test(test_bad_uri),
+        CASE(test_frozen),     CASE(test_frozen_each),
+        CASE(test_refused),    CASE(test_frozen_with_a_crowd),
+        CASE(test_deadline),   CASE(test_pool_exhausted),
+        CASE(test_fail_after), cmocka_unit_test(test_bad_uri),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -33,10 +33,10 @@ static int end(void **state)
     return 0;
 }
 
-#define NEEDS_MONGODB()                                                                            \
-    do {                                                                                           \
-        if (database.app.db == NULL)                                                               \
-            skip();                                                                                \
+#define NEEDS_MONGODB()              \
+    do {                             \
+        if (database.app.db == NULL) \
+            skip();                  \
     } while (0)
 
 static void assert_back(struct ctx *ctx, const struct thing *thing)

@@ -1,6 +1,6 @@
 /*
- * Transactions: all or nothing, run again when they collide, committed once although answers get lost,
- * ended in time when the database is gone, and nothing left locked (OP-2, OP-3, OP-6).
+ * Transactions: all or nothing, run again when they collide, committed once although answers get
+ * lost, ended in time when the database is gone, and nothing left locked (OP-2, OP-3, OP-6).
  */
 #include "app/db.h"
 
@@ -36,10 +36,10 @@ static int end(void **state)
     return 0;
 }
 
-#define NEEDS_MONGODB()                                                                            \
-    do {                                                                                           \
-        if (database.app.db == NULL)                                                               \
-            skip();                                                                                \
+#define NEEDS_MONGODB()              \
+    do {                             \
+        if (database.app.db == NULL) \
+            skip();                  \
     } while (0)
 
 enum then { THEN_OK, THEN_FAIL, THEN_FREEZE, THEN_SWALLOW, THEN_NEST, THEN_CONFLICT };

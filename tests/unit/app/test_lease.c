@@ -28,10 +28,10 @@ static int teardown(void **state)
     return 0;
 }
 
-#define NEEDS_MONGODB()                                                                            \
-    do {                                                                                           \
-        if (database.app.db == NULL)                                                               \
-            skip();                                                                                \
+#define NEEDS_MONGODB()              \
+    do {                             \
+        if (database.app.db == NULL) \
+            skip();                  \
     } while (0)
 
 static void test_one_holder(void **state)
@@ -46,7 +46,7 @@ static void test_one_holder(void **state)
     assert_int_equal(fence, 1);
     assert_int_equal(lease_take(ctx, "one", &b, 60000, &again), ERR_CONFLICT);
     assert_int_equal(lease_take(ctx, "one", &a, 60000, &again), ERR_OK);
-    assert_int_equal(again, fence); /* extended, not taken anew */
+    assert_int_equal(again, fence);                          /* extended, not taken anew */
     assert_int_equal(lease_release(ctx, "one", &b), ERR_OK); /* not b's to end */
     assert_int_equal(lease_take(ctx, "one", &b, 60000, &again), ERR_CONFLICT);
     assert_int_equal(lease_take(ctx, "other", &b, 60000, &again), ERR_OK);

@@ -1,6 +1,6 @@
 /*
- * Migrations (OP-4, OP-15, OP-16): all central collections with their indexes, once, by one process of
- * many, resumable, seen when they were tampered with.
+ * Migrations (OP-4, OP-15, OP-16): all central collections with their indexes, once, by one process
+ * of many, resumable, seen when they were tampered with.
  */
 #include "app/migrate.h"
 
@@ -31,10 +31,10 @@ static int end(void **state)
     return 0;
 }
 
-#define NEEDS_MONGODB()                                                                            \
-    do {                                                                                           \
-        if (database.app.db == NULL)                                                               \
-            skip();                                                                                \
+#define NEEDS_MONGODB()              \
+    do {                             \
+        if (database.app.db == NULL) \
+            skip();                  \
     } while (0)
 
 struct reports {
@@ -84,8 +84,8 @@ static void test_up_and_down(void **state)
     assert_int_equal(migrations_verify(ctx), ERR_OK);
 }
 
-/* TI-5: in collections of tenants' documents every index leads with tenant_id, except TTL ones and the
- * look-ups that find the tenant. */
+/* TI-5: in collections of tenants' documents every index leads with tenant_id, except TTL ones and
+ * the look-ups that find the tenant. */
 static void test_indexes_lead_with_the_tenant(void **state)
 {
     (void)state;
@@ -127,7 +127,8 @@ static void test_dropped_index(void **state)
     (void)state;
     NEEDS_MONGODB();
     struct ctx *ctx = &database.ctx;
-    AUTO(bson_destroy) bson_t *drop =
+    AUTO(bson_destroy)
+    bson_t *drop =
         BCON_NEW("dropIndexes", BCON_UTF8("sessions"), "index", BCON_UTF8("tenant_id_1_hash_1"));
 
     assert_int_equal(migrate_up(ctx, NULL, NULL), ERR_OK);
@@ -136,8 +137,8 @@ static void test_dropped_index(void **state)
     assert_non_null(strstr(ctx->failure.internal, "tenant_id_1_hash_1"));
 }
 
-/* A step that is recorded in another form than this program knows. OP-16: steps of a newer version that
- * this one does not know are no fault. */
+/* A step that is recorded in another form than this program knows. OP-16: steps of a newer version
+ * that this one does not know are no fault. */
 static void test_recorded_steps(void **state)
 {
     (void)state;
@@ -255,8 +256,7 @@ static void test_one_of_many_migrates(void **state)
 static void steal(const struct migration *step, bool done, void *arg)
 {
     AUTO(bson_destroy) bson_t *filter = BCON_NEW("_id", BCON_UTF8("migrations"));
-    AUTO(bson_destroy) bson_t *over =
-        BCON_NEW("$set", "{", "expires_at", BCON_DATE_TIME(1), "}");
+    AUTO(bson_destroy) bson_t *over = BCON_NEW("$set", "{", "expires_at", BCON_DATE_TIME(1), "}");
     struct uuid thief = uuid_new();
     struct arena arena;
     struct ctx ctx;

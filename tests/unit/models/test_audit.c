@@ -1,7 +1,7 @@
 /*
- * The audit log (R003-11, design §8): rows with the exact members, durable before the answer, committed
- * in groups; numbers without gaps whatever fails; nothing handed out when a row cannot be written; pages
- * of one tenant, newest first.
+ * The audit log (R003-11, design §8): rows with the exact members, durable before the answer,
+ * committed in groups; numbers without gaps whatever fails; nothing handed out when a row cannot be
+ * written; pages of one tenant, newest first.
  */
 #include "models/audit.h"
 
@@ -50,10 +50,10 @@ static int end(void **state)
     return 0;
 }
 
-#define NEEDS_MONGODB()                                                                            \
-    do {                                                                                           \
-        if (database.app.db == NULL)                                                               \
-            skip();                                                                                \
+#define NEEDS_MONGODB()              \
+    do {                             \
+        if (database.app.db == NULL) \
+            skip();                  \
     } while (0)
 
 static struct list rows_of(struct ctx *ctx, int64_t limit)
@@ -118,7 +118,7 @@ static void test_row(void **state)
 
     buf_init(&json, ctx->arena, 4096);
     schema_to_json(&audit_schema, row, &json);
-    static const char *const members[] = {"audit_id", "user_id",    "action",    "status",
+    static const char *const members[] = {"audit_id",  "user_id",    "action",    "status",
                                           "timestamp", "ip_address", "user_agent"};
     for (size_t i = 0; i < COUNT_OF(members); i++)
         assert_non_null(strstr(buf_text(&json), members[i]));
@@ -127,7 +127,8 @@ static void test_row(void **state)
         assert_null(strstr(buf_text(&json), hidden[i]));
 }
 
-/* The MAC covers every member: a row that was changed in the database no longer has the right one. */
+/* The MAC covers every member: a row that was changed in the database no longer has the right one.
+ */
 static void test_seal(void **state)
 {
     (void)state;
@@ -166,7 +167,8 @@ static void test_seal(void **state)
     }
 }
 
-/* AL-6: whatever comes as user agent is stored as at most 256 bytes of UTF-8, and escaped when shown. */
+/* AL-6: whatever comes as user agent is stored as at most 256 bytes of UTF-8, and escaped when
+ * shown. */
 static void test_user_agent(void **state)
 {
     (void)state;
@@ -212,7 +214,8 @@ static void test_without_a_tenant(void **state)
 
 /* --- reading --- */
 
-/* Pages meet without gap or overlap, also within one millisecond, and are the tenant's own (TI-5). */
+/* Pages meet without gap or overlap, also within one millisecond, and are the tenant's own (TI-5).
+ */
 static void test_pages(void **state)
 {
     (void)state;
@@ -314,7 +317,8 @@ static void test_group_commit(void **state)
     assert_in_range(database_sent(&database, "insert"), PER_THREAD, THREADS * PER_THREAD / 4);
 }
 
-/* With the database frozen everyone hears it in time; what was lost leaves no gap in the numbers. */
+/* With the database frozen everyone hears it in time; what was lost leaves no gap in the numbers.
+ */
 static void test_frozen(void **state)
 {
     (void)state;
@@ -381,7 +385,8 @@ static void test_lost_once(void **state)
     assert_dense(&rows, 2);
 }
 
-/* Rows that the server refuses do not take the others of their batch with them, nor their numbers. */
+/* Rows that the server refuses do not take the others of their batch with them, nor their numbers.
+ */
 static void test_refused_rows(void **state)
 {
     (void)state;
@@ -457,18 +462,12 @@ static void test_left_over_number(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        CASE(test_row),
-        CASE(test_seal),
-        CASE(test_user_agent),
-        CASE(test_without_a_tenant),
-        CASE(test_pages),
-        CASE(test_group_commit),
-        CASE(test_frozen),
-        CASE(test_unknown_outcome),
-        CASE(test_lost_once),
-        CASE(test_refused_rows),
-        CASE(test_transaction),
-        CASE(test_left_over_number),
+        CASE(test_row),         CASE(test_seal),
+        CASE(test_user_agent),  CASE(test_without_a_tenant),
+        CASE(test_pages),       CASE(test_group_commit),
+        CASE(test_frozen),      CASE(test_unknown_outcome),
+        CASE(test_lost_once),   CASE(test_refused_rows),
+        CASE(test_transaction), CASE(test_left_over_number),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
