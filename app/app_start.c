@@ -143,14 +143,16 @@ static enum err check_structure(struct ctx *ctx, bool migrate, char **ret_messag
     }
     if (err == ERR_OK && pending > 0)
         err = migrate_up(ctx, report_step, NULL);
-    if (err == ERR_OK)
-        return ERR_OK;
+    return err == ERR_OK ? migrations_verify(ctx) : err;
+}
+
+static void explain(const struct ctx *ctx, enum err err, char **ret_message)
+{
     const struct failure *failure = &ctx->failure;
+    const char *why = failure->internal != NULL ? failure->internal : failure->detail;
+
     say(ret_message, "the database's structure cannot be used: %s",
-        failure->internal != NULL ? failure->internal
-        : failure->detail != NULL ? failure->detail
-                                  : error_info(err)->sentence);
-    return err;
+        why != NULL ? why : error_info(err)->sentence);
 }
 
 enum err app_check_structure(struct app *app, char **ret_message)
@@ -161,6 +163,8 @@ enum err app_check_structure(struct app *app, char **ret_message)
     arena_init(&arena, ARENA_LIMIT);
     ctx_init(&ctx, app, &arena);
     enum err err = check_structure(&ctx, app_config(app)->database.migrate_on_start, ret_message);
+    if (err != ERR_OK && *ret_message == NULL)
+        explain(&ctx, err, ret_message);
     ctx_clear(&ctx);
     arena_clear(&arena);
     return err;

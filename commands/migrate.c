@@ -100,6 +100,22 @@ static void report(const struct migration *step, bool done, void *arg)
     fprintf(stderr, "%s %d %s%s\n", verb, step->number, step->name, done ? ": done" : " …");
 }
 
+/* An index or a collection that somebody dropped: steps are idempotent, so each makes what it
+ * lacks. */
+static enum err repair(struct ctx *ctx)
+{
+    enum err err = migrations_verify(ctx);
+
+    if (err != ERR_NOT_FOUND)
+        return err;
+    fprintf(stderr, "repair: %s\n",
+            ctx->failure.internal != NULL ? ctx->failure.internal : "something is missing");
+    fail_clear(ctx);
+    for (size_t i = 0; i < migration_count; i++)
+        TRY(migrations[i]->up(ctx));
+    return migrations_verify(ctx);
+}
+
 /* down_to < 0: up. */
 static int change(const struct invocation *invocation, int down_to)
 {
@@ -112,6 +128,8 @@ static int change(const struct invocation *invocation, int down_to)
         return status;
     enum err err = down_to < 0 ? migrate_up(&session.ctx, report, up)
                                : migrate_down(&session.ctx, down_to, report, down);
+    if (err == ERR_OK && down_to < 0)
+        err = repair(&session.ctx);
     status = err == ERR_OK ? print_status(invocation, &session, &pending)
                            : command_failed(&session.ctx, err);
     command_close(&session);
@@ -169,10 +187,12 @@ const struct command command_migrate = {
             "       tenantd migrate down --to NUMBER\n"
             "\n"
             "Steps are numbered, applied in order under a lock that all instances share, and\n"
-            "may be run again after an interruption. \"status\" exits 0 with pending steps too.\n"
+            "may be run again after an interruption. \"up\" also makes an index again that is\n"
+            "missing. \"status\" exits 0 with pending steps too.\n"
             "\n"
             "  --check         status: exit 1 when a step is pending\n"
-            "  --to NUMBER     down: the last step that stays; 0 takes back all, with their data\n"
+            "  --to NUMBER     down: the last step that stays; 0 takes back all, if\n"
+            "                  there is no tenant\n"
             "  --config FILE   default: $TENANTD_CONFIG, ./config.yaml, /etc/tenantd/config.yaml\n"
             "  --json          JSON on standard output\n"
             "\n"

@@ -15,7 +15,7 @@ import httpx
 import pytest
 
 from support.check import ok, until
-from support.instance import Instance, program
+from support.instance import Instance, program, run
 from support.mongo import OwnMongo
 from support.ports import free_port
 from support.world import World, unique
@@ -102,6 +102,22 @@ def test_pending_migrations_stop_the_start(lonely, mongo):
     assert 'run "tenantd migrate up"' in err
     assert err.count("\n") == 1
     assert mongo.database(instance.database_name).list_collection_names() == []
+
+
+def test_a_dropped_index_stops_the_start(lonely, mongo):
+    """OP-4: uniqueness exists only as an index, so nothing is served without it; migrate repairs."""
+    instance = lonely(FAST).start()
+    assert instance.stop() == []
+    mongo.database(instance.database_name).tenants.drop_index("slug_1")
+    status, err = ended(instance.start(wait=False))
+    assert status == 1
+    assert "slug_1 of tenants is missing" in err
+    assert err.count("\n") == 1
+    status, _, err = run(["migrate", "up", "--config", instance.write_config()])
+    assert status == 0 and "repair: " in err
+    assert "slug_1" in mongo.database(instance.database_name).tenants.index_information()
+    instance.start()
+    assert instance.stop() == []
 
 
 def test_mongodb_that_never_comes(lonely):
