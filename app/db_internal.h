@@ -5,7 +5,7 @@
  *
  * Commands are built here and sent as they are: one message each, with a session per client kept
  * for its life. That makes retryable writes ours (see db_run) and spares what a driver's collection
- * and cursor objects cost (docs/adr/0008-audit-commit.md has the figures).
+ * and cursor objects cost (docs/adr/0012-database-calls.md has the figures).
  */
 #pragma once
 
