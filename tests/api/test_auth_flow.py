@@ -96,6 +96,13 @@ def test_password_change_by_session(api, world, acme):
     until(lambda: api.get("/users/me", tenant="acme", cookie=session).status_code == 401, 1.0)
 
 
+def test_api_admin_is_for_admins(api, keyed, anna):
+    """R004-40: scope admin and a role to match."""
+    body = ok(api.get("/api/admin", token=keyed.owner.token))
+    assert "admin" in body["scope"].split()
+    refused(api.get("/api/admin", token=anna.token), 403, "insufficient_scope")
+
+
 def test_every_path_reads_the_same_token(api, world, acme):
     """R000-20, R004-39, R004-41, R004-45: the paths of all five documents take one token."""
     user = world.user(acme)

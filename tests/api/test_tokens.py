@@ -98,6 +98,7 @@ def test_the_key_set_is_public_and_per_tenant(api, user, acme, other):
     for key in mine + theirs:
         assert not set(key) & {"d", "p", "q", "dp", "dq", "qi", "k"}
         assert key["kid"] and key["alg"] in ("ES256", "RS256") and key["use"] == "sig"
+    assert ok(api.get("/oauth/jwks", tenant="acme"))["keys"] == mine
     kids = [key["kid"] for key in mine]
     assert len(kids) == len(set(kids)) and header_of(user.token)["kid"] in kids
     assert not set(kids) & {key["kid"] for key in theirs}
