@@ -93,6 +93,7 @@ static enum err show(struct request *req, struct response *res, const struct use
         {.name = "user-role", .text = role_names[user->role]},
         {.name = "since", .text = day_of(req, user->created_at)},
         {.name = "version", .text = arena_printf(req->ctx.arena, "%lld", (long long)user->version)},
+        {.name = "has-rows", .text = when(fields.row_count > 0)},
         {.name = "rows", .items = fields.rows, .item_count = fields.row_count},
         {.name = "inputs", .items = fields.inputs, .item_count = fields.input_count},
         {.name = "shortest", .text = shortest},
