@@ -17,8 +17,7 @@ def main():
         print(f"            http://localhost:{extra}/")
     if metrics != "0":
         print(f"  metrics   http://127.0.0.1:{metrics}/metrics")
-    print(f"  log       {sys.argv[2]}")
-    print(f"  platform key in {os.environ['DEV_DIR']}/platform-key\n")
+    print(f"  log       {sys.argv[2]}\n")
 
     width = max(len(tenant["url"]) for tenant in tenants)
     print(f"  {'tenant':<10}  {'URL':<{width}}  login")
