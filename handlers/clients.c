@@ -35,7 +35,7 @@ struct client_key {
 /* clang-format off */
 static const struct field client_register_input_fields[] = {
     FIELD_STR(struct client_register_input, client_name, "client_name", F_REQUIRED | F_TRIM, 1, 200, .check = text_check_name, .example = "AI Platform"),
-    FIELD_STR(struct client_register_input, industry, "industry", F_TRIM, 1, 64, .check = text_check_name, .example = "AI/ML"),
+    FIELD_STR(struct client_register_input, industry, "industry", F_REQUIRED | F_TRIM, 1, 64, .check = text_check_name, .example = "AI/ML"),
     FIELD_STR(struct client_register_input, email, "email", F_TRIM, 3, 254, .check = text_check_email, .doc = "With password: the owner's account."),
     FIELD_STR(struct client_register_input, password, "password", F_WRITE_ONLY, 1, 1024),
 };

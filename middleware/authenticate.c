@@ -292,6 +292,19 @@ static enum err prove(struct request *req)
     return proven;
 }
 
+/* What was seen, and what would have worked: for the log and, in development, the answer. */
+static enum err no_tenant(struct request *req)
+{
+    const struct strs *bases = &app_config(req->ctx.app)->tenants.base_domains;
+
+    return fail_internal(&req->ctx, ERR_NO_TENANT,
+                         "the host \"%s\" belongs to no tenant; X-Tenant-Slug: <slug>, a host like "
+                         "<slug>.%s or a path like /t/<slug>%s would name one",
+                         req->host != NULL ? req->host : "",
+                         bases->count > 0 ? bases->items[0] : "<base domain>",
+                         req->routed_path != NULL ? req->routed_path : "/");
+}
+
 /* default_tenant counts only where nothing else names one, on loopback and the host of public_url.
  */
 static enum err apply_default(struct request *req)
@@ -303,7 +316,7 @@ static enum err apply_default(struct request *req)
     if (req->ctx.tenant != NULL || req->route->tenant != TENANT_REQUIRED)
         return ERR_OK;
     if (slug == NULL || host == NULL)
-        return ERR_NO_TENANT;
+        return no_tenant(req);
 
     const char *public_host = strstr(config->server.public_url, "://");
     const size_t length = strlen(host);
@@ -312,7 +325,7 @@ static enum err apply_default(struct request *req)
 
     if (!is_public && strcmp(host, "localhost") != 0 && strcmp(host, "127.0.0.1") != 0 &&
         strcmp(host, "[::1]") != 0)
-        return ERR_NO_TENANT;
+        return no_tenant(req);
     TRY(tenant_get_by_slug(&req->ctx, slug, &tenant));
     ctx_set_tenant(&req->ctx, tenant, &tenant->id);
     req->hint = HINT_DEFAULT;
