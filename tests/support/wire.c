@@ -29,6 +29,7 @@ struct wire {
     pthread_t thread;
     _Atomic bool stop, frozen, refuse;
     _Atomic int swallow;
+    pthread_mutex_t lock; /* of text */
     char text[64];
     struct pair pairs[PAIRS];
     char chunk[CHUNK];
@@ -75,6 +76,14 @@ static bool write_all(int to, const char *bytes, size_t size)
     return true;
 }
 
+static bool holds_text(struct wire *wire, size_t size)
+{
+    pthread_mutex_lock(&wire->lock);
+    bool found = memmem(wire->chunk, size, wire->text, strlen(wire->text)) != NULL;
+    pthread_mutex_unlock(&wire->lock);
+    return found;
+}
+
 static void pass(struct wire *wire, struct pair *pair, bool to_server)
 {
     int from = to_server ? pair->client : pair->server;
@@ -85,8 +94,7 @@ static void pass(struct wire *wire, struct pair *pair, bool to_server)
         close_pair(pair);
         return;
     }
-    if (to_server && atomic_load(&wire->swallow) > 0 &&
-        memmem(wire->chunk, (size_t)size, wire->text, strlen(wire->text)) != NULL) {
+    if (to_server && atomic_load(&wire->swallow) > 0 && holds_text(wire, (size_t)size)) {
         atomic_fetch_sub(&wire->swallow, 1);
         pair->swallow = true;
     }
@@ -139,6 +147,7 @@ struct wire *wire_start(const char *host, uint16_t port)
     snprintf(port_text, sizeof port_text, "%d", (int)port);
     if (wire == NULL || getaddrinfo(host, port_text, NULL, &wire->target) != 0)
         abort();
+    pthread_mutex_init(&wire->lock, NULL);
     for (size_t i = 0; i < PAIRS; i++)
         wire->pairs[i] = (struct pair){.client = -1, .server = -1};
     wire->listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
@@ -184,7 +193,9 @@ void wire_refuse(struct wire *wire, bool refuse)
 
 void wire_swallow(struct wire *wire, const char *text, int times)
 {
+    pthread_mutex_lock(&wire->lock);
     snprintf(wire->text, sizeof wire->text, "%s", text);
+    pthread_mutex_unlock(&wire->lock);
     atomic_store(&wire->swallow, times);
 }
 
