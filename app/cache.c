@@ -1,6 +1,7 @@
 /*
- * One table under one lock: entries in an array made once, chained in buckets, in two lists by last use
- * (found, and known to be absent). The lock covers a few hundred nanoseconds, never a load or a free.
+ * One table under one lock: entries in an array made once, chained in buckets, in two lists by last
+ * use (found, and known to be absent). The lock covers a few hundred nanoseconds, never a load or a
+ * free.
  */
 #include "app/cache.h"
 
@@ -13,9 +14,9 @@
 #include "app/secret.h"
 
 #define NEGATIVE_AGE_MS 1000
-#define NEGATIVE_SHARE 8 /* what does not exist may take an eighth of the table beside it */
-#define EPOCH_STRIPES 1024
-#define SNAPSHOT_LIMIT ((size_t)128 * 1024)
+#define NEGATIVE_SHARE  8 /* what does not exist may take an eighth of the table beside it */
+#define EPOCH_STRIPES   1024
+#define SNAPSHOT_LIMIT  ((size_t)128 * 1024)
 
 struct cleanup {
     struct cleanup *next;
@@ -224,7 +225,8 @@ struct fill {
     struct snapshot *snapshot; /* NULL: absent */
 };
 
-/* Puts what was loaded into the table. Returns the chain of snapshots that it takes the place of. */
+/* Puts what was loaded into the table. Returns the chain of snapshots that it takes the place of.
+ */
 static struct snapshot *insert(struct cache *cache, const struct fill *fill)
 {
     struct order *order = fill->snapshot != NULL ? &cache->found : &cache->absent;

@@ -13,10 +13,10 @@
 #include "app/log.h"
 #include "app/secret.h"
 
-#define STACK_SIZE ((size_t)512 * 1024)
+#define STACK_SIZE         ((size_t)512 * 1024)
 #define QUEUE_MILLISECONDS 2000
-#define MAX_THREADS 64
-#define MAX_QUEUE 4096
+#define MAX_THREADS        64
+#define MAX_QUEUE          4096
 
 enum slot_state { SLOT_FREE = 1, SLOT_QUEUED, SLOT_RUNNING, SLOT_DONE };
 
@@ -61,8 +61,8 @@ static struct slot *take_first(struct hash_pool *pool)
     return slot;
 }
 
-/* One hash tells how many fit into the time that a request may wait. Done by the first thread, so that
- * the start of the service does not wait for it. */
+/* One hash tells how many fit into the time that a request may wait. Done by the first thread, so
+ * that the start of the service does not wait for it. */
 static void measure(struct hash_pool *pool, struct crypt_data *scratch)
 {
     struct hash_job job = {.scheme = pool->scheme, .cost = pool->cost, .password = "measure"};
@@ -279,8 +279,8 @@ static void release(struct hash_pool *pool, struct slot *slot)
     pool->free = slot;
 }
 
-/* Waits for the slot; false when it had to be taken back unstarted. A hash that runs is waited for: it
- * takes a fraction of a second and its slot is in use. */
+/* Waits for the slot; false when it had to be taken back unstarted. A hash that runs is waited for:
+ * it takes a fraction of a second and its slot is in use. */
 static bool await(struct hash_pool *pool, struct slot *slot, int64_t deadline)
 {
     const struct timespec until = {

@@ -1,7 +1,7 @@
 /*
  * The threads that hash passwords and the bounded queue before them. A job is copied in and out, so
- * that nothing of a request is touched after its thread went away; copies are wiped. What is hashed,
- * and how, is password.c's. Any thread.
+ * that nothing of a request is touched after its thread went away; copies are wiped. What is
+ * hashed, and how, is password.c's. Any thread.
  */
 #pragma once
 
@@ -28,8 +28,8 @@ struct hash_job {
 /* Runs on a hash thread; scratch is that thread's own. Defined in password.c. */
 void hash_job_run(struct hash_job *job, struct crypt_data *scratch);
 
-/* Waits until the job is done. ERR_BUSY with Retry-After at once when the queue is full, or when the
- * ctx's deadline passes before the job has started. */
+/* Waits until the job is done. ERR_BUSY with Retry-After at once when the queue is full, or when
+ * the ctx's deadline passes before the job has started. */
 CHECKED enum err hash_pool_run(struct ctx *ctx, struct hash_pool *pool, struct hash_job *job);
 
 /* Random bytes of this pool: what a dummy hash is made of. */

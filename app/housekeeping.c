@@ -1,6 +1,6 @@
 /*
- * Two threads: one takes the lease and beats, so that nothing slow can hold up the heartbeat; the other
- * does the chores while this instance holds the lease.
+ * Two threads: one takes the lease and beats, so that nothing slow can hold up the heartbeat; the
+ * other does the chores while this instance holds the lease.
  */
 #include "app/housekeeping.h"
 
@@ -17,18 +17,19 @@
 #include "app/log.h"
 #include "models/tenant.h"
 
-#define LEASE_NAME "housekeeping"
-#define LEASE_MS 2000
-#define RENEW_MS 1000
-#define BEAT_MS 250
+#define LEASE_NAME    "housekeeping"
+#define LEASE_MS      2000
+#define RENEW_MS      1000
+#define BEAT_MS       250
 #define BEAT_DOCUMENT "heartbeat"
-#define BEAT_KEPT_MS INT64_C(86400000) /* the collection's TTL must not take it away between two beats */
-#define CHORE_MS 1000
+#define BEAT_KEPT_MS \
+    INT64_C(86400000) /* the collection's TTL must not take it away between two beats */
+#define CHORE_MS         1000
 #define EXPIRED_EVERY_MS 10000
 #define RECOUNT_EVERY_MS 600000
-#define WORK_MS 2000 /* time budget of one beat or one chore */
-#define ARENA_LIMIT ((size_t)1024 * 1024)
-#define SLUG_SIZE 64
+#define WORK_MS          2000 /* time budget of one beat or one chore */
+#define ARENA_LIMIT      ((size_t)1024 * 1024)
+#define SLUG_SIZE        64
 
 struct housekeeping {
     struct app *app;
@@ -111,12 +112,12 @@ static enum err beat(struct housekeeping *keeping, struct ctx *ctx)
 
     /* fence changes with each beat: an update that changes nothing makes no event. */
     if (!BSON_APPEND_DOCUMENT_BEGIN(update, "$set", &set) ||
-        !bson_append_binary(&set, "holder", -1, BSON_SUBTYPE_UUID,
-                            keeping->app->instance_id.bytes, 16) ||
+        !bson_append_binary(&set, "holder", -1, BSON_SUBTYPE_UUID, keeping->app->instance_id.bytes,
+                            16) ||
         !BSON_APPEND_DATE_TIME(&set, "expires_at", clock_now_ms() + BEAT_KEPT_MS) ||
         !bson_append_document_end(update, &set) ||
-        !BSON_APPEND_DOCUMENT_BEGIN(update, "$inc", &set) ||
-        !BSON_APPEND_INT64(&set, "fence", 1) || !bson_append_document_end(update, &set))
+        !BSON_APPEND_DOCUMENT_BEGIN(update, "$inc", &set) || !BSON_APPEND_INT64(&set, "fence", 1) ||
+        !bson_append_document_end(update, &set))
         return fail_internal(ctx, ERR_MEMORY, "no memory for the heartbeat");
     return db_find_and_update(ctx, &lease_schema, &change, &written);
 }
@@ -168,7 +169,8 @@ static enum err remove_expired(struct housekeeping *keeping, struct ctx *ctx)
     return ERR_OK;
 }
 
-/* The next tenant in order of slug: one at a time, so that no round ever walks all of them at once. */
+/* The next tenant in order of slug: one at a time, so that no round ever walks all of them at once.
+ */
 static enum err recount_next(struct housekeeping *keeping, struct ctx *ctx)
 {
     const char *after = keeping->recounted[0] != '\0' ? keeping->recounted : NULL;

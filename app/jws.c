@@ -1,4 +1,5 @@
-/* Compact JWS over OpenSSL's EVP interface. Everything about the text is decided before it is called. */
+/* Compact JWS over OpenSSL's EVP interface. Everything about the text is decided before it is
+ * called. */
 #include "app/jws.h"
 
 #include <string.h>
@@ -17,10 +18,10 @@
 #include "app/json.h"
 #include "app/secret.h"
 
-#define EC_HALF 32 /* bytes of r, s, x and y with P-256 */
-#define EC_RAW (2 * EC_HALF)
-#define EC_DER_MAX 72
-#define RSA_BITS 2048
+#define EC_HALF       32 /* bytes of r, s, x and y with P-256 */
+#define EC_RAW        (2 * EC_HALF)
+#define EC_DER_MAX    72
+#define RSA_BITS      2048
 #define RSA_MAX_BYTES 512
 
 struct jws_key {
@@ -101,9 +102,9 @@ static enum err thumbprint(struct ctx *ctx, enum jws_alg alg, const struct publi
     const char *text;
 
     if (alg == JWS_ES256)
-        text = arena_printf(ctx->arena,
-                            "{\"crv\":\"P-256\",\"kty\":\"EC\",\"x\":\"%s\",\"y\":\"%s\"}",
-                            numbers->first, numbers->second);
+        text =
+            arena_printf(ctx->arena, "{\"crv\":\"P-256\",\"kty\":\"EC\",\"x\":\"%s\",\"y\":\"%s\"}",
+                         numbers->first, numbers->second);
     else
         text = arena_printf(ctx->arena, "{\"e\":\"%s\",\"kty\":\"RSA\",\"n\":\"%s\"}",
                             numbers->second, numbers->first);
@@ -210,8 +211,8 @@ static bool prepare_contexts(struct jws_key *key)
     if (EVP_DigestSignInit_ex(key->sign, &options, "SHA256", NULL, NULL, key->pkey, NULL) != 1 ||
         !use_pss(options, key->alg))
         return false;
-    return EVP_DigestVerifyInit_ex(key->verify, &options, "SHA256", NULL, NULL, key->pkey,
-                                   NULL) == 1 &&
+    return EVP_DigestVerifyInit_ex(key->verify, &options, "SHA256", NULL, NULL, key->pkey, NULL) ==
+               1 &&
            use_pss(options, key->alg);
 }
 
@@ -310,26 +311,26 @@ static enum err sign_bytes(struct ctx *ctx, const struct jws_key *key, const cha
 }
 
 enum err jws_sign(struct ctx *ctx, const struct jws_key *key, const char *typ,
-                  const char *claims_json, size_t claims_length, const char **ret_token)
+                  const struct bytes *claims_json, const char **ret_token)
 {
-    const char *header =
-        arena_printf(ctx->arena, "{\"alg\":\"%s\",\"typ\":\"%s\",\"kid\":\"%s\"}",
-                     jws_alg_name(key->alg), typ, key->kid);
+    const char *header = arena_printf(ctx->arena, "{\"alg\":\"%s\",\"typ\":\"%s\",\"kid\":\"%s\"}",
+                                      jws_alg_name(key->alg), typ, key->kid);
     if (header == NULL)
         return fail_internal(ctx, ERR_MEMORY, "no memory for a token");
 
     const size_t header_length = strlen(header);
     const size_t signed_length =
-        BASE64URL_LENGTH(header_length) + 1 + BASE64URL_LENGTH(claims_length);
+        BASE64URL_LENGTH(header_length) + 1 + BASE64URL_LENGTH(claims_json->size);
     const size_t room = signed_length + 1 + BASE64URL_LENGTH(RSA_MAX_BYTES) + 1;
-    char *token = claims_length < JWS_MAX_TEXT ? arena_alloc(ctx->arena, room) : NULL;
+    char *token = claims_json->size < JWS_MAX_TEXT ? arena_alloc(ctx->arena, room) : NULL;
     struct bytes signature = {0};
 
     if (token == NULL)
         return fail_internal(ctx, ERR_MEMORY, "no memory for a token");
     base64url_encode(header, header_length, token);
     token[BASE64URL_LENGTH(header_length)] = '.';
-    base64url_encode(claims_json, claims_length, token + BASE64URL_LENGTH(header_length) + 1);
+    base64url_encode(claims_json->data, claims_json->size,
+                     token + BASE64URL_LENGTH(header_length) + 1);
     TRY(sign_bytes(ctx, key, token, signed_length, &signature));
     token[signed_length] = '.';
     base64url_encode(signature.data, signature.size, token + signed_length + 1);
@@ -376,8 +377,8 @@ static const char **header_member(struct jws_parts *parts, const char *name)
     return NULL;
 }
 
-/* Whatever else a header may say (crit, jku, jwk, x5u, b64, zip …) would have to be understood, so it
- * is refused. Duplicates are refused by the parser. */
+/* Whatever else a header may say (crit, jku, jwk, x5u, b64, zip …) would have to be understood, so
+ * it is refused. Duplicates are refused by the parser. */
 static enum err read_header(struct ctx *ctx, const struct bytes *header, struct jws_parts *parts)
 {
     struct value root;

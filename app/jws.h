@@ -1,8 +1,8 @@
 /*
  * Compact JWS (RFC 7515) with OpenSSL and parsed keys kept in memory: ES256, RS256, PS256. Text is
- * checked before any cryptography: length, alphabet, canonical base64url, exactly three parts, known
- * header members only (alg, typ, kid), exact alg and typ of the key and token kind. Claims are the
- * caller's. Any thread; a struct jws_key is immutable after parsing.
+ * checked before any cryptography: length, alphabet, canonical base64url, exactly three parts,
+ * known header members only (alg, typ, kid), exact alg and typ of the key and token kind. Claims
+ * are the caller's. Any thread; a struct jws_key is immutable after parsing.
  */
 #pragma once
 
@@ -21,8 +21,8 @@ enum jws_alg { JWS_UNSET = 0, JWS_ES256, JWS_RS256, JWS_PS256 };
 
 struct jws_key; /* parsed private (and public) key */
 
-/* A new key pair: PKCS#8 DER (secret, in arena), public JWK as BSON document bytes with kty, crv/n/e,
- * kid, use, alg; kid is the RFC 7638 thumbprint. */
+/* A new key pair: PKCS#8 DER (secret, in arena), public JWK as BSON document bytes with kty,
+ * crv/n/e, kid, use, alg; kid is the RFC 7638 thumbprint. */
 struct jws_generated {
     const char *kid;
     struct bytes private_der;
@@ -41,7 +41,7 @@ const char *jws_alg_name(enum jws_alg alg);
 
 /* header {"alg","typ","kid"} . claims_json . signature, in ctx->arena. */
 CHECKED enum err jws_sign(struct ctx *ctx, const struct jws_key *key, const char *typ,
-                          const char *claims_json, size_t claims_length, const char **ret_token);
+                          const struct bytes *claims_json, const char **ret_token);
 
 /* The parts of a token whose text is well-formed; nothing is verified yet. */
 struct jws_parts {
@@ -49,7 +49,7 @@ struct jws_parts {
     const char *alg, *typ; /* typ: NULL when not there */
     size_t signed_length;  /* of header.payload in the token text */
     struct bytes signature;
-    struct bytes payload;  /* decoded claims text */
+    struct bytes payload; /* decoded claims text */
 };
 /* ERR_BAD_TOKEN for every malformed text. token need not be NUL-terminated at length. */
 CHECKED enum err jws_split(struct ctx *ctx, const char *token, size_t length,

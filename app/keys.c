@@ -1,7 +1,7 @@
 /*
- * Making, sealing and opening the keys of a tenant. What seals what: the master key the data key, the
- * data key everything else; the place of each (tenant, collection, field, id) is sealed in with it, so
- * that nothing can be moved to another tenant or document.
+ * Making, sealing and opening the keys of a tenant. What seals what: the master key the data key,
+ * the data key everything else; the place of each (tenant, collection, field, id) is sealed in with
+ * it, so that nothing can be moved to another tenant or document.
  */
 #include "app/keys.h"
 
@@ -13,10 +13,10 @@
 #include "app/clock.h"
 #include "app/db.h"
 
-#define DATA_KID "data"
+#define DATA_KID       "data"
 #define MAC_KID_PREFIX "mac:"
-#define LOAD_LIMIT ((size_t)256 * 1024)
-#define JWKS_MAX_TEXT ((size_t)16 * 1024)
+#define LOAD_LIMIT     ((size_t)256 * 1024)
+#define JWKS_MAX_TEXT  ((size_t)16 * 1024)
 
 static const struct field signing_key_fields[] = {
     FIELD_UUID(struct signing_key, id, "id", F_REQUIRED | F_INTERNAL, .bson = "_id"),
@@ -64,7 +64,7 @@ static enum err sealed_place(struct ctx *ctx, const struct uuid *tenant_id, cons
     return *ret_place != NULL ? ERR_OK : fail_internal(ctx, ERR_MEMORY, "no memory for a key");
 }
 
-#define PLACE_DATA_KEY "data_keys:sealed"
+#define PLACE_DATA_KEY    "data_keys:sealed"
 #define PLACE_SIGNING_KEY "signing_keys:private_sealed"
 
 /* ---- making ---- */
@@ -222,7 +222,8 @@ static enum err open_macs(struct ctx *ctx, const struct list *stored, struct key
     return set->mac_count > 0 ? ERR_OK : ERR_NOT_FOUND;
 }
 
-/* What the loading of one set works with: temporary memory, and the snapshot that keeps the result. */
+/* What the loading of one set works with: temporary memory, and the snapshot that keeps the result.
+ */
 struct opening {
     struct ctx *temporary;
     struct ctx *snapshot;
@@ -249,8 +250,8 @@ static enum err open_signing_key(const struct opening *open, const struct signin
     TRY(snapshot_on_free(open->snapshot, free_signing_key, key));
     set->signing[at] = key;
     set->public_jwks[at].size = stored->public_jwk.size;
-    set->public_jwks[at].data = arena_memdup(open->snapshot->arena, stored->public_jwk.data,
-                                             stored->public_jwk.size);
+    set->public_jwks[at].data =
+        arena_memdup(open->snapshot->arena, stored->public_jwk.data, stored->public_jwk.size);
     if (set->public_jwks[at].data == NULL)
         return fail_internal(open->temporary, ERR_MEMORY, "no memory for a key set");
     set->signing_count++;

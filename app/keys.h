@@ -1,7 +1,8 @@
 /*
  * A tenant's keys, opened and parsed once and kept in a cache snapshot: the ES256 signing keys (one
- * current, older ones until their last token has expired) and the MAC keys of refresh tokens, codes,
- * forms and cursors. At rest all are sealed with the tenant's data key, which the master key wraps.
+ * current, older ones until their last token has expired) and the MAC keys of refresh tokens,
+ * codes, forms and cursors. At rest all are sealed with the tenant's data key, which the master key
+ * wraps.
  */
 #pragma once
 
@@ -15,7 +16,7 @@
 
 struct key_set {
     struct uuid tenant_id;
-    struct jws_key *signing[KEY_SET_MAX]; /* [0] signs; all verify */
+    struct jws_key *signing[KEY_SET_MAX];  /* [0] signs; all verify */
     struct bytes public_jwks[KEY_SET_MAX]; /* BSON documents, same order */
     size_t signing_count;
     struct mac_key {

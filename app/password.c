@@ -13,18 +13,18 @@
 #include "app/secret.h"
 #include "app/text.h"
 
-#define BCRYPT_PREFIX "$2b$"
-#define BCRYPT_SALT_BYTES 16
-#define BCRYPT_LENGTH 60
+#define BCRYPT_PREFIX         "$2b$"
+#define BCRYPT_SALT_BYTES     16
+#define BCRYPT_LENGTH         60
 #define BCRYPT_SETTING_LENGTH 29
-#define BCRYPT_MIN_COST 10
-#define BCRYPT_MAX_COST 14
-#define ARGON2_PREFIX "$argon2id$v=19$m="
-#define ARGON2_PASSES 2
-#define ARGON2_KIB 19456
-#define ARGON2_MAX_PASSES 16
-#define ARGON2_MAX_KIB 65536
-#define ARGON2_MIN_KIB 8192
+#define BCRYPT_MIN_COST       10
+#define BCRYPT_MAX_COST       14
+#define ARGON2_PREFIX         "$argon2id$v=19$m="
+#define ARGON2_PASSES         2
+#define ARGON2_KIB            19456
+#define ARGON2_MAX_PASSES     16
+#define ARGON2_MAX_KIB        65536
+#define ARGON2_MIN_KIB        8192
 
 /* ---- stored forms ---- */
 
@@ -48,7 +48,7 @@ static int64_t read_number(const char **text, char end)
 }
 
 #define CRYPT_BASE64 "./ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
-#define PHC_BASE64 "+/ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
+#define PHC_BASE64   "+/ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
 
 /* The cost of a bcrypt hash, 0 when it is none that may be verified. */
 static int64_t bcrypt_cost(const char *stored)
@@ -95,8 +95,7 @@ static bool argon2_read(const char *stored, struct argon2_cost *ret_cost)
         return false;
     at += 2;
     ret_cost->passes = read_number(&at, ',');
-    if (ret_cost->passes < 1 || ret_cost->passes > ARGON2_MAX_PASSES ||
-        strncmp(at, "p=1$", 4) != 0)
+    if (ret_cost->passes < 1 || ret_cost->passes > ARGON2_MAX_PASSES || strncmp(at, "p=1$", 4) != 0)
         return false;
     at += 4;
     return read_phc_part(&at, '$') && read_phc_part(&at, '\0');
@@ -106,8 +105,7 @@ bool password_hash_is_known(const char *stored_hash)
 {
     struct argon2_cost cost;
 
-    return stored_hash != NULL &&
-           (bcrypt_cost(stored_hash) > 0 || argon2_read(stored_hash, &cost));
+    return stored_hash != NULL && (bcrypt_cost(stored_hash) > 0 || argon2_read(stored_hash, &cost));
 }
 
 static bool is_stale(const struct config_password *config, const char *stored)
@@ -292,7 +290,7 @@ enum err password_matches(struct ctx *ctx, const char *password, const char *sto
     TRY(run(ctx, &job));
     *ret_matches = form != NULL && job.matches;
     /* A password that the new scheme could not hold stays as it is. */
-    *ret_stale = *ret_matches && is_stale(config, stored_hash) &&
-                 strlen(form) <= max_length(config->scheme);
+    *ret_stale =
+        *ret_matches && is_stale(config, stored_hash) && strlen(form) <= max_length(config->scheme);
     return ERR_OK;
 }

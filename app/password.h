@@ -1,8 +1,8 @@
 /*
- * Password hashes. bcrypt $2b$ (libxcrypt) or Argon2id (libsodium); both are always verified. Hashing
- * runs on its own threads with their own stacks, behind a bounded queue: when that is full the answer is
- * ERR_BUSY with Retry-After at once. Callers block on their connection thread; no database client may
- * be held meanwhile. Passwords are wiped by the arena of the request.
+ * Password hashes. bcrypt $2b$ (libxcrypt) or Argon2id (libsodium); both are always verified.
+ * Hashing runs on its own threads with their own stacks, behind a bounded queue: when that is full
+ * the answer is ERR_BUSY with Retry-After at once. Callers block on their connection thread; no
+ * database client may be held meanwhile. Passwords are wiped by the arena of the request.
  */
 #pragma once
 
@@ -13,7 +13,7 @@
 #include "app/config.h"
 #include "app/ctx.h"
 
-#define PASSWORD_HASH_SIZE 256
+#define PASSWORD_HASH_SIZE  256
 #define BCRYPT_MAX_PASSWORD 72
 #define ARGON2_MAX_PASSWORD 256
 
@@ -31,17 +31,18 @@ struct hash_stats {
 void hash_pool_stats(struct hash_pool *pool, struct hash_stats *ret_stats);
 
 /* Brings a password into its one form (NFC) and checks what may be set: length in code points from
- * min_length, at most 72 bytes with bcrypt (256 with Argon2id), no NUL, no control character, valid UTF-8.
- * ERR_VALIDATION names field. */
+ * min_length, at most 72 bytes with bcrypt (256 with Argon2id), no NUL, no control character, valid
+ * UTF-8. ERR_VALIDATION names field. */
 CHECKED enum err password_prepare(struct ctx *ctx, const char *field, const char *password,
                                   int64_t min_length, const char **ret_password);
 
-/* A new hash with the configured scheme and cost, in ctx->arena. ERR_BUSY when the queue is full. */
+/* A new hash with the configured scheme and cost, in ctx->arena. ERR_BUSY when the queue is full.
+ */
 CHECKED enum err password_hash(struct ctx *ctx, const char *password, const char **ret_hash);
 
-/* Exactly one hash of configured cost whatever the input: NULL or unknown stored forms, empty, over-long
- * or invalid passwords are compared with a dummy and do not match. ret_stale: matches, but the
- * configuration asks for another scheme or cost now. ERR_BUSY when the queue is full. */
+/* Exactly one hash of configured cost whatever the input: NULL or unknown stored forms, empty,
+ * over-long or invalid passwords are compared with a dummy and do not match. ret_stale: matches,
+ * but the configuration asks for another scheme or cost now. ERR_BUSY when the queue is full. */
 CHECKED enum err password_matches(struct ctx *ctx, const char *password, const char *stored_hash,
                                   bool *ret_matches, bool *ret_stale);
 

@@ -1,4 +1,5 @@
-/* What a subject has to be asked about, and who answers: the table (revocation_table.c) or the database. */
+/* What a subject has to be asked about, and who answers: the table (revocation_table.c) or the
+ * database. */
 #include "app/revocation.h"
 
 #include <string.h>
@@ -11,8 +12,9 @@
 #include "app/secret.h"
 #include "app/watch.h"
 
-#define CLOCK_MARGIN_MS 600000 /* instances may differ by this much and revocations still outlive tokens */
-#define ID_MAX 256
+#define CLOCK_MARGIN_MS \
+    600000 /* instances may differ by this much and revocations still outlive tokens */
+#define ID_MAX      256
 #define MAX_ASPECTS 5
 
 static const struct field revocation_fields[] = {
@@ -30,7 +32,7 @@ const struct schema revocation_schema = {
 };
 
 static const char *const kind_names[] = {
-    [REVOKED_UNSET] = NULL,  [REVOKED_USER] = "user",   [REVOKED_CLIENT] = "client",
+    [REVOKED_UNSET] = NULL,      [REVOKED_USER] = "user",   [REVOKED_CLIENT] = "client",
     [REVOKED_TENANT] = "tenant", [REVOKED_GRANT] = "grant", [REVOKED_TOKEN] = "token",
 };
 
@@ -75,7 +77,8 @@ static bool key_of_id(const char *id, struct revocation_key *ret_key)
         if (strlen(kind_names[kind]) != (size_t)(text - name) ||
             strncmp(kind_names[kind], name, (size_t)(text - name)) != 0)
             continue;
-        if (kind != REVOKED_CLIENT && (strlen(text + 1) != hex || !uuid_parse_hex(text + 1, &value)))
+        if (kind != REVOKED_CLIENT &&
+            (strlen(text + 1) != hex || !uuid_parse_hex(text + 1, &value)))
             return false;
         *ret_key = key_of(&tenant, (enum revocation_kind)kind,
                           kind == REVOKED_CLIENT ? (const void *)(text + 1) : &value);

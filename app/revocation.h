@@ -1,10 +1,11 @@
 /*
- * The revocation table in memory: what may no longer be honoured although its signature is good. Fed
- * by the watcher from the collection "revocations" and loaded whole after the stream is open. Entries:
- * a user, client or tenant needs at least epoch n; a grant is dead; a jti is dead. Look-ups take no
- * database round trip while the watcher is fresh (a heartbeat within 750 ms, watch.h); otherwise they
- * ask the database (one $in of the ids, linearizable); when that fails too: ERR_DB_UNAVAILABLE.
- * Bounded; a tenant beyond its share is answered from the database. Any thread.
+ * The revocation table in memory: what may no longer be honoured although its signature is good.
+ * Fed by the watcher from the collection "revocations" and loaded whole after the stream is open.
+ * Entries: a user, client or tenant needs at least epoch n; a grant is dead; a jti is dead.
+ * Look-ups take no database round trip while the watcher is fresh (a heartbeat within 750 ms,
+ * watch.h); otherwise they ask the database (one $in of the ids, linearizable); when that fails
+ * too: ERR_DB_UNAVAILABLE. Bounded; a tenant beyond its share is answered from the database. Any
+ * thread.
  */
 #pragma once
 
@@ -27,7 +28,7 @@ enum revocation_kind {
 struct revocation {
     const char *id;
     struct uuid tenant_id;
-    int64_t min_epoch; /* 0 for grants and tokens */
+    int64_t min_epoch;  /* 0 for grants and tokens */
     int64_t expires_at; /* ms; when no token it concerns can still be alive */
 };
 
@@ -49,8 +50,8 @@ void revocations_free(struct revocations *table);
 /* ERR_OK = not revoked; ERR_BAD_TOKEN = revoked; ERR_DB_UNAVAILABLE = cannot tell. */
 CHECKED enum err revocation_check(struct ctx *ctx, const struct revocation_subject *subject);
 
-/* Writes one (upsert, min_epoch only ever grows) within the ctx's transaction when there is one. It does
- * not touch this process's table: an aborted transaction must not lock anybody out. */
+/* Writes one (upsert, min_epoch only ever grows) within the ctx's transaction when there is one. It
+ * does not touch this process's table: an aborted transaction must not lock anybody out. */
 CHECKED enum err revocation_write(struct ctx *ctx, enum revocation_kind kind, const void *value,
                                   int64_t min_epoch, int64_t lifetime_seconds);
 /* Applies to this process's table what was committed, without waiting for the change stream. */

@@ -1,6 +1,6 @@
 /*
- * Two arrays made once: entries, and the tenants that have some. Both are chained in buckets by index;
- * what is not in use is chained as spare. Index 0 is not used: it says "none".
+ * Two arrays made once: entries, and the tenants that have some. Both are chained in buckets by
+ * index; what is not in use is chained as spare. Index 0 is not used: it says "none".
  */
 #include "app/revocation_table.h"
 
@@ -170,7 +170,8 @@ static bool tenant_is_idle(const struct tenant_entry *tenant, int64_t now)
            memcmp(tenant->tenant, nobody, sizeof nobody) != 0;
 }
 
-/* Takes out what no token can concern any more. Rare: only when a table is full and something is due. */
+/* Takes out what no token can concern any more. Rare: only when a table is full and something is
+ * due. */
 static void sweep(struct revocations *table, int64_t now)
 {
     table->next_expiry = INT64_MAX;
@@ -195,8 +196,8 @@ static bool is_full(const struct index *index)
 }
 
 /* 0 when there is no room for this tenant; then the database is asked until the entry would end. */
-static uint32_t take_entry(struct revocations *table, const struct revocation_key *key, int64_t expires_at,
-                           int64_t now)
+static uint32_t take_entry(struct revocations *table, const struct revocation_key *key,
+                           int64_t expires_at, int64_t now)
 {
     struct index *index = &table->by_key;
 

@@ -1,7 +1,7 @@
 /*
- * The memory behind revocation.c: a bounded table from (tenant, kind, value) to the least epoch that is
- * honoured. Made once; nothing is allocated later. When a tenant takes more than its share, or the table
- * is full, it says "ask" for as long as what did not fit matters. Any thread.
+ * The memory behind revocation.c: a bounded table from (tenant, kind, value) to the least epoch
+ * that is honoured. Made once; nothing is allocated later. When a tenant takes more than its share,
+ * or the table is full, it says "ask" for as long as what did not fit matters. Any thread.
  */
 #pragma once
 

@@ -79,7 +79,7 @@ int64_t base64url_decode(const char *text, size_t length, void *ret_bytes, size_
 }
 
 #define NONCE_SIZE crypto_aead_xchacha20poly1305_ietf_NPUBBYTES
-#define TAG_SIZE crypto_aead_xchacha20poly1305_ietf_ABYTES
+#define TAG_SIZE   crypto_aead_xchacha20poly1305_ietf_ABYTES
 _Static_assert(SECRET_KEY_SIZE == crypto_aead_xchacha20poly1305_ietf_KEYBYTES, "key size");
 _Static_assert(SECRET_KEY_SIZE == crypto_auth_hmacsha256_KEYBYTES, "key size");
 
@@ -93,9 +93,9 @@ enum err secret_seal(struct ctx *ctx, const uint8_t key[SECRET_KEY_SIZE], const 
     if (sealed == NULL)
         return fail_internal(ctx, ERR_MEMORY, "no memory to seal a secret");
     randombytes_buf(sealed, NONCE_SIZE);
-    if (crypto_aead_xchacha20poly1305_ietf_encrypt(
-            sealed + NONCE_SIZE, &written, plain->data, plain->size,
-            (const unsigned char *)context, strlen(context), NULL, sealed, key) != 0)
+    if (crypto_aead_xchacha20poly1305_ietf_encrypt(sealed + NONCE_SIZE, &written, plain->data,
+                                                   plain->size, (const unsigned char *)context,
+                                                   strlen(context), NULL, sealed, key) != 0)
         return fail_internal(ctx, ERR_INTERNAL, "a secret could not be sealed");
     *ret_sealed = (struct bytes){.data = sealed, .size = size};
     return ERR_OK;

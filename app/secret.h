@@ -11,9 +11,9 @@
 #include "app/ctx.h"
 #include "app/schema.h"
 
-#define SECRET_KEY_SIZE 32
-#define SECRET_MAC_SIZE 32
-#define SHA256_SIZE 32
+#define SECRET_KEY_SIZE     32
+#define SECRET_MAC_SIZE     32
+#define SHA256_SIZE         32
 /* Length of the unpadded base64url text of n bytes, without NUL. */
 #define BASE64URL_LENGTH(n) (((n)*4 + 2) / 3)
 
@@ -35,12 +35,12 @@ uint64_t secret_table_hash(const void *bytes, size_t size);
 
 /* base64url without padding (RFC 4648 §5). ret_text needs BASE64URL_LENGTH(size) + 1. */
 void base64url_encode(const void *bytes, size_t size, char *ret_text);
-/* Strict: no padding, no foreign character, canonical last character. Returns the number of bytes or
- * -1; never writes more than capacity. */
+/* Strict: no padding, no foreign character, canonical last character. Returns the number of bytes
+ * or -1; never writes more than capacity. */
 int64_t base64url_decode(const char *text, size_t length, void *ret_bytes, size_t capacity);
 
-/* XChaCha20-Poly1305 under key; context (tenant, collection, field, id…) is authenticated with it. The
- * sealed bytes are nonce || ciphertext || tag in ctx->arena. */
+/* XChaCha20-Poly1305 under key; context (tenant, collection, field, id…) is authenticated with it.
+ * The sealed bytes are nonce || ciphertext || tag in ctx->arena. */
 CHECKED enum err secret_seal(struct ctx *ctx, const uint8_t key[SECRET_KEY_SIZE],
                              const struct bytes *plain, const char *context,
                              struct bytes *ret_sealed);

@@ -1,7 +1,7 @@
 /*
  * HS256 tickets by libjwt. libjwt 1.10 accepts any token when its key is empty, and writes past its
- * buffer for "..": so the text is checked first, and the key is always 32 bytes. It knows no claim, so
- * those are compared here.
+ * buffer for "..": so the text is checked first, and the key is always 32 bytes. It knows no claim,
+ * so those are compared here.
  */
 #include "app/ticket.h"
 
@@ -17,12 +17,12 @@
 #include "app/clock.h"
 #include "app/secret.h"
 
-#define FORM_SECONDS 3600
-#define KID_SIZE 12
+#define FORM_SECONDS  3600
+#define KID_SIZE      12
 #define BINDING_BYTES 16
-#define BINDING_SIZE (BASE64URL_LENGTH(BINDING_BYTES) + 1)
-#define LABEL_SIZE 64
-#define POSITION_MAX 2048
+#define BINDING_SIZE  (BASE64URL_LENGTH(BINDING_BYTES) + 1)
+#define LABEL_SIZE    64
+#define POSITION_MAX  2048
 
 DEFINE_AUTO(jwt_t, jwt_free)
 
@@ -44,8 +44,8 @@ static enum err refuse(struct ctx *ctx, const struct purpose *purpose, const cha
     return fail_internal(ctx, purpose->refusal, "%s", why);
 }
 
-/* The tenant's MAC key of that id, or its newest one; the master key for work without a tenant. NULL
- * when there is no such key. */
+/* The tenant's MAC key of that id, or its newest one; the master key for work without a tenant.
+ * NULL when there is no such key. */
 static enum err base_key(struct ctx *ctx, const char *kid, uint32_t *ret_id,
                          const uint8_t **ret_key)
 {
@@ -197,8 +197,7 @@ enum err ticket_form_issue(struct ctx *ctx, const char *use, const char *binding
     return issue(ctx, &purpose, &claims, ret_token);
 }
 
-enum err ticket_form_check(struct ctx *ctx, const char *use, const char *binding,
-                           const char *token)
+enum err ticket_form_check(struct ctx *ctx, const char *use, const char *binding, const char *token)
 {
     const struct purpose purpose = {.typ = "form", .use = use, .refusal = ERR_FORM_TOKEN};
     AUTO(jwt_free) jwt_t *jwt = NULL;

@@ -1,7 +1,7 @@
 /*
  * HS256 tickets that only this service reads (libjwt): form tokens and page cursors, later the
- * authorization request. Each use has its own key, derived from the tenant's MAC key, and its own typ;
- * text is checked as in jws.h before libjwt sees it. Any thread.
+ * authorization request. Each use has its own key, derived from the tenant's MAC key, and its own
+ * typ; text is checked as in jws.h before libjwt sees it. Any thread.
  */
 #pragma once
 
@@ -10,14 +10,15 @@
 #include "app/ctx.h"
 #include "app/keys.h"
 
-/* A form token bound to tenant, use ("login", "logout", …) and binding (session id or browser nonce). */
+/* A form token bound to tenant, use ("login", "logout", …) and binding (session id or browser
+ * nonce). */
 CHECKED enum err ticket_form_issue(struct ctx *ctx, const char *use, const char *binding,
                                    const char **ret_token);
 /* ERR_FORM_TOKEN unless genuine, unexpired (1 h), of this use and binding. */
 CHECKED enum err ticket_form_check(struct ctx *ctx, const char *use, const char *binding,
                                    const char *token);
-/* A cursor of one list ("audit", "tenants"): a position as text. For lists without tenant the key is
- * derived from the master key. */
+/* A cursor of one list ("audit", "tenants"): a position as text. For lists without tenant the key
+ * is derived from the master key. */
 CHECKED enum err ticket_cursor_issue(struct ctx *ctx, const char *list, const char *position,
                                      const char **ret_cursor);
 /* ERR_BAD_CURSOR. */

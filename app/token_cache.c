@@ -1,6 +1,6 @@
 /*
- * Sets of a few places each, chosen by the digest, in shards with a lock each. A full set gives up the
- * entry that ends first. Nothing is allocated after the start.
+ * Sets of a few places each, chosen by the digest, in shards with a lock each. A full set gives up
+ * the entry that ends first. Nothing is allocated after the start.
  */
 #include "app/token_cache.h"
 
@@ -13,7 +13,7 @@
 #include "app/secret.h"
 
 #define SHARDS 16
-#define WAYS 4
+#define WAYS   4
 
 struct place {
     uint8_t digest[SHA256_SIZE];
@@ -24,7 +24,8 @@ struct token_cache {
     pthread_mutex_t locks[SHARDS];
     size_t set_mask;
     struct place *places;
-    _Atomic bool used; /* since the start: looking through untouched places would make them resident */
+    _Atomic bool
+        used; /* since the start: looking through untouched places would make them resident */
 };
 
 struct token_cache *token_cache_new(size_t entries)

@@ -1,7 +1,7 @@
 /*
- * Access tokens already verified: from the SHA-256 of the token text to its claims, so that a token seen
- * before costs a hash and a look-up. Bounded; entries die with the token's exp. Revocation is checked by
- * the caller every time. Any thread.
+ * Access tokens already verified: from the SHA-256 of the token text to its claims, so that a token
+ * seen before costs a hash and a look-up. Bounded; entries die with the token's exp. Revocation is
+ * checked by the caller every time. Any thread.
  */
 #pragma once
 

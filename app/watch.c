@@ -1,11 +1,11 @@
 /*
- * The stream itself: opening it, following it, coming back after errors, and what its events prove about
- * freshness. The stream's own resume survives one error; an election gives several, so the loop here
- * opens it again with the last token until it holds.
+ * The stream itself: opening it, following it, coming back after errors, and what its events prove
+ * about freshness. The stream's own resume survives one error; an election gives several, so the
+ * loop here opens it again with the last token until it holds.
  *
- * Freshness: events carry the server's time. The smallest difference seen lately between this process's
- * monotonic clock and that time is taken for "no delay", so an event tells how old it is without any
- * clocks having to agree; a stream that replays the past does not count as fresh.
+ * Freshness: events carry the server's time. The smallest difference seen lately between this
+ * process's monotonic clock and that time is taken for "no delay", so an event tells how old it is
+ * without any clocks having to agree; a stream that replays the past does not count as fresh.
  */
 #include "app/watch.h"
 
@@ -23,22 +23,22 @@
 #include "app/revocation.h"
 #include "app/watch_event.h"
 
-#define AWAIT_MS 200
-#define CONNECT_MS 500
-#define SOCKET_MS 2000
-#define RETRY_MS 200
+#define AWAIT_MS         200
+#define CONNECT_MS       500
+#define SOCKET_MS        2000
+#define RETRY_MS         200
 #define OFFSET_WINDOW_MS 60000
-#define NEVER (INT64_MIN / 2)
+#define NEVER            (INT64_MIN / 2)
 
-#define CODE_INVALID_RESUME_TOKEN 260
-#define CODE_CHANGE_STREAM_FATAL 280
+#define CODE_INVALID_RESUME_TOKEN       260
+#define CODE_CHANGE_STREAM_FATAL        280
 #define CODE_CHANGE_STREAM_HISTORY_LOST 286
 
 struct watch {
     struct app *app;
     mongoc_client_t *client;
     mongoc_change_stream_t *stream;
-    bson_t *token; /* where to go on; NULL = from now, after flushing everything */
+    bson_t *token;   /* where to go on; NULL = from now, after flushing everything */
     bool in_trouble; /* said so, and not yet that it is over */
     /* The smallest offset of this window and of the one before; the thread's alone. */
     int64_t offset, offset_before, window_started;
@@ -135,11 +135,10 @@ static bson_t *pipeline_new(void)
         BSON_APPEND_UTF8(collections, key, watch_collections[i]);
     }
 
-    bson_t *pipeline =
-        BCON_NEW("pipeline", "[", "{", "$match", "{", "$or", "[", "{", "ns.coll", "{", "$in",
-                 BCON_ARRAY(collections), "}", "}", "{", "operationType", "{", "$in", "[",
-                 BCON_UTF8("invalidate"), BCON_UTF8("dropDatabase"), "]", "}", "}", "]", "}", "}",
-                 "]");
+    bson_t *pipeline = BCON_NEW("pipeline", "[", "{", "$match", "{", "$or", "[", "{", "ns.coll",
+                                "{", "$in", BCON_ARRAY(collections), "}", "}", "{", "operationType",
+                                "{", "$in", "[", BCON_UTF8("invalidate"), BCON_UTF8("dropDatabase"),
+                                "]", "}", "}", "]", "}", "}", "]");
 
     bson_destroy(collections);
     return pipeline;
@@ -185,11 +184,12 @@ static bool stream_failed(struct watch *watch)
 static bool open_stream(struct watch *watch)
 {
     AUTO(mongoc_database_destroy)
-    mongoc_database_t *database = mongoc_client_get_database(watch->client, db_name(watch->app->db));
+    mongoc_database_t *database =
+        mongoc_client_get_database(watch->client, db_name(watch->app->db));
     AUTO(bson_destroy) bson_t *pipeline = pipeline_new();
     AUTO(bson_destroy)
-    bson_t *options = BCON_NEW("fullDocument", BCON_UTF8("updateLookup"), "maxAwaitTimeMS",
-                               BCON_INT32(AWAIT_MS));
+    bson_t *options =
+        BCON_NEW("fullDocument", BCON_UTF8("updateLookup"), "maxAwaitTimeMS", BCON_INT32(AWAIT_MS));
 
     if (watch->token != NULL)
         BSON_APPEND_DOCUMENT(options, "resumeAfter", watch->token);
@@ -204,8 +204,7 @@ static bool load_revocations(struct watch *watch)
     mongoc_collection_t *collection = mongoc_client_get_collection(
         watch->client, db_name(watch->app->db), revocation_schema.collection);
     AUTO(bson_destroy)
-    bson_t *filter =
-        BCON_NEW("expires_at", "{", "$gt", BCON_DATE_TIME(clock_now_ms()), "}");
+    bson_t *filter = BCON_NEW("expires_at", "{", "$gt", BCON_DATE_TIME(clock_now_ms()), "}");
     AUTO(mongoc_cursor_destroy)
     mongoc_cursor_t *cursor = mongoc_collection_find_with_opts(collection, filter, NULL, NULL);
     const bson_t *document;
@@ -221,7 +220,8 @@ static bool load_revocations(struct watch *watch)
     return false;
 }
 
-/* From now on, not from a token: what is in memory may be old. Not fresh until an event came after. */
+/* From now on, not from a token: what is in memory may be old. Not fresh until an event came after.
+ */
 static bool begin_anew(struct watch *watch)
 {
     atomic_store(&watch->fresh_at, NEVER);
@@ -342,8 +342,9 @@ enum err watch_start(struct app *app, struct watch **ret_watch, const char **ret
         return ERR_MEMORY;
     }
     if (!begin_anew(watch)) {
-        *ret_reason = "the change stream cannot be opened; MongoDB must be a reachable replica set, and "
-                      "its user must be allowed to read the whole database (the log has the details)";
+        *ret_reason =
+            "the change stream cannot be opened; MongoDB must be a reachable replica set, and "
+            "its user must be allowed to read the whole database (the log has the details)";
         watch_stop(watch);
         return ERR_DB_UNAVAILABLE;
     }

@@ -1,8 +1,8 @@
 /*
  * One change stream on the database keeps this process's caches and revocation table current. Own
  * client, own thread. Opened before the first load; re-opened with the last resume token in a loop;
- * when it cannot resume, all caches are flushed and revocations loaded again. Freshness is proven by
- * the heartbeat document that one instance of all writes every 250 ms and the stream delivers.
+ * when it cannot resume, all caches are flushed and revocations loaded again. Freshness is proven
+ * by the heartbeat document that one instance of all writes every 250 ms and the stream delivers.
  */
 #pragma once
 

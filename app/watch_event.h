@@ -1,6 +1,6 @@
 /*
- * What one event of the change stream means for this process: which snapshots to drop, which revocation
- * to apply. Knows nothing of the stream itself. Any thread.
+ * What one event of the change stream means for this process: which snapshots to drop, which
+ * revocation to apply. Knows nothing of the stream itself. Any thread.
  */
 #pragma once
 

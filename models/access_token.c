@@ -1,7 +1,7 @@
 /*
  * Access tokens. Their text is written member by member and read with strict types: a claim that is
- * missing, doubled or of another type makes the token bad. What was verified once is found again by the
- * digest of its text; time, tenant and revocation are looked at every time.
+ * missing, doubled or of another type makes the token bad. What was verified once is found again by
+ * the digest of its text; time, tenant and revocation are looked at every time.
  */
 #include "models/access_token.h"
 
@@ -17,11 +17,11 @@
 #include "app/secret.h"
 #include "models/tenant.h"
 
-#define TYP_SESSION "session+jwt"
-#define TYP_CLIENT "at+jwt"
-#define CLOCK_LEEWAY 60 /* seconds that another instance's clock may be ahead; never for exp */
+#define TYP_SESSION     "session+jwt"
+#define TYP_CLIENT      "at+jwt"
+#define CLOCK_LEEWAY    60 /* seconds that another instance's clock may be ahead; never for exp */
 #define CLAIMS_MAX_TEXT ((size_t)4096)
-#define TIME_MAX INT64_C(253402300799) /* 9999-12-31T23:59:59Z */
+#define TIME_MAX        INT64_C(253402300799) /* 9999-12-31T23:59:59Z */
 
 /* ---- signing ---- */
 
@@ -105,12 +105,11 @@ enum err access_token_sign(struct ctx *ctx, const struct user *user, const struc
     buf_init(&claims, ctx->arena, CLAIMS_MAX_TEXT);
     write_claims(&claims, issuer, user, grant, &lifetime);
 
-    const char *text = buf_text(&claims);
+    const struct bytes text = {.data = (const uint8_t *)buf_text(&claims), .size = claims.size};
 
-    if (text == NULL)
+    if (text.data == NULL)
         return fail_internal(ctx, ERR_MEMORY, "no memory for the claims of a token");
-    TRY(jws_sign(ctx, keys->signing[0], client ? TYP_CLIENT : TYP_SESSION, text, claims.size,
-                 ret_token));
+    TRY(jws_sign(ctx, keys->signing[0], client ? TYP_CLIENT : TYP_SESSION, &text, ret_token));
     *ret_expires_in = seconds;
     return ERR_OK;
 }
@@ -144,8 +143,7 @@ static bool uuid_claim(const struct value *claims, const char *name, struct uuid
 
 static bool int_value(const struct value *value, int64_t maximum, int64_t *ret)
 {
-    if (value == NULL || value->type != VALUE_INT || value->integer < 0 ||
-        value->integer > maximum)
+    if (value == NULL || value->type != VALUE_INT || value->integer < 0 || value->integer > maximum)
         return false;
     *ret = value->integer;
     return true;
@@ -185,8 +183,7 @@ static bool read_epochs(const struct value *claims, struct token_claims *ret)
 
     if (ep == NULL || ep->type != VALUE_ARRAY || ep->array.count < 2 || ep->array.count > 3)
         return false;
-    if (ep->array.count == 3 &&
-        !int_value(&ep->array.items[2], INT64_MAX, &ret->client_epoch))
+    if (ep->array.count == 3 && !int_value(&ep->array.items[2], INT64_MAX, &ret->client_epoch))
         return false;
     return int_value(&ep->array.items[0], INT64_MAX, &ret->tenant_epoch) &&
            int_value(&ep->array.items[1], INT64_MAX, &ret->user_epoch);
@@ -242,7 +239,8 @@ static enum err read_times(struct ctx *ctx, const struct value *claims, struct t
 /* ---- verifying ---- */
 
 /* ERR_BAD_TOKEN for a tenant that is unknown or not active; nothing tells which. */
-static enum err load_tenant(struct ctx *ctx, const struct uuid *id, const struct tenant **ret_tenant)
+static enum err load_tenant(struct ctx *ctx, const struct uuid *id,
+                            const struct tenant **ret_tenant)
 {
     const enum err found = tenant_get_by_id(ctx, id, ret_tenant);
 
@@ -331,8 +329,7 @@ enum err access_token_verify(struct ctx *ctx, const char *token, struct token_cl
 
     const bool seen = token_cache_find(ctx->app->tokens, digest, ret_claims);
 
-    metric_add(ctx->app->metrics,
-               seen ? METRIC_TOKEN_CACHE_HITS : METRIC_TOKEN_CACHE_MISSES, 1);
+    metric_add(ctx->app->metrics, seen ? METRIC_TOKEN_CACHE_HITS : METRIC_TOKEN_CACHE_MISSES, 1);
     if (!seen) {
         TRY(verify_text(ctx, token, length, ret_claims));
         token_cache_add(ctx->app->tokens, digest, ret_claims);

@@ -1,6 +1,6 @@
 /*
- * Any text as a token (TS-1, TS-6, MS-4): what is well-formed has one spelling, and nothing passes under a
- * key that signed nothing. Claims are tried twice: as they come, and truly signed.
+ * Any text as a token (TS-1, TS-6, MS-4): what is well-formed has one spelling, and nothing passes
+ * under a key that signed nothing. Claims are tried twice: as they come, and truly signed.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -62,16 +62,17 @@ static void read_token(struct ctx *ctx, const char *text, size_t length)
 static void sign_and_read(struct ctx *ctx, const char *claims, size_t length)
 {
     struct jws_parts parts;
+    const struct bytes text = {.data = (const uint8_t *)claims, .size = length};
     const char *token;
 
-    if (jws_sign(ctx, key, "at+jwt", claims, length, &token) != ERR_OK)
+    if (jws_sign(ctx, key, "at+jwt", &text, &token) != ERR_OK)
         return;
     /* Empty claims make an empty part, which is refused. */
     if (jws_split(ctx, token, strlen(token), &parts) != (length > 0 ? ERR_OK : ERR_BAD_TOKEN))
         abort();
-    if (length > 0 && (jws_verify(ctx, token, &parts, key, "at+jwt") != ERR_OK ||
-                       parts.payload.size != length ||
-                       memcmp(parts.payload.data, claims, length) != 0))
+    if (length > 0 &&
+        (jws_verify(ctx, token, &parts, key, "at+jwt") != ERR_OK || parts.payload.size != length ||
+         memcmp(parts.payload.data, claims, length) != 0))
         abort();
 }
 

@@ -1,6 +1,6 @@
 /*
- * The least that a ctx needs: an app of zeroes with a configuration, and an arena. For tests of what
- * needs no database. One at a time in each test.
+ * The least that a ctx needs: an app of zeroes with a configuration, and an arena. For tests of
+ * what needs no database. One at a time in each test.
  */
 #pragma once
 

@@ -1,6 +1,6 @@
 /*
- * Caches: nothing that was dropped comes back, nothing that is held goes away, nothing grows. The loader
- * here counts and can be held up, so that each race is played step by step.
+ * Caches: nothing that was dropped comes back, nothing that is held goes away, nothing grows. The
+ * loader here counts and can be held up, so that each race is played step by step.
  */
 #include "app/cache.h"
 
@@ -344,7 +344,8 @@ static void reader_finish(struct reader *reader)
     arena_clear(&reader->arena);
 }
 
-/* A reader has read the old version; it changes and is dropped; only then does the reader finish. */
+/* A reader has read the old version; it changes and is dropped; only then does the reader finish.
+ */
 static void resurrect(void (*drop)(void))
 {
     struct reader reader;

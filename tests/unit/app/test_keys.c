@@ -1,6 +1,6 @@
 /*
- * Keys of tenants: opened from what is stored, bound to their place, published without secrets (SK-3, SK-4,
- * SK-6, TI-6).
+ * Keys of tenants: opened from what is stored, bound to their place, published without secrets
+ * (SK-3, SK-4, SK-6, TI-6).
  */
 #include "support/unit.h"
 
@@ -35,11 +35,11 @@ static int teardown(void **state)
     return 0;
 }
 
-#define NEEDS_DATABASE()                                                                           \
-    do {                                                                                           \
-        (void)state;                                                                               \
-        if (database.seen == NULL)                                                                 \
-            skip();                                                                                \
+#define NEEDS_DATABASE()           \
+    do {                           \
+        (void)state;               \
+        if (database.seen == NULL) \
+            skip();                \
     } while (0)
 
 static struct new_keys new_tenant(struct uuid *ret_id)
@@ -63,9 +63,8 @@ static const struct key_set *keys_of(const struct uuid *tenant_id)
 
 static void update(const char *collection, const bson_t *filter, const bson_t *change)
 {
-    bson_t *command =
-        BCON_NEW("update", BCON_UTF8(collection), "updates", "[", "{", "q", BCON_DOCUMENT(filter),
-                 "u", BCON_DOCUMENT(change), "}", "]");
+    bson_t *command = BCON_NEW("update", BCON_UTF8(collection), "updates", "[", "{", "q",
+                               BCON_DOCUMENT(filter), "u", BCON_DOCUMENT(change), "}", "]");
     bson_t *reply = database_command(&database, database.name, command);
     bson_iter_t at;
 
@@ -79,8 +78,8 @@ static void set_bytes(const char *collection, const struct uuid *id, const char 
                       const struct bytes *bytes)
 {
     bson_t filter = BSON_INITIALIZER;
-    bson_t *change = BCON_NEW("$set", "{", name,
-                              BCON_BIN(BSON_SUBTYPE_BINARY, bytes->data, (uint32_t)bytes->size), "}");
+    bson_t *change = BCON_NEW(
+        "$set", "{", name, BCON_BIN(BSON_SUBTYPE_BINARY, bytes->data, (uint32_t)bytes->size), "}");
 
     bson_put_uuid(&filter, "_id", id);
     update(collection, &filter, change);
@@ -92,6 +91,7 @@ static void test_stored_and_opened(void **state)
 {
     struct uuid id;
     struct jws_parts parts;
+    const struct bytes claims = {.data = (const uint8_t *)"{}", .size = 2};
     const char *token = NULL;
 
     NEEDS_DATABASE();
@@ -104,10 +104,10 @@ static void test_stored_and_opened(void **state)
     assert_int_equal(keys->mac_count, 1);
     assert_int_equal(keys->macs[0].id, 1);
     assert_string_equal(jws_key_kid(keys->signing[0]), made.signing.kid);
-    assert_int_equal(jws_sign(&database.ctx, keys->signing[0], "t", "{}", 2, &token), ERR_OK);
+    assert_int_equal(jws_sign(&database.ctx, keys->signing[0], "t", &claims, &token), ERR_OK);
     assert_int_equal(jws_split(&database.ctx, token, strlen(token), &parts), ERR_OK);
-    assert_int_equal(
-        jws_verify(&database.ctx, token, &parts, key_set_find(keys, parts.kid), "t"), ERR_OK);
+    assert_int_equal(jws_verify(&database.ctx, token, &parts, key_set_find(keys, parts.kid), "t"),
+                     ERR_OK);
     assert_null(key_set_find(keys, "other"));
     assert_null(key_set_find(keys, NULL));
     assert_ptr_equal(key_set_mac(keys, 1), &keys->macs[0]);
@@ -126,8 +126,8 @@ static void test_published_set(void **state)
 
     const struct key_set *keys = keys_of(&id);
 
-    assert_int_equal(
-        json_parse(&database.ctx, keys->jwks_json, strlen(keys->jwks_json), &root), ERR_OK);
+    assert_int_equal(json_parse(&database.ctx, keys->jwks_json, strlen(keys->jwks_json), &root),
+                     ERR_OK);
 
     const struct value *list = value_get(&root, "keys");
 
@@ -157,8 +157,8 @@ static void test_nothing_is_stored_open(void **state)
     assert_false(contains(&made.mac.sealed, keys->macs[0].key, SECRET_KEY_SIZE));
     assert_false(contains(&made.data.sealed, keys->macs[0].key, SECRET_KEY_SIZE));
     /* The object identifiers of an EC key on P-256 stand in every PKCS#8 text of one. */
-    assert_false(contains(&made.signing.private_sealed, "\x06\x08\x2a\x86\x48\xce\x3d\x03\x01\x07",
-                          10));
+    assert_false(
+        contains(&made.signing.private_sealed, "\x06\x08\x2a\x86\x48\xce\x3d\x03\x01\x07", 10));
 }
 
 static enum err load_error(const struct uuid *id)
@@ -213,7 +213,8 @@ static void test_a_tenant_without_keys(void **state)
     assert_int_equal(load_error(&id), ERR_NOT_FOUND);
 }
 
-/* The places that secrets are sealed for, spelled out: another spelling would open nothing stored. */
+/* The places that secrets are sealed for, spelled out: another spelling would open nothing stored.
+ */
 static const char *place_of(const char *field, const struct uuid *tenant_id, const struct uuid *id)
 {
     char tenant[UUID_HEX_SIZE], document[UUID_HEX_SIZE];
@@ -349,7 +350,8 @@ static void test_mac_keys_in_order(void **state)
     }
 }
 
-/* MS-3: whatever allocation fails while a set is opened, it is an error and nothing leaks (ASan). */
+/* MS-3: whatever allocation fails while a set is opened, it is an error and nothing leaks (ASan).
+ */
 static void test_every_allocation_may_fail(void **state)
 {
     struct uuid id;

@@ -1,17 +1,13 @@
 /*
- * Passwords: what may be set, what is stored, and that every evaluated try costs exactly one hash (PW-1,
- * PW-2, PW-6, PW-8, PW-9, PW-11; security.md F7, F17).
+ * Passwords: what may be set, what is stored, and that every evaluated try costs exactly one hash
+ * (PW-1, PW-2, PW-6, PW-8, PW-9; security.md F17).
  */
 #include "app/password.h"
 
-#include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
-#include <stdatomic.h>
 #include <stddef.h>
-#include <stdio.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "app/clock.h"
 #include "support/bare.h"
@@ -148,11 +144,13 @@ static void test_stale_when_the_setting_changed(void **state)
     assert_false(stale);
 }
 
-/* A long password under Argon2id works on when the setting goes back to bcrypt; it is not renewed. */
+/* A long password under Argon2id works on when the setting goes back to bcrypt; it is not renewed.
+ */
 static void test_long_password_outlives_the_setting(void **state)
 {
-    static const char phrase[] = "a phrase that is quite a bit longer than the seventy-two bytes that "
-                                 "bcrypt reads of a password";
+    static const char phrase[] =
+        "a phrase that is quite a bit longer than the seventy-two bytes that "
+        "bcrypt reads of a password";
     const char *stored;
     bool stale = true;
 
@@ -219,8 +217,9 @@ static void test_length_in_characters(void **state)
 static void test_foreign_bytes(void **state)
 {
     static const char *const bad[] = {
-        "password\x01", "pass\nword", "password\x7f", "password\xc2\x80", "password\xff",
-        "password\xc0\x80", "password\xed\xa0\x80", "\tpassword", "pass\x1bword", "password\xe2\x82",
+        "password\x01", "pass\nword",       "password\x7f",         "password\xc2\x80",
+        "password\xff", "password\xc0\x80", "password\xed\xa0\x80", "\tpassword",
+        "pass\x1bword", "password\xe2\x82",
     };
 
     (void)state;
@@ -288,8 +287,7 @@ static void test_empty_password_never_matches(void **state)
 {
     (void)state;
     /* bcrypt of "", cost 10 */
-    assert_false(matches("", "$2b$10$nOUIs5kJ7naTuTFkBy1veuCcQC2ooYOFB3/EpLDBRV/hBvXR0oKwK",
-                         NULL));
+    assert_false(matches("", "$2b$10$nOUIs5kJ7naTuTFkBy1veuCcQC2ooYOFB3/EpLDBRV/hBvXR0oKwK", NULL));
 }
 
 /* The dummy takes as long as a true comparison: within a factor of two on a busy machine. */
@@ -367,161 +365,10 @@ static void test_only_known_forms(void **state)
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
         assert_false(password_hash_is_known(bad[i]));
     assert_false(password_hash_is_known(NULL));
-    assert_true(password_hash_is_known(
-        "$2b$14$nOUIs5kJ7naTuTFkBy1veuK0kSxUFXfuaOKdOKf9xYT0KKIGSJwFa"));
+    assert_true(
+        password_hash_is_known("$2b$14$nOUIs5kJ7naTuTFkBy1veuK0kSxUFXfuaOKdOKf9xYT0KKIGSJwFa"));
     assert_true(password_hash_is_known("$argon2id$v=19$m=19456,t=2,p=1$c29tZXNhbHRzb21l$"
                                        "RdescudvJCsgt3ub+b27dWRJJTmaaJObG"));
-}
-
-/* ---- the queue (PW-11) ---- */
-
-struct caller {
-    struct arena arena;
-    struct ctx ctx;
-    pthread_t thread;
-    enum err code;
-    bool matched;
-    const char *stored;
-};
-
-static void *log_in(void *arg)
-{
-    struct caller *caller = arg;
-    bool stale;
-
-    caller->code = password_matches(&caller->ctx, "password123", caller->stored, &caller->matched,
-                                    &stale);
-    return NULL;
-}
-
-static void start(struct caller *caller, const char *stored, int64_t deadline)
-{
-    *caller = (struct caller){.stored = stored};
-    arena_init(&caller->arena, (size_t)64 * 1024);
-    ctx_init(&caller->ctx, &bare.app, &caller->arena);
-    caller->ctx.deadline = deadline;
-    assert_int_equal(pthread_create(&caller->thread, NULL, log_in, caller), 0);
-}
-
-/* The request's memory goes at once: what runs on must not touch it (ASan watches). */
-static void finish(struct caller *caller)
-{
-    pthread_join(caller->thread, NULL);
-    ctx_clear(&caller->ctx);
-    arena_clear(&caller->arena);
-}
-
-static void new_pool(int64_t threads, int64_t queue)
-{
-    hash_pool_free(bare.app.hashes);
-    bare.config.password.threads = threads;
-    bare.config.password.queue = queue;
-    assert_int_equal(hash_pool_new(&bare.config.password, 128, &bare.app.hashes), ERR_OK);
-}
-
-#define CALLERS 16
-
-static void test_full_queue_refuses_at_once(void **state)
-{
-    static struct caller callers[CALLERS];
-    const char *stored = hash("password123");
-    struct hash_stats stats;
-    unsigned done = 0, refused = 0;
-
-    (void)state;
-    new_pool(1, 4);
-    for (size_t i = 0; i < CALLERS; i++)
-        start(&callers[i], stored, 0);
-    for (size_t i = 0; i < CALLERS; i++) {
-        finish(&callers[i]);
-        if (callers[i].code == ERR_OK) {
-            assert_true(callers[i].matched);
-            done++;
-        } else {
-            assert_int_equal(callers[i].code, ERR_BUSY);
-            assert_true(callers[i].ctx.failure.retry_after >= 1);
-            refused++;
-        }
-    }
-    hash_pool_stats(bare.app.hashes, &stats);
-    assert_true(done >= 5);
-    assert_true(refused >= 1);
-    assert_int_equal(stats.hashes, done);
-    assert_int_equal(stats.refused, refused);
-    assert_int_equal(stats.waiting, 0);
-    assert_true(matches("password123", stored, NULL));
-}
-
-/* Whose time ends in the queue goes without a hash; whose hash runs gets its answer. */
-static void test_deadline_in_the_queue(void **state)
-{
-    static struct caller callers[CALLERS];
-    const char *stored = hash("password123");
-    struct hash_stats stats;
-    unsigned done = 0;
-
-    (void)state;
-    new_pool(1, CALLERS);
-    for (size_t i = 0; i < CALLERS; i++)
-        start(&callers[i], stored, clock_monotonic_ms() + 100);
-    for (size_t i = 0; i < CALLERS; i++) {
-        finish(&callers[i]);
-        assert_true(callers[i].code == ERR_OK || callers[i].code == ERR_BUSY);
-        done += callers[i].code == ERR_OK;
-    }
-    hash_pool_stats(bare.app.hashes, &stats);
-    assert_int_equal(stats.hashes, done);
-    assert_true(done < CALLERS);
-    assert_int_equal(stats.waiting, 0);
-    assert_true(matches("password123", stored, NULL));
-}
-
-static void test_deadline_that_has_passed(void **state)
-{
-    static struct caller callers[2];
-    const char *stored = hash("password123");
-
-    (void)state;
-    new_pool(1, 8);
-    start(&callers[0], stored, 0);
-    usleep(20000);
-    start(&callers[1], stored, 1);
-    finish(&callers[1]);
-    finish(&callers[0]);
-    assert_int_equal(callers[0].code, ERR_OK);
-    assert_int_equal(callers[1].code, ERR_BUSY);
-}
-
-/* By default the queue holds what two seconds can hash, and never more than a quarter of the threads. */
-static void test_queue_follows_the_measured_rate(void **state)
-{
-    struct hash_stats stats;
-    const int64_t start_ms = clock_monotonic_ms();
-
-    (void)state;
-    bare.config.password.cost = 13;
-    new_pool(1, 0);
-    hash_pool_stats(bare.app.hashes, &stats);
-    assert_int_equal(stats.threads, 1);
-    while (stats.queue == 32 && clock_monotonic_ms() - start_ms < 15000) {
-        usleep(10000);
-        hash_pool_stats(bare.app.hashes, &stats);
-    }
-    assert_true(stats.queue >= 1 && stats.queue < 16);
-    assert_int_equal(stats.hashes, 0);
-}
-
-static void test_pool_ends_with_work_in_it(void **state)
-{
-    static struct caller callers[4];
-
-    (void)state;
-    new_pool(2, 8);
-    for (size_t i = 0; i < 4; i++)
-        start(&callers[i], NULL, 0);
-    for (size_t i = 0; i < 4; i++)
-        finish(&callers[i]);
-    new_pool(4, 1);
 }
 
 static void test_every_allocation_may_fail(void **state)
@@ -568,11 +415,6 @@ int main(void)
         CASE(test_empty_password_never_matches),
         CASE(test_dummy_costs_as_much),
         CASE(test_only_known_forms),
-        CASE(test_full_queue_refuses_at_once),
-        CASE(test_deadline_in_the_queue),
-        CASE(test_deadline_that_has_passed),
-        CASE(test_queue_follows_the_measured_rate),
-        CASE(test_pool_ends_with_work_in_it),
         CASE(test_every_allocation_may_fail),
     };
 

@@ -1,4 +1,5 @@
-/* Secrets: what is sealed opens only where it belongs, and base64url has one spelling for each value. */
+/* Secrets: what is sealed opens only where it belongs, and base64url has one spelling for each
+ * value. */
 #include "app/secret.h"
 
 #include <setjmp.h>
@@ -142,7 +143,7 @@ static void test_sealing_without_memory_fails(void **state)
 static void test_base64url_vectors(void **state)
 {
     static const char *const pairs[][2] = {
-        {"", ""},         {"f", "Zg"},         {"fo", "Zm8"},          {"foo", "Zm9v"},
+        {"", ""},           {"f", "Zg"},          {"fo", "Zm8"},          {"foo", "Zm9v"},
         {"foob", "Zm9vYg"}, {"fooba", "Zm9vYmE"}, {"foobar", "Zm9vYmFy"}, {"\xfb\xff\xfe", "-__-"},
     };
     char text[32];
@@ -164,8 +165,8 @@ static void test_base64url_vectors(void **state)
 static void test_base64url_has_one_spelling(void **state)
 {
     static const char *const bad[] = {
-        "Zg==", "Zg=",  "Z",     "Zm9vY", "Zh",   "Zm9",    "Zm9vYh", "Zm9v+", "Zm9v/",
-        "Zm 9v", "\nZm9v", "Zm9v\n", "Zm9v.", "....", "Zm9v\x80", "Zm9*",  " ",      "=",
+        "Zg==",  "Zg=",    "Z",      "Zm9vY", "Zh",   "Zm9",      "Zm9vYh", "Zm9v+", "Zm9v/",
+        "Zm 9v", "\nZm9v", "Zm9v\n", "Zm9v.", "....", "Zm9v\x80", "Zm9*",   " ",     "=",
     };
     uint8_t bytes[32];
 
@@ -243,8 +244,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_sealing_without_memory_fails, setup, teardown),
         cmocka_unit_test_setup_teardown(test_base64url_vectors, setup, teardown),
         cmocka_unit_test_setup_teardown(test_base64url_has_one_spelling, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_base64url_refuses_every_foreign_byte, setup,
-                                        teardown),
+        cmocka_unit_test_setup_teardown(test_base64url_refuses_every_foreign_byte, setup, teardown),
         cmocka_unit_test_setup_teardown(test_base64url_respects_capacity, setup, teardown),
         cmocka_unit_test_setup_teardown(test_base64url_round_trip, setup, teardown),
     };

@@ -1,6 +1,7 @@
 /*
- * Tickets: each opens only what it was made for: tenant, use, browser, time (TS-3, IN-6). Their reader
- * accepts everything when it is given no key (security.md F1), so foreign texts of all kinds are tried.
+ * Tickets: each opens only what it was made for: tenant, use, browser, time (TS-3, IN-6). Their
+ * reader accepts everything when it is given no key (security.md F1), so foreign texts of all kinds
+ * are tried.
  */
 #include "support/unit.h"
 
@@ -127,8 +128,12 @@ static void test_another_tenant(void **state)
 
 static void test_cursor(void **state)
 {
-    static const char *const positions[] = {"", "17", "a b/c?d=e&f", "\xc3\xa9\xf0\x9f\x94\x91",
-                                            "\"quoted\\", "0190a5e4-7c1e-7000-8000-000000000000"};
+    static const char *const positions[] = {"",
+                                            "17",
+                                            "a b/c?d=e&f",
+                                            "\xc3\xa9\xf0\x9f\x94\x91",
+                                            "\"quoted\\",
+                                            "0190a5e4-7c1e-7000-8000-000000000000"};
     char longest[2050];
 
     (void)state;
@@ -289,8 +294,19 @@ static void test_expired_form_token(void **state)
 static void test_malformed_texts(void **state)
 {
     static const char *const texts[] = {
-        "",     ".",      "..",    "...",   "a.b.c",        "e30.e30.e30", "....",
-        "%%%",  "\xff",   " ",     "=.=.=", "e30.e30.",     "e30..",
+        "",
+        ".",
+        "..",
+        "...",
+        "a.b.c",
+        "e30.e30.e30",
+        "....",
+        "%%%",
+        "\xff",
+        " ",
+        "=.=.=",
+        "e30.e30.",
+        "e30..",
         "eyJhbGciOiJIUzI1NiIsImtpZCI6IjEiLCJ0eXAiOiJKV1QifQ..",
         "eyJhbGciOiJub25lIiwia2lkIjoiMSIsInR5cCI6IkpXVCJ9.e30.",
         "eyJhbGciOiJub25lIiwia2lkIjoiMSIsInR5cCI6IkpXVCJ9.e30.AA",

@@ -160,10 +160,8 @@ static void test_many_threads(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_found_again),
-        cmocka_unit_test(test_ends_with_the_token),
-        cmocka_unit_test(test_bounded),
-        cmocka_unit_test(test_full_set_gives_up_the_oldest),
+        cmocka_unit_test(test_found_again),  cmocka_unit_test(test_ends_with_the_token),
+        cmocka_unit_test(test_bounded),      cmocka_unit_test(test_full_set_gives_up_the_oldest),
         cmocka_unit_test(test_many_threads),
     };
 

@@ -1,6 +1,6 @@
 /*
- * The watcher: what another instance changes is seen here within a second, through interruptions, and
- * without believing memory when the past is lost (design section 5; TS-7, TS-14).
+ * The watcher: what another instance changes is seen here within a second, through interruptions,
+ * and without believing memory when the past is lost (design section 5; TS-7, TS-14).
  */
 #include "support/unit.h"
 
@@ -12,7 +12,6 @@
 #include "app/clock.h"
 #include "app/db.h"
 #include "app/housekeeping.h"
-#include "app/lease.h"
 #include "app/metrics.h"
 #include "app/revocation.h"
 #include "app/secret.h"
@@ -139,22 +138,22 @@ static int teardown(void **state)
     return 0;
 }
 
-#define NEEDS_DATABASE()                                                                           \
-    do {                                                                                           \
-        (void)state;                                                                               \
-        if (database.seen == NULL)                                                                 \
-            skip();                                                                                \
+#define NEEDS_DATABASE()           \
+    do {                           \
+        (void)state;               \
+        if (database.seen == NULL) \
+            skip();                \
     } while (0)
 
 /* Waits until a condition holds, and says how long it took. */
-#define WAIT(condition, limit_ms)                                                                  \
-    do {                                                                                           \
-        const int64_t start_ = clock_monotonic_ms();                                               \
-        while (!(condition)) {                                                                     \
-            if (clock_monotonic_ms() - start_ > (limit_ms))                                        \
-                fail_msg("not within %d ms: %s", (int)(limit_ms), #condition);                     \
-            usleep(1000);                                                                          \
-        }                                                                                          \
+#define WAIT(condition, limit_ms)                                              \
+    do {                                                                       \
+        const int64_t start_ = clock_monotonic_ms();                           \
+        while (!(condition)) {                                                 \
+            if (clock_monotonic_ms() - start_ > (limit_ms))                    \
+                fail_msg("not within %d ms: %s", (int)(limit_ms), #condition); \
+            usleep(1000);                                                      \
+        }                                                                      \
     } while (0)
 
 static void start_watching(void)
@@ -401,73 +400,6 @@ static void test_lost_history_flushes_everything(void **state)
     assert_int_equal(database_sent(&database, "find"), 0);
 }
 
-/* ---- freshness ---- */
-
-static struct lease lease_of(const char *name)
-{
-    bson_t *filter = BCON_NEW("_id", BCON_UTF8(name));
-    struct lease lease = {0};
-    const enum err found = db_find_one(&database.ctx, &lease_schema, filter, &lease);
-
-    assert_true(found == ERR_OK || found == ERR_NOT_FOUND);
-    bson_destroy(filter);
-    return lease;
-}
-
-static void test_nobody_beats(void **state)
-{
-    NEEDS_DATABASE();
-    start_watching();
-    assert_false(watch_is_fresh(database.app.watch));
-    start_beating();
-    assert_true(watch_lag_ms(database.app.watch) <= WATCH_STALE_MS);
-
-    const int64_t beats = lease_of("heartbeat").fence;
-
-    /* Often enough that one or two that are late do no harm. */
-    WAIT(lease_of("heartbeat").fence >= beats + 4, 1800);
-    housekeeping_stop(database.app.housekeeping);
-    database.app.housekeeping = NULL;
-    WAIT(!watch_is_fresh(database.app.watch), 2000);
-}
-
-/* One instance beats for all; when it ends, it says so, and another one does. */
-static void test_the_beat_is_handed_over(void **state)
-{
-    static struct app other;
-    struct housekeeping *second = NULL;
-
-    NEEDS_DATABASE();
-    start_watching();
-    start_beating();
-    housekeeping_stop(database.app.housekeeping);
-    database.app.housekeeping = NULL;
-    assert_true(lease_of("housekeeping").expires_at <= clock_now_ms());
-    start_beating();
-    memcpy(&other, &database.app, sizeof other);
-    other.instance_id = uuid_new();
-    assert_int_equal(housekeeping_start(&other, &second), ERR_OK);
-    housekeeping_stop(database.app.housekeeping);
-    database.app.housekeeping = NULL;
-
-    const int64_t start = clock_monotonic_ms();
-    struct uuid holder = {0};
-
-    while (!uuid_equal(&holder, &other.instance_id) && clock_monotonic_ms() - start < 5000)
-        holder = lease_of("housekeeping").holder;
-
-    const int64_t beats = lease_of("heartbeat").fence;
-
-    while (lease_of("heartbeat").fence <= beats && clock_monotonic_ms() - start < 8000)
-        usleep(1000);
-
-    const bool goes_on = lease_of("heartbeat").fence > beats;
-
-    housekeeping_stop(second);
-    assert_true(uuid_equal(&holder, &other.instance_id));
-    assert_true(goes_on);
-}
-
 static void test_a_database_that_is_not_there(void **state)
 {
     const char *reason = NULL;
@@ -516,7 +448,7 @@ static void test_odd_events_drop_too_much_rather_than_too_little(void **state)
         bson_destroy(events[i]);
 }
 
-#define CASE(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+#define CASE(name)    cmocka_unit_test_setup_teardown(name, setup, teardown)
 #define PROXIED(name) cmocka_unit_test_setup_teardown(name, setup_proxied, teardown)
 
 int main(void)
@@ -529,8 +461,6 @@ int main(void)
         PROXIED(test_goes_on_where_it_stopped),
         CASE(test_begins_anew_when_the_past_is_gone),
         CASE(test_lost_history_flushes_everything),
-        CASE(test_nobody_beats),
-        CASE(test_the_beat_is_handed_over),
         PROXIED(test_a_database_that_is_not_there),
         CASE(test_odd_events_drop_too_much_rather_than_too_little),
     };
