@@ -5,33 +5,23 @@
 #include "app/clock.h"
 #include "app/password.h"
 #include "commands/commands.h"
+#include "models/demo.h"
 #include "models/tenant.h"
 
 #define TEXT_MAX ((size_t)64 * 1024)
 #define PAUSE_MS 250
 #define WAIT_MS  90000 /* longer than a reservation lasts */
 
-/* Passwords are "demo-<slug>-password": known to everybody, so never in production. */
-static const struct {
-    const char *slug, *name;
-} demo_tenants[] = {
-    {"client1", "Client One"},
-    {"client2", "Client Two"},
-    {"default", "Default"},
-};
-#define DEMO_COUNT    (sizeof demo_tenants / sizeof demo_tenants[0])
-#define DEMO_USERNAME "demo"
-
 static enum err create(struct ctx *ctx, size_t index)
 {
     const char *slug = demo_tenants[index].slug;
     struct created_tenant created = {0};
-    const char *hash = NULL;
-    const char *password = arena_printf(ctx->arena, "demo-%s-password", slug);
+    const char *hash = NULL, *password = NULL;
     const char *email = arena_printf(ctx->arena, "demo@%s.example", slug);
 
-    if (password == NULL || email == NULL)
+    if (email == NULL)
         return ERR_MEMORY;
+    TRY(demo_password(ctx, slug, &password));
     TRY(password_hash(ctx, password, &hash));
     const struct new_tenant wanted = {
         .slug = slug,
@@ -101,7 +91,7 @@ static const char *url_of(struct ctx *ctx, const char *slug)
 static void write_json(struct ctx *ctx, struct buf *out)
 {
     buf_puts(out, "{\"tenants\":[");
-    for (size_t i = 0; i < DEMO_COUNT; i++) {
+    for (size_t i = 0; i < demo_tenant_count; i++) {
         const char *slug = demo_tenants[i].slug;
         buf_puts(out, i > 0 ? ",{" : "{");
         command_json_text(out, "slug", slug);
@@ -116,7 +106,7 @@ static void write_json(struct ctx *ctx, struct buf *out)
 static void write_table(struct ctx *ctx, struct buf *out)
 {
     buf_printf(out, "%-10s  %-34s  %-8s  %s\n", "tenant", "URL", "user", "password");
-    for (size_t i = 0; i < DEMO_COUNT; i++) {
+    for (size_t i = 0; i < demo_tenant_count; i++) {
         const char *slug = demo_tenants[i].slug;
         buf_printf(out, "%-10s  %-34s  %-8s  demo-%s-password\n", slug, url_of(ctx, slug),
                    DEMO_USERNAME, slug);
@@ -134,7 +124,7 @@ static int seed(const struct invocation *invocation, struct session_of_command *
               stderr);
         return COMMAND_FAILED;
     }
-    for (size_t i = 0; i < DEMO_COUNT; i++) {
+    for (size_t i = 0; i < demo_tenant_count; i++) {
         enum err err = seed_tenant(ctx, i);
         if (err != ERR_OK)
             return command_failed(ctx, err);
