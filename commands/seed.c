@@ -88,6 +88,13 @@ static const char *url_of(struct ctx *ctx, const char *slug)
                         config->tenants.base_domains.items[0], port != NULL ? port : "");
 }
 
+static const char *password_of(struct ctx *ctx, const char *slug)
+{
+    const char *password = NULL;
+
+    return demo_password(ctx, slug, &password) == ERR_OK ? password : "";
+}
+
 static void write_json(struct ctx *ctx, struct buf *out)
 {
     buf_puts(out, "{\"tenants\":[");
@@ -97,7 +104,7 @@ static void write_json(struct ctx *ctx, struct buf *out)
         command_json_text(out, "slug", slug);
         command_json_text(out, "url", url_of(ctx, slug));
         command_json_text(out, "username", DEMO_USERNAME);
-        command_json_text(out, "password", arena_printf(ctx->arena, "demo-%s-password", slug));
+        command_json_text(out, "password", password_of(ctx, slug));
         buf_putc(out, '}');
     }
     buf_puts(out, "]}");
@@ -108,8 +115,8 @@ static void write_table(struct ctx *ctx, struct buf *out)
     buf_printf(out, "%-10s  %-34s  %-8s  %s\n", "tenant", "URL", "user", "password");
     for (size_t i = 0; i < demo_tenant_count; i++) {
         const char *slug = demo_tenants[i].slug;
-        buf_printf(out, "%-10s  %-34s  %-8s  demo-%s-password\n", slug, url_of(ctx, slug),
-                   DEMO_USERNAME, slug);
+        buf_printf(out, "%-10s  %-34s  %-8s  %s\n", slug, url_of(ctx, slug), DEMO_USERNAME,
+                   password_of(ctx, slug));
     }
 }
 
