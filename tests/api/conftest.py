@@ -2,8 +2,8 @@
 
 `service` is the instance that most tests share; a test that needs other settings, or that breaks
 things, starts its own with `start_instance`. When the run ends, every instance must end with 0 and
-without a sanitizer's report, and when the whole suite ran, every row of the API description must have
-been answered with success at least once.
+without a sanitizer's report, and when the whole suite ran, every row of the API description must
+have been answered with success at least once.
 """
 import os
 import sys
@@ -106,7 +106,7 @@ def mongo():
 
 @pytest.fixture(scope="session")
 def instances(mongo, request):
-    """start(overrides=None, database=None, …) -> Instance; all are stopped at the end of the run."""
+    """start(overrides, database=None, …) -> Instance; all are stopped when the run ends."""
     running, databases = [], set()
 
     def start(overrides=None, database=None, server=None, wait=True, **options):

@@ -149,7 +149,8 @@ def test_rows_are_dense_and_authenticated(service, tenant, api):
 def test_rows_hold_no_personal_data(api, service, tenant):
     """R003-02: ids, never an address or a password."""
     email = f"{unique('private')}@example.com"
-    ok(call(api, tenant, "signup", email=email, password="only-here-93", name="Private Person"), 201)
+    ok(call(api, tenant, "signup", email=email, password="only-here-93", name="Private Person"),
+       201)
     ok(call(api, tenant, "login", email=email, password="only-here-93"))
     text = repr(rows(service, tenant))
     for secret in (email, "only-here-93", "Private Person"):

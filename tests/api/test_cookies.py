@@ -99,7 +99,8 @@ def test_a_session_expires(api, world):
     """TS-9: session_ttl, at least a second in development."""
     tenant = world.tenant()
     world.login(tenant.owner)
-    ok(api.put("/tenants/settings", token=tenant.owner.token, json={"settings": {"session_ttl": 1}}))
+    ok(api.put("/tenants/settings", token=tenant.owner.token,
+               json={"settings": {"session_ttl": 1}}))
     session = world.sign_in(tenant.owner)
     ok(api.get("/users/me", tenant=tenant.slug, cookie=session))
     until(lambda: api.get("/users/me", tenant=tenant.slug, cookie=session).status_code == 401, 3.0)

@@ -3,7 +3,6 @@
 R003-05, IN-3: names that mean something to the database are refused; nothing changes its type.
 """
 import datetime
-import json
 import math
 import uuid
 
@@ -191,14 +190,15 @@ def test_depth(api, user):
 def test_members(api, user):
     """api.md §10: 200 members, nested ones counted."""
     ok(put(api, user, {f"m{number}": 1 for number in range(200)}))
-    refused(put(api, user, {f"m{number}": 1 for number in range(201)}), 400, "invalid_custom_fields")
+    refused(put(api, user, {f"m{number}": 1 for number in range(201)}), 400,
+            "invalid_custom_fields")
     half = {f"m{number}": {"x": 1} for number in range(101)}
     refused(put(api, user, half), 400, "invalid_custom_fields")
     ok(put(api, user, {}))
 
 
 def test_size(api, user):
-    """api.md §10: 16 KiB of JSON; more is 400 with the limit, more than the body may have is 413."""
+    """api.md §10: 16 KiB of JSON; more is 400 with the limit, more than a body may have 413."""
     ok(put(api, user, {"a": "x" * (16 * 1024 - 10)}))
     answer = put(api, user, {"a": "x" * (16 * 1024 + 1)})
     refused(answer, 400, "invalid_custom_fields")

@@ -1,7 +1,7 @@
 """MongoDB slow, frozen, gone, failing: refused honestly and in time, whole again by itself.
 
-OP-9, OP-10, issue 3 "Bad input": 503 within 2 s, back by itself, nobody logged out; no token without
-its audit row. A mongod of our own, so that only these tests suffer.
+OP-9, OP-10, issue 3 "Bad input": 503 within 2 s, back by itself, nobody logged out; no token
+without its audit row. A mongod of our own, so that only these tests suffer.
 """
 import threading
 import time

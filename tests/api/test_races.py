@@ -150,8 +150,9 @@ def test_unique_email(racers, place):
 def test_unique_username(racers, place):
     _, _, tenant = place
     stem = unique("race")
-    answers = racers.race(lambda racer, number: racer.post("/api/register", tenant=tenant.slug, json={
-        "username": spelling(stem, number), "password": USER_PASSWORD}))
+    answers = racers.race(lambda racer, number: racer.post(
+        "/api/register", tenant=tenant.slug, json={
+            "username": spelling(stem, number), "password": USER_PASSWORD}))
     assert statuses(answers) == {201: 1, 409: PARALLEL - 1}
 
 

@@ -1,4 +1,4 @@
-"""Limits per address, tenant and key: 429 with Retry-After, and RateLimit-* on the way (RL-2, RL-3).
+"""Limits per address, tenant and key: 429 with Retry-After, RateLimit-* on the way (RL-2, RL-3).
 
 Instances of their own, in which the limits are small and nothing multiplies them.
 """

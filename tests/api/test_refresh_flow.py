@@ -200,7 +200,8 @@ def test_an_older_generation_is_reuse_in_spite_of_grace(api, world, short):
 def test_inactive_users_cannot_refresh(api, service, world, acme):
     """TS-7: the state of the user is looked at whenever something is issued."""
     user = world.user(acme)
-    service.db[acme.collection].update_one({"_id": as_uuid(user.id)}, {"$set": {"is_active": False}})
+    service.db[acme.collection].update_one({"_id": as_uuid(user.id)},
+                                           {"$set": {"is_active": False}})
     assert refused(refresh(api, user.refresh_token), 401)["detail"] == SENTENCE
 
 

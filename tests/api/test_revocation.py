@@ -129,7 +129,8 @@ def kill_streams(instance):
     admin = instance.mongo.client.admin
     streams = admin.aggregate([
         {"$currentOp": {"allUsers": True, "idleCursors": True}},
-        {"$match": {"ns": {"$regex": f"^{instance.database_name}\\."}, "cursor": {"$exists": True}}},
+        {"$match": {"ns": {"$regex": f"^{instance.database_name}\\."},
+                    "cursor": {"$exists": True}}},
     ])
     for operation in streams:
         cursor = operation["cursor"]

@@ -1,1 +1,1 @@
-"""What the black-box tests share: MongoDB, running instances, clients, and the check of every answer."""
+"""What the black-box tests share: MongoDB, instances, clients, and the check of every answer."""

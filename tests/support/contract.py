@@ -1,7 +1,7 @@
 """The API description of a running instance, and the check of each answer against its row.
 
-/openapi.json is generated from the route table, so this is the table as a client can see it; what is
-no OpenAPI stands in each operation under "x-tenantd".
+/openapi.json is generated from the route table, so this is the table as a client can see it; what
+is no OpenAPI stands in each operation under "x-tenantd".
 """
 import collections
 import copy
@@ -17,8 +17,8 @@ DETAIL_PATHS = re.compile(r"^/(auth/|users(/|$))")
 MESSAGE_PATHS = re.compile(r"^/(oauth/|tenants(/|$)|api/(protected|admin|users/me|data)$)")
 PREFIX = re.compile(r"^/(?:t|tenants)/([^/]+)(/.*)$")
 #: Names that no answer may have at any depth, except inside custom_fields.
-FORBIDDEN_MEMBERS = {"password", "password_hash", "hash", "security_epoch", "epoch", "mac", "secret",
-                     "username_canonical", "email_canonical", "private_sealed"}
+FORBIDDEN_MEMBERS = {"password", "password_hash", "hash", "security_epoch", "epoch", "mac",
+                     "secret", "username_canonical", "email_canonical", "private_sealed"}
 REQUEST_ID = re.compile(r"^[A-Za-z0-9._-]{1,64}$")
 
 
@@ -138,11 +138,13 @@ class Contract:
 
     def _check_error(self, answer, row, path, where):
         assert answer.status_code in ERROR_STATUSES, f"{where}: {answer.text[:300]}"
-        if path == "/ready" or answer.request.method == "HEAD" or "html" in answer.headers.get("content-type", ""):
+        if path == "/ready" or answer.request.method == "HEAD" \
+                or "html" in answer.headers.get("content-type", ""):
             return
         body = self._object(answer, where)
         for member in ("error", "error_description", "request_id"):
-            assert isinstance(body.get(member), str) and body[member], f"{where}: no {member}: {body}"
+            assert isinstance(body.get(member), str) and body[member], \
+                f"{where}: no {member}: {body}"
         assert REQUEST_ID.match(body["request_id"]), f"{where}: {body['request_id']!r}"
         if answer.headers.get("connection") == "close" and answer.status_code in (400, 413, 431):
             return  # said before the path was known

@@ -1,4 +1,4 @@
-"""One running tenantd: its own configuration, ports, database name and logs; ended by its process id.
+"""One running tenantd: its own configuration, ports, database and logs; ended by its process id.
 
 Ending is a check too: the process must leave with 0 on SIGTERM, and a report of a sanitizer (a leak
 is found at the end) fails the test run.

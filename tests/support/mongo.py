@@ -30,8 +30,8 @@ class Mongo:
     @property
     def client(self):
         if self._client is None:
-            self._client = pymongo.MongoClient(self.uri, uuidRepresentation="standard", tz_aware=True,
-                                               serverSelectionTimeoutMS=10000)
+            self._client = pymongo.MongoClient(self.uri, uuidRepresentation="standard",
+                                               tz_aware=True, serverSelectionTimeoutMS=10000)
         return self._client
 
     def database(self, name):
