@@ -233,7 +233,7 @@ static struct snapshot *insert(struct cache *cache, const struct fill *fill)
     struct entry *entry = find(cache, fill->hash, fill->key, fill->key_size);
     struct snapshot *old = entry != NULL ? detach(cache, entry) : NULL;
 
-    if (order->count >= order->maximum) {
+    if (order->count >= order->maximum && order->oldest != NULL) {
         struct snapshot *oldest = detach(cache, order->oldest);
 
         if (oldest != NULL) {
@@ -242,6 +242,8 @@ static struct snapshot *insert(struct cache *cache, const struct fill *fill)
         }
     }
     entry = unused_entry(cache);
+    if (entry == NULL)
+        return old;
     entry->hash = fill->hash;
     entry->loaded_at = fill->started;
     entry->snapshot = fill->snapshot;

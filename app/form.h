@@ -1,7 +1,7 @@
 /*
- * application/x-www-form-urlencoded (WHATWG URL §5.1) for bodies and query strings, into a flat object
- * of strings. A raw blank is accepted. Refused: bad percent escapes, NUL, invalid UTF-8, more than
- * FORM_MAX_FIELDS fields, a name given twice (ERR_BAD_REQUEST naming it; RFC 6749 §3.1).
+ * application/x-www-form-urlencoded (WHATWG URL §5.1) for bodies and query strings, into a flat
+ * object of strings. A raw blank is accepted. Refused: bad percent escapes, NUL, invalid UTF-8,
+ * more than FORM_MAX_FIELDS fields, a name given twice (ERR_BAD_REQUEST naming it; RFC 6749 §3.1).
  */
 #pragma once
 

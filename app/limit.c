@@ -163,6 +163,9 @@ void limit_take(struct limiter *limiter, enum limit_class class, const void *sub
         return;
 
     int64_t interval = period_of(rule) / rule->count;
+    /* More than one a nanosecond: no limit that anybody could reach. */
+    if (interval == 0)
+        return;
     int64_t period = interval * rule->count;
     struct shard *shard = shard_of(limiter, &key);
     pthread_mutex_lock(&shard->lock);

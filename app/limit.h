@@ -19,9 +19,9 @@ enum limit_class {
     LIMIT_REGISTER,      /* per address */
     LIMIT_TENANT_CREATE, /* per address and day */
     LIMIT_PLATFORM_CREATE,
-    LIMIT_TENANT,        /* requests of a tenant, by plan */
-    LIMIT_KEY,           /* requests of an access key, by plan */
-    LIMIT_AUDIT,         /* repeated refusals that are audited once a minute */
+    LIMIT_TENANT, /* requests of a tenant, by plan */
+    LIMIT_KEY,    /* requests of an access key, by plan */
+    LIMIT_AUDIT,  /* repeated refusals that are audited once a minute */
 };
 
 struct limit_rule {

@@ -17,7 +17,8 @@ void log_start(enum log_level level);
 void log_stop(void);
 void log_set_level(enum log_level level);
 bool log_enabled(enum log_level level);
-/* {"ts":…,"level":…,"event":event, …}: pairs are "key", "text" terminated by NULL; text NULL is left out. */
+/* {"ts":…,"level":…,"event":event, …}: pairs are "key", "text" terminated by NULL; text NULL is
+ * left out. */
 void log_event(enum log_level level, const char *event, ...) __attribute__((sentinel));
 /* Like log_event with a formatted "message" member only. */
 void log_message(enum log_level level, const char *event, const char *format, ...)

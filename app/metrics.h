@@ -1,6 +1,6 @@
 /*
- * Counters and histograms for /metrics (Prometheus text). Labels come from closed sets (route, status
- * class), never from users. Any thread; atomic adds only.
+ * Counters and histograms for /metrics (Prometheus text). Labels come from closed sets (route,
+ * status class), never from users. Any thread; atomic adds only.
  */
 #pragma once
 

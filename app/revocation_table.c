@@ -195,13 +195,21 @@ static bool is_full(const struct index *index)
     return index->spare == 0 && index->touched >= index->maximum;
 }
 
+static bool is_at_share(const struct revocations *table, const uint8_t tenant[16])
+{
+    const uint32_t at = find_tenant(table, tenant);
+
+    return at != 0 && table->tenants[at].count >= table->share;
+}
+
 /* 0 when there is no room for this tenant; then the database is asked until the entry would end. */
 static uint32_t take_entry(struct revocations *table, const struct revocation_key *key,
                            int64_t expires_at, int64_t now)
 {
     struct index *index = &table->by_key;
 
-    if ((is_full(index) || is_full(&table->by_tenant)) && table->next_expiry <= now)
+    if ((is_full(index) || is_full(&table->by_tenant) || is_at_share(table, key->tenant)) &&
+        table->next_expiry <= now)
         sweep(table, now);
 
     const uint32_t tenant = take_tenant(table, key->tenant);

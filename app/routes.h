@@ -20,15 +20,15 @@ enum tenant_rule {
 /* Credentials a route accepts: any of the set. */
 enum auth_set {
     AUTH_UNSET = 0,
-    AUTH_PUBLIC = 1 << 0,   /* none needed */
-    AUTH_SESSION = 1 << 1,  /* S */
-    AUTH_BEARER = 1 << 2,   /* B: user access token */
-    AUTH_KEY = 1 << 3,      /* K */
-    AUTH_PLATFORM = 1 << 4, /* P */
-    AUTH_BODY = 1 << 5,     /* the handler proves a credential in the body (refresh token) */
-    AUTH_OPTIONAL = 1 << 6, /* with others: used when present, else anonymous */
+    AUTH_PUBLIC = 1 << 0,     /* none needed */
+    AUTH_SESSION = 1 << 1,    /* S */
+    AUTH_BEARER = 1 << 2,     /* B: user access token */
+    AUTH_KEY = 1 << 3,        /* K */
+    AUTH_PLATFORM = 1 << 4,   /* P */
+    AUTH_BODY = 1 << 5,       /* the handler proves a credential in the body (refresh token) */
+    AUTH_OPTIONAL = 1 << 6,   /* with others: used when present, else anonymous */
     AUTH_NO_CLIENTS = 1 << 7, /* session-less tokens only: not of an OAuth client */
-    AUTH_IGNORE = 1 << 8,   /* credentials are not even looked at (discovery, docs, health) */
+    AUTH_IGNORE = 1 << 8,     /* credentials are not even looked at (discovery, docs, health) */
 };
 
 enum rate_class {
@@ -43,21 +43,21 @@ enum rate_class {
 
 enum body_rule {
     BODY_UNSET = 0,
-    BODY_NONE,         /* a body is allowed and ignored up to the cap */
+    BODY_NONE, /* a body is allowed and ignored up to the cap */
     BODY_JSON,
     BODY_FORM,
     BODY_JSON_OR_FORM,
-    BODY_MERGE_PATCH,  /* application/merge-patch+json or application/json */
+    BODY_MERGE_PATCH, /* application/merge-patch+json or application/json */
 };
 
 enum route_flags {
-    ROUTE_PLAIN = 1 << 0,     /* nothing special */
-    ROUTE_PAGE = 1 << 1,      /* answers HTML, errors as pages */
-    ROUTE_NO_STORE = 1 << 2,  /* Cache-Control: no-store */
-    ROUTE_INTERNAL = 1 << 3,  /* only on the internal listener */
-    ROUTE_DEV_ONLY = 1 << 4,  /* 404 outside development */
-    ROUTE_HIDDEN = 1 << 5,    /* not in OpenAPI: pages and their forms */
-    ROUTE_API_V1 = 1 << 6,    /* also under /api/v1 */
+    ROUTE_PLAIN = 1 << 0,       /* nothing special */
+    ROUTE_PAGE = 1 << 1,        /* answers HTML, errors as pages */
+    ROUTE_NO_STORE = 1 << 2,    /* Cache-Control: no-store */
+    ROUTE_INTERNAL = 1 << 3,    /* only on the internal listener */
+    ROUTE_DEV_ONLY = 1 << 4,    /* 404 outside development */
+    ROUTE_HIDDEN = 1 << 5,      /* not in OpenAPI: pages and their forms */
+    ROUTE_API_V1 = 1 << 6,      /* also under /api/v1 */
     ROUTE_SETS_COOKIE = 1 << 7, /* cross-site rule of api.md §11 applies */
 };
 
@@ -68,17 +68,17 @@ struct route {
     const char *path;   /* "/users/{id}" */
     handler_fn handler;
     enum tenant_rule tenant;
-    unsigned auth;      /* enum auth_set */
-    const char *scope;  /* of bearer tokens and access keys; NULL = none */
+    unsigned auth;         /* enum auth_set */
+    const char *scope;     /* of bearer tokens and access keys; NULL = none */
     const char *key_scope; /* of access keys when it differs; NULL = scope */
-    enum role role;     /* least role of users; ROLE_UNSET for public routes */
+    enum role role;        /* least role of users; ROLE_UNSET for public routes */
     enum rate_class rate;
     enum body_rule body;
     size_t body_cap;
     const struct schema *in;
     const struct schema *out; /* NULL: 204, page or text */
-    int status;         /* of success */
-    unsigned flags;     /* enum route_flags */
+    int status;               /* of success */
+    unsigned flags;           /* enum route_flags */
     const char *summary;
 };
 

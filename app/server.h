@@ -1,7 +1,7 @@
 /*
  * The only user of CivetWeb: listeners, framing gate, deadlines for heads and bodies, connection
- * accounting, writing answers. begin_request only; CivetWeb's own files, forms and websockets are never
- * reached.
+ * accounting, writing answers. begin_request only; CivetWeb's own files, forms and websockets are
+ * never reached.
  */
 #pragma once
 

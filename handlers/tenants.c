@@ -4,8 +4,8 @@
 #include <string.h>
 
 #include "app/app.h"
-#include "app/ticket.h"
 #include "app/tenant_hints.h"
+#include "app/ticket.h"
 #include "models/grant.h"
 #include "models/tenant.h"
 #include "models/tenant_records.h"

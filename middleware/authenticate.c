@@ -219,7 +219,7 @@ static enum err try_access_cookie(struct request *req)
 {
     const char *name = NULL;
 
-    if (req->ctx.tenant == NULL)
+    if (req->ctx.tenant == NULL || request_header(req, "Authorization") != NULL)
         return ERR_UNAUTHENTICATED;
     TRY(cookie_name(req, "access", req->ctx.tenant->slug, &name));
 

@@ -9,15 +9,6 @@
 #include "app/routes.h"
 #include "middleware/origin.h"
 
-/* A credential without a header that carries one came as a cookie. */
-static bool uses_cookie(const struct request *req)
-{
-    return req->ctx.who.credential == CREDENTIAL_SESSION ||
-           (req->ctx.who.credential != CREDENTIAL_NONE &&
-            request_header(req, "Authorization") == NULL &&
-            request_header(req, "X-Access-Key") == NULL);
-}
-
 static bool header_is(const struct request *req, const char *name, const char *value)
 {
     const char *sent = request_header(req, name);
@@ -39,7 +30,7 @@ enum err mw_csrf(struct request *req, struct response *res)
     const char *origin = request_header(req, "Origin");
 
     (void)res;
-    if (!uses_cookie(req) && (req->route->flags & ROUTE_SETS_COOKIE) == 0)
+    if (!req->ctx.who.from_cookie && (req->route->flags & ROUTE_SETS_COOKIE) == 0)
         return ERR_OK;
     if (is_top_level_get(req))
         return ERR_OK;

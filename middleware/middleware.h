@@ -1,7 +1,7 @@
 /*
- * The steps of the pipeline (dispatch.c), one function per file, in the order of api.md §10. Each returns
- * ERR_OK to go on. They may set response headers; only cors may answer by itself (preflight: it then
- * sets res->status).
+ * The steps of the pipeline (dispatch.c), one function per file, in the order of api.md §10. Each
+ * returns ERR_OK to go on. They may set response headers; only cors may answer by itself
+ * (preflight: it then sets res->status).
  */
 #pragma once
 

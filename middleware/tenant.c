@@ -2,8 +2,8 @@
 #include "app/app.h"
 #include "app/limit.h"
 #include "app/routes.h"
-#include "middleware/middleware.h"
 #include "app/tenant_hints.h"
+#include "middleware/middleware.h"
 #include "models/audit.h"
 
 /* Audited once a minute per tenant: the refusal itself must not become a way to fill the log. */

@@ -411,8 +411,7 @@ int main(int argc, char **argv)
     if (sodium_init() < 0)
         return 1;
     if (argc == 5 && strcmp(argv[1], "bcrypt") == 0)
-        return bare_bcrypt(number(argv[2]), strtod(argv[3], NULL),
-                           number(argv[4]));
+        return bare_bcrypt(number(argv[2]), strtod(argv[3], NULL), number(argv[4]));
     if (argc != 4) {
         fputs(
             "usage: bench_floor PORT MONGODB_URI USERS | bench_floor bcrypt COST SECONDS THREADS\n",
