@@ -225,6 +225,17 @@ def test_writes_from_other_sites_are_refused(api, world, user, headers):
     assert ok(api.get("/users/me", tenant="acme", cookie=session))["name"] != "evil"
 
 
+def test_a_header_of_another_scheme_opens_no_way_around(api, user):
+    """HT-9, api.md §11: the access cookie counts only without Authorization, whatever it holds, and
+    a header that proves nothing does not lift the cross-site rule."""
+    pair = ok(api.post("/auth/login", tenant="acme", json={
+        "username": user.username or user.email, "password": user.password}))
+    for origin in ({"Origin": "https://evil.example"}, {}):
+        refused(api.patch("/users/me", tenant="acme", json={"name": "Mallory"},
+                          cookie={"access-acme": pair["access_token"]},
+                          headers={"Authorization": "Basic eDp5", **origin}), 401)
+
+
 def test_writes_without_origin_or_from_here_are_fine(api, service, world, user):
     """api.md §1: no CSRF header for JSON without Origin (curl); the own origin is the own."""
     session = world.sign_in(user)
