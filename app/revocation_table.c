@@ -170,8 +170,8 @@ static bool tenant_is_idle(const struct tenant_entry *tenant, int64_t now)
            memcmp(tenant->tenant, nobody, sizeof nobody) != 0;
 }
 
-/* Takes out what no token can concern any more. Rare: only when a table is full and something is
- * due. */
+/* Takes out what no token can concern any more. Rare: only when the table or a tenant's share is
+ * full and something is due. */
 static void sweep(struct revocations *table, int64_t now)
 {
     table->next_expiry = INT64_MAX;

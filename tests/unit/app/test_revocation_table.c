@@ -180,6 +180,23 @@ static void test_ended_entries_give_way(void **state)
     }
 }
 
+/* A busy tenant has its share again when what filled it has ended: thousands of logouts long ago
+ * must not send every request of it to the database for ever. */
+static void test_a_share_comes_back(void **state)
+{
+    const int64_t end = clock_now_ms() + 50;
+
+    (void)state;
+    for (uint32_t i = 0; i < ENTRIES; i++)
+        put_until(1, i, 6, end);
+    assert_int_equal(ask(1, 5000, 5), REVOCATION_ASK);
+    while (clock_now_ms() <= end)
+        usleep(1000);
+    put(1, 6000, 6);
+    assert_int_equal(ask(1, 6000, 5), REVOCATION_REVOKED);
+    assert_int_equal(ask(1, 5000, 5), REVOCATION_GOOD);
+}
+
 /* ---- threads ---- */
 
 static void *put_and_ask(void *arg)
@@ -223,6 +240,7 @@ int main(void)
         CASE(test_asking_ends),
         CASE(test_more_tenants_than_fit),
         CASE(test_ended_entries_give_way),
+        CASE(test_a_share_comes_back),
         CASE(test_many_threads),
     };
 
