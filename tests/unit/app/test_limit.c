@@ -120,6 +120,19 @@ static void *run_race(void *arg)
     return NULL;
 }
 
+/* The largest numbers that the configuration takes: more than one request a nanosecond. */
+static void test_beyond_the_clock(void **state)
+{
+    const struct limit_rule rule = {.count = INT64_C(1000000000) * 1000000, .seconds = 60};
+    struct limiter *limiter = limiter_new(1000);
+    struct limit_result result;
+
+    (void)state;
+    assert_true(take(limiter, LIMIT_ADDRESS, "a", &rule, &result));
+    limit_refund(limiter, LIMIT_ADDRESS, "a", 1, &rule);
+    limiter_free(limiter);
+}
+
 static void test_exact_in_parallel(void **state)
 {
     struct race race = {.limiter = limiter_new(1000)};
@@ -158,6 +171,7 @@ int main(void)
         cmocka_unit_test(test_budget_comes_back),
         cmocka_unit_test(test_refund),
         cmocka_unit_test(test_unlimited),
+        cmocka_unit_test(test_beyond_the_clock),
         cmocka_unit_test(test_exact_in_parallel),
         cmocka_unit_test(test_bounded_and_stalest_goes),
     };
