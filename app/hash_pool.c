@@ -71,7 +71,7 @@ static void measure(struct hash_pool *pool, struct crypt_data *scratch)
     hash_job_run(&job, scratch);
 
     const int64_t took = clock_thread_cpu_us() - start;
-    const size_t fits = (size_t)(QUEUE_MILLISECONDS * 1000 / (took > 0 ? took : 1));
+    const size_t fits = (size_t)(QUEUE_MILLISECONDS * INT64_C(1000) / (took > 0 ? took : 1));
     const size_t queue = fits * pool->thread_count;
 
     pthread_mutex_lock(&pool->lock);

@@ -19,7 +19,7 @@
 #include "app/secret.h"
 
 #define EC_HALF       32 /* bytes of r, s, x and y with P-256 */
-#define EC_RAW        (2 * EC_HALF)
+#define EC_RAW        ((size_t)2 * EC_HALF)
 #define EC_DER_MAX    72
 #define RSA_BITS      2048
 #define RSA_MAX_BYTES 512
@@ -156,8 +156,8 @@ enum err jws_generate(struct ctx *ctx, enum jws_alg alg, struct jws_generated *r
 {
     AUTO(EVP_PKEY_free)
     EVP_PKEY *pkey = alg == JWS_ES256 ? EVP_EC_gen("P-256") : EVP_RSA_gen(RSA_BITS);
-    struct public_numbers numbers;
-    struct jws_generated key;
+    struct public_numbers numbers = {0};
+    struct jws_generated key = {0};
 
     if (pkey == NULL)
         return fail_internal(ctx, ERR_INTERNAL, "a key could not be made");
@@ -321,7 +321,7 @@ enum err jws_sign(struct ctx *ctx, const struct jws_key *key, const char *typ,
     const size_t header_length = strlen(header);
     const size_t signed_length =
         BASE64URL_LENGTH(header_length) + 1 + BASE64URL_LENGTH(claims_json->size);
-    const size_t room = signed_length + 1 + BASE64URL_LENGTH(RSA_MAX_BYTES) + 1;
+    const size_t room = signed_length + 1 + BASE64URL_LENGTH((size_t)RSA_MAX_BYTES) + 1;
     char *token = claims_json->size < JWS_MAX_TEXT ? arena_alloc(ctx->arena, room) : NULL;
     struct bytes signature = {0};
 
@@ -381,7 +381,7 @@ static const char **header_member(struct jws_parts *parts, const char *name)
  * it is refused. Duplicates are refused by the parser. */
 static enum err read_header(struct ctx *ctx, const struct bytes *header, struct jws_parts *parts)
 {
-    struct value root;
+    struct value root = {0};
     const enum err parsed = json_parse(ctx, (const char *)header->data, header->size, &root);
 
     if (parsed == ERR_MEMORY)

@@ -211,7 +211,7 @@ static enum err open_macs(struct ctx *ctx, const struct list *stored, struct key
         return ERR_NOT_FOUND;
     for (size_t i = 0; i < stored->count; i++) {
         const uint32_t id = mac_id(keys[i].kid);
-        const uint8_t *mac;
+        const uint8_t *mac = NULL;
 
         if (id == 0)
             continue;
@@ -345,7 +345,7 @@ static enum err write_jwks(const struct opening *open)
 static enum err load_set(struct opening *open)
 {
     struct list data_keys, signing_keys;
-    const struct db_find all = {.limit = 4 * KEY_SET_MAX};
+    const struct db_find all = {.limit = INT64_C(4) * KEY_SET_MAX};
 
     TRY(db_find_many(open->temporary, &data_key_schema, &all, &data_keys));
     TRY(db_find_many(open->temporary, &signing_key_schema, &all, &signing_keys));

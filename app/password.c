@@ -218,7 +218,7 @@ enum err password_hash(struct ctx *ctx, const char *password, const char **ret_h
 {
     const struct config_password *config = &app_config(ctx->app)->password;
     struct hash_job job = {.scheme = config->scheme, .cost = config->cost};
-    const char *form;
+    const char *form = NULL;
 
     TRY(password_prepare(ctx, "password", password, 1, &form));
     memcpy(job.password, form, strlen(form) + 1);
@@ -263,7 +263,8 @@ static enum err login_form(struct ctx *ctx, const char *password, const char *st
         bcrypt_cost(stored_hash) > 0 ? PASSWORD_BCRYPT : PASSWORD_ARGON2ID;
 
     *ret_form = NULL;
-    if (password == NULL || password[0] == '\0' || strlen(password) > 4 * ARGON2_MAX_PASSWORD ||
+    if (password == NULL || password[0] == '\0' ||
+        strlen(password) > (size_t)4 * ARGON2_MAX_PASSWORD ||
         !text_is_utf8(password, strlen(password)) || has_control_character(password))
         return ERR_OK;
     TRY(text_nfc(ctx, password, ret_form));

@@ -217,7 +217,7 @@ static enum err ask_database(struct ctx *ctx, const struct uuid *tenant_id,
     /* The subject's tenant need not be the ctx's, and what others committed must be seen. */
     struct ctx asking = *ctx;
     const char *ids[MAX_ASPECTS];
-    struct list found;
+    struct list found = {0};
 
     asking.tenant = NULL;
     asking.tenant_id = *tenant_id;
