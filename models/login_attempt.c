@@ -1,7 +1,8 @@
 /*
- * Charged tries. The lock is taken in advance with the last try that is still evaluated, and given
- * back when it succeeds: so no number of parallel tries on any number of instances exceeds the
- * limit, and the first failure after a lock locks again, doubled.
+ * Charged tries. The lock is taken in advance with the last try that is still evaluated: so no
+ * number of parallel tries on any number of instances exceeds the limit, and the first failure
+ * after a lock locks again, doubled. Success needs no write of its own here: the user's last login,
+ * by the same clock, is then younger than the last charge.
  */
 #include "models/login_attempt.h"
 
@@ -26,6 +27,7 @@ struct login_attempt {
     int64_t level; /* how often locked in a row */
     bool allowed;  /* the last charge may be evaluated */
     int64_t locked_until;
+    int64_t charged_at;
     int64_t expires_at;
 };
 
@@ -37,6 +39,7 @@ static const struct field login_attempt_fields[] = {
     FIELD_INT(struct login_attempt, level, "level", F_READONLY, 0, MAX_LEVEL),
     FIELD_BOOL(struct login_attempt, allowed, "allowed", F_READONLY),
     FIELD_TIME(struct login_attempt, locked_until, "locked_until", F_READONLY),
+    FIELD_TIME(struct login_attempt, charged_at, "charged_at", F_READONLY),
     FIELD_TIME(struct login_attempt, expires_at, "expires_at", F_READONLY),
 };
 const struct schema login_attempt_schema = {
@@ -66,31 +69,51 @@ static enum err attempt_id(struct ctx *ctx, const struct user *user, const char 
 }
 
 /* clang-format off */
-/* Stage 1 decides, stage 2 counts and locks. While locked nothing changes, so nothing is written. */
-static bson_t *charge_pipeline(const struct config_limits *limits)
+/* A login since the last charge wipes what was counted; then decide, count, lock. While locked nothing
+ * changes, so nothing is written. */
+#define LOCKS "{", "$and", "[", "$allowed", "{", "$gte", "[", "$tries", BCON_INT64(limits->lock_after), "]", "}", "]", "}"
+#define OLD(name, standard) "{", "$cond", "[", "$wiped", standard, "{", "$ifNull", "[", "$" name, standard, "]", "}", "]", "}"
+
+static bson_t *charge_pipeline(const struct config_limits *limits, int64_t last_login_at)
 {
     return BCON_NEW(
         "0", "{", "$set", "{",
-        "allowed", "{", "$lte", "[", "{", "$ifNull", "[", "$locked_until", BCON_DATE_TIME(0), "]", "}", "$$NOW", "]", "}",
-        "tries", "{", "$ifNull", "[", "$tries", BCON_INT64(0), "]", "}",
-        "level", "{", "$ifNull", "[", "$level", BCON_INT64(0), "]", "}",
+        "wiped", "{", "$gt", "[", BCON_DATE_TIME(last_login_at), "{", "$ifNull", "[", "$charged_at", BCON_DATE_TIME(0), "]", "}", "]", "}",
         "}", "}",
         "1", "{", "$set", "{",
-        "tries", "{", "$cond", "[", "$allowed", "{", "$add", "[", "$tries", BCON_INT64(1), "]", "}", "$tries", "]", "}",
+        "locked_until", OLD("locked_until", BCON_DATE_TIME(0)),
+        "tries", OLD("tries", BCON_INT64(0)),
+        "level", OLD("level", BCON_INT64(0)),
         "}", "}",
         "2", "{", "$set", "{",
-        "locked_until", "{", "$cond", "[",
-            "{", "$and", "[", "$allowed", "{", "$gte", "[", "$tries", BCON_INT64(limits->lock_after), "]", "}", "]", "}",
+        "allowed", "{", "$lte", "[", "$locked_until", "$$NOW", "]", "}",
+        "}", "}",
+        "3", "{", "$set", "{",
+        "tries", "{", "$cond", "[", "$allowed", "{", "$add", "[", "$tries", BCON_INT64(1), "]", "}", "$tries", "]", "}",
+        "charged_at", "{", "$cond", "[", "$allowed", "$$NOW", "$charged_at", "]", "}",
+        "expires_at", "{", "$cond", "[", "$allowed", "{", "$add", "[", "$$NOW", BCON_INT64(FORGET_MS), "]", "}", "$expires_at", "]", "}",
+        "}", "}",
+        "4", "{", "$set", "{",
+        "locked_until", "{", "$cond", "[", LOCKS,
             "{", "$add", "[", "$$NOW", "{", "$min", "[",
                 BCON_INT64(limits->lock_max_seconds * 1000),
                 "{", "$multiply", "[", BCON_INT64(limits->lock_seconds * 1000), "{", "$pow", "[", BCON_INT64(2), "$level", "]", "}", "]", "}",
             "]", "}", "]", "}",
-            "{", "$ifNull", "[", "$locked_until", BCON_DATE_TIME(0), "]", "}", "]", "}",
-        "level", "{", "$cond", "[",
-            "{", "$and", "[", "$allowed", "{", "$gte", "[", "$tries", BCON_INT64(limits->lock_after), "]", "}", "]", "}",
+            "$locked_until", "]", "}",
+        "level", "{", "$cond", "[", LOCKS,
             "{", "$min", "[", BCON_INT64(MAX_LEVEL), "{", "$add", "[", "$level", BCON_INT64(1), "]", "}", "]", "}",
             "$level", "]", "}",
-        "expires_at", "{", "$cond", "[", "$allowed", "{", "$add", "[", "$$NOW", BCON_INT64(FORGET_MS), "]", "}", "$expires_at", "]", "}",
+        "}", "}");
+}
+
+/* The charge that reached the limit took the lock with it: both go back. */
+static bson_t *refund_pipeline(const struct config_limits *limits)
+{
+    return BCON_NEW(
+        "0", "{", "$set", "{",
+        "locked_until", "{", "$cond", "[", "{", "$gte", "[", "$tries", BCON_INT64(limits->lock_after), "]", "}", BCON_DATE_TIME(0), "$locked_until", "]", "}",
+        "level", "{", "$cond", "[", "{", "$gte", "[", "$tries", BCON_INT64(limits->lock_after), "]", "}", "{", "$max", "[", BCON_INT64(0), "{", "$subtract", "[", "$level", BCON_INT64(1), "]", "}", "]", "}", "$level", "]", "}",
+        "tries", "{", "$subtract", "[", "$tries", BCON_INT64(1), "]", "}",
         "}", "}");
 }
 /* clang-format on */
@@ -116,7 +139,9 @@ enum err login_attempt_charge(struct ctx *ctx, const struct user *user, const ch
     TRY(attempt_id(ctx, user, login, id));
 
     AUTO(bson_destroy) bson_t *filter = BCON_NEW("_id", BCON_UTF8(id));
-    AUTO(bson_destroy) bson_t *update = charge_pipeline(&app_config(ctx->app)->limits);
+    AUTO(bson_destroy)
+    bson_t *update =
+        charge_pipeline(&app_config(ctx->app)->limits, user != NULL ? user->last_login_at : 0);
     const struct db_change change = {
         .filter = filter, .update = update, .pipeline = true, .upsert = true};
     enum err charged = db_find_and_update(ctx, &login_attempt_schema, &change, &attempt);
@@ -126,6 +151,21 @@ enum err login_attempt_charge(struct ctx *ctx, const struct user *user, const ch
         charged = db_find_and_update(ctx, &login_attempt_schema, &change, &attempt);
     TRY(charged);
     return attempt.allowed ? ERR_OK : refuse(ctx, &attempt);
+}
+
+enum err login_attempt_refund(struct ctx *ctx, const struct user *user, const char *login)
+{
+    char id[ID_SIZE];
+
+    TRY(attempt_id(ctx, user, login, id));
+
+    AUTO(bson_destroy)
+    bson_t *filter = BCON_NEW("_id", BCON_UTF8(id), "tries", "{", "$gt", BCON_INT64(0), "}");
+    AUTO(bson_destroy) bson_t *update = refund_pipeline(&app_config(ctx->app)->limits);
+    const enum err refunded = db_update_one(ctx, &login_attempt_schema, filter, update);
+
+    /* A success in between has set it to zero. */
+    return refunded == ERR_NOT_FOUND ? ERR_OK : refunded;
 }
 
 enum err login_attempt_reset(struct ctx *ctx, const struct user *user)

@@ -14,5 +14,7 @@ extern const struct schema login_attempt_schema;
 /* Charges one try by the database's clock. ERR_LOCKED with Retry-After while locked. user NULL: by
  * the canonical login text. */
 CHECKED enum err login_attempt_charge(struct ctx *ctx, const struct user *user, const char *login);
-/* After success: zero. */
+/* Takes back a charge whose password was never looked at, with the lock it may have set. */
+CHECKED enum err login_attempt_refund(struct ctx *ctx, const struct user *user, const char *login);
+/* After a proof that is no login (password change): zero. */
 CHECKED enum err login_attempt_reset(struct ctx *ctx, const struct user *user);

@@ -59,25 +59,41 @@ static enum err find(struct ctx *ctx, const char *login, struct user *ret_user, 
     return found == ERR_NOT_FOUND ? ERR_OK : found;
 }
 
+/* Charged before hashing, by one atomic update: parallel guesses cannot exceed the limit. What was
+ * not hashed is no guess: a service that is busy must not lock its users out. */
+static enum err evaluate(struct ctx *ctx, const struct user *user, const char *login,
+                         const char *password, bool *ret_matches, bool *ret_stale)
+{
+    TRY(login_attempt_charge(ctx, user, login));
+
+    const enum err hashed = password_matches(
+        ctx, password, user != NULL ? user->password_hash : NULL, ret_matches, ret_stale);
+
+    if (hashed != ERR_OK) {
+        const struct failure failure = ctx->failure;
+
+        TRY(login_attempt_refund(ctx, user, login));
+        ctx->failure = failure;
+    }
+    return hashed;
+}
+
 enum err sign_in(struct ctx *ctx, const char *login, const char *password, struct user *ret_user)
 {
     struct user user = {0};
     bool known = false, matches = false, stale = false;
 
     TRY(find(ctx, login, &user, &known));
-
-    /* Charged before hashing, by one atomic update: parallel guesses cannot exceed the limit. */
-    TRY(login_attempt_charge(ctx, known ? &user : NULL, login));
-    TRY(password_matches(ctx, password, known ? user.password_hash : NULL, &matches, &stale));
+    TRY(evaluate(ctx, known ? &user : NULL, login, password, &matches, &stale));
 
     const char *reason = reason_for(known, &user, matches);
 
     if (reason != NULL)
         return refuse(ctx, known ? &user : NULL, "login", reason);
-    TRY(login_attempt_reset(ctx, &user));
     if (stale)
         TRY(renew_hash(ctx, &user, password));
 
+    /* The last login, younger than this try's charge, is also what wipes the counter. */
     const enum err touched = user_touch_login(ctx, &user);
 
     if (touched == ERR_NOT_FOUND)
@@ -92,8 +108,7 @@ enum err sign_in_confirm(struct ctx *ctx, const struct user *user, const char *p
 {
     bool matches = false, stale = false;
 
-    TRY(login_attempt_charge(ctx, user, NULL));
-    TRY(password_matches(ctx, password, user->password_hash, &matches, &stale));
+    TRY(evaluate(ctx, user, NULL, password, &matches, &stale));
     if (!matches || !user->is_active)
         return refuse(ctx, user, "user.password_changed", "bad_password");
     return login_attempt_reset(ctx, user);
