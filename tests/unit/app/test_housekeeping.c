@@ -48,7 +48,7 @@ static int teardown(void **state)
         while (!(condition)) {                                                 \
             if (clock_monotonic_ms() - start_ > (limit_ms))                    \
                 fail_msg("not within %d ms: %s", (int)(limit_ms), #condition); \
-            usleep(1000);                                                      \
+            usleep(10000);                                                      \
         }                                                                      \
     } while (0)
 
@@ -115,13 +115,15 @@ static void test_the_beat_is_handed_over(void **state)
     const int64_t start = clock_monotonic_ms();
     struct uuid holder = {0};
 
-    while (!uuid_equal(&holder, &other.instance_id) && clock_monotonic_ms() - start < 5000)
+    while (!uuid_equal(&holder, &other.instance_id) && clock_monotonic_ms() - start < 5000) {
+        usleep(10000);
         holder = lease_of("housekeeping").holder;
+    }
 
     const int64_t beats = lease_of("heartbeat").fence;
 
     while (lease_of("heartbeat").fence <= beats && clock_monotonic_ms() - start < 8000)
-        usleep(1000);
+        usleep(10000);
 
     const bool goes_on = lease_of("heartbeat").fence > beats;
 
