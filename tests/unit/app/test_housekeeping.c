@@ -48,7 +48,7 @@ static int teardown(void **state)
         while (!(condition)) {                                                 \
             if (clock_monotonic_ms() - start_ > (limit_ms))                    \
                 fail_msg("not within %d ms: %s", (int)(limit_ms), #condition); \
-            usleep(10000);                                                      \
+            usleep(10000);                                                     \
         }                                                                      \
     } while (0)
 
