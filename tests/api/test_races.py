@@ -2,6 +2,7 @@
 
 TS-4, TS-11, RL-2, G5, G6, design §8. All requests of a round wait at one barrier.
 """
+import functools
 import threading
 from concurrent.futures import ThreadPoolExecutor
 
@@ -12,6 +13,23 @@ from support.check import ok, refused, until
 from support.world import OWNER_PASSWORD, USER_PASSWORD, World, unique
 
 PARALLEL = 32
+
+
+class Busy(Exception):
+    """An instance said 503: honest on a crowded machine, but then the round decides nothing."""
+
+
+def rounds(test):
+    """Runs the test again, with users of its own, when a round was not evaluated as a whole."""
+    @functools.wraps(test)
+    def again(*args, **options):
+        for _ in range(4):
+            try:
+                return test(*args, **options)
+            except Busy:
+                pass
+        raise AssertionError("the instances were too busy four times in a row")
+    return again
 
 
 class Racers:
@@ -32,7 +50,10 @@ class Racers:
             barrier.wait()
             return request(self.apis[number], number)
 
-        return list(self.pool.map(run, range(PARALLEL)))
+        answers = list(self.pool.map(run, range(PARALLEL)))
+        if any(answer.status_code == 503 for answer in answers):
+            raise Busy
+        return answers
 
     def close(self):
         self.pool.shutdown()
@@ -62,6 +83,7 @@ def statuses(answers):
 
 
 @pytest.mark.parametrize("round_number", range(3))
+@rounds
 def test_refresh(racers, place, round_number):
     """api.md §10: with grace 0 exactly one success, and the grant ends revoked."""
     api, world, tenant = place
@@ -74,6 +96,7 @@ def test_refresh(racers, place, round_number):
     until(lambda: api.get("/users/me", token=winner["access_token"]).status_code == 401, 1.0)
 
 
+@rounds
 def test_refresh_with_grace(racers, place):
     """With a grace the losers get the same successor, and the grant lives."""
     api, world, _ = place
@@ -95,6 +118,7 @@ def test_refresh_with_grace(racers, place):
 
 
 @pytest.mark.parametrize("known", [True, False], ids=["existing", "unknown"])
+@rounds
 def test_login_attempts(racers, place, known):
     """RL-2, G6: never more than ten evaluated, for existing and unknown names alike."""
     api, world, tenant = place
@@ -109,6 +133,7 @@ def test_login_attempts(racers, place, known):
                      json={"username": login, "password": USER_PASSWORD}), 429)
 
 
+@rounds
 def test_the_right_password_in_a_burst_of_wrong_ones(racers, place):
     """A flood of guesses evaluates at most ten in a row, whatever is among them."""
     api, world, tenant = place
@@ -121,6 +146,7 @@ def test_the_right_password_in_a_burst_of_wrong_ones(racers, place):
     assert statuses(answers).get(401, 0) <= 20  # the success may fall between two rows of ten
 
 
+@rounds
 def test_the_user_limit_of_the_plan(racers, place):
     """R004-11: free has 10; never an 11th, and every place is used."""
     api, world, _ = place
@@ -133,6 +159,7 @@ def test_the_user_limit_of_the_plan(racers, place):
     assert api.instance.db[tenant.collection].count_documents({}) == 10
 
 
+@rounds
 def test_unique_email(racers, place):
     """AU-4: one of 32 spellings of one address gets in."""
     api, _, tenant = place
@@ -147,6 +174,7 @@ def test_unique_email(racers, place):
         {"email": {"$regex": f"^{stem}@", "$options": "i"}}) == 1
 
 
+@rounds
 def test_unique_username(racers, place):
     _, _, tenant = place
     stem = unique("race")
@@ -162,6 +190,7 @@ def spelling(stem, number):
                    for place, letter in enumerate(stem))
 
 
+@rounds
 def test_losers_give_their_place_back(racers, place):
     """design §8: 31 refused duplicates do not eat the plan."""
     api, world, _ = place
@@ -178,6 +207,7 @@ def test_losers_give_their_place_back(racers, place):
         "email": f"{unique('fill')}@example.com", "password": USER_PASSWORD}), 403, "plan_limit")
 
 
+@rounds
 def test_tenant_slug(racers, place):
     """One tenant, one collection; the losers leave nothing."""
     api, _, _ = place
@@ -192,6 +222,7 @@ def test_tenant_slug(racers, place):
     assert len([name for name in made if name.startswith("users_")]) == 1
 
 
+@rounds
 def test_numbered_slugs(racers, place):
     """api.md §6: the same name 32 times gives 32 slugs."""
     name = unique("Same Name ")
@@ -201,6 +232,7 @@ def test_numbered_slugs(racers, place):
     assert len({answer.json()["slug"] for answer in answers}) == PARALLEL
 
 
+@rounds
 def test_key_rotation(racers, place):
     """TS-4: of 32 rotations with one key, those that succeed leave one live key."""
     api, world, _ = place
@@ -214,6 +246,7 @@ def test_key_rotation(racers, place):
     until(lambda: api.get("/api/v1/clients/me", token=tenant.key).status_code == 401, 1.0)
 
 
+@rounds
 def test_profile_patches(racers, place):
     """No lost update: 32 patches of different members all arrive, or are told of the conflict."""
     api, world, tenant = place
@@ -226,6 +259,7 @@ def test_profile_patches(racers, place):
     assert set(kept) == done and done
 
 
+@rounds
 def test_password_changes(racers, place):
     """PW-8: one of 32 wins; its password is the one that works."""
     api, world, tenant = place
@@ -241,6 +275,7 @@ def test_password_changes(racers, place):
         "email": user.email, "password": f"new password {winners[0]}"}))
 
 
+@rounds
 def test_logout_in_a_burst(racers, place):
     api, world, tenant = place
     user = world.user(tenant)
