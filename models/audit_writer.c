@@ -47,6 +47,17 @@ struct hole {
     char action[ACTION_SIZE];
 };
 
+struct batch {
+    struct ctx *ctx;
+    struct waiter *waiters[BATCH_MAX];
+    size_t waiter_count;
+    struct hole fills[FILL_MAX];
+    size_t fill_count;
+    struct audit_row rows[BATCH_MAX + FILL_MAX]; /* of the waiters, then of the fills */
+    uint8_t macs[BATCH_MAX + FILL_MAX][AUDIT_MAC_SIZE];
+    bool refused[BATCH_MAX + FILL_MAX];
+};
+
 struct audit_writer {
     struct app *app;
     uint8_t key[SECRET_KEY_SIZE];
@@ -58,17 +69,7 @@ struct audit_writer {
     int64_t last_number;
     size_t hole_count;
     struct hole holes[HOLES_MAX];
-};
-
-struct batch {
-    struct ctx *ctx;
-    struct waiter *waiters[BATCH_MAX];
-    size_t waiter_count;
-    struct hole fills[FILL_MAX];
-    size_t fill_count;
-    struct audit_row rows[BATCH_MAX + FILL_MAX]; /* of the waiters, then of the fills */
-    uint8_t macs[BATCH_MAX + FILL_MAX][AUDIT_MAC_SIZE];
-    bool refused[BATCH_MAX + FILL_MAX];
+    struct batch batch; /* the writer thread's; kept, since it is too large to clear each time */
 };
 
 /* --- numbers; the lock is held --- */
@@ -221,15 +222,12 @@ static void fail_queue(struct audit_writer *writer)
 /* The lock is held on entry and on return, not while the database is asked. */
 static void write_batch(struct audit_writer *writer, struct arena *arena)
 {
-    struct batch *batch = ARENA_NEW(arena, struct batch);
+    struct batch *batch = &writer->batch;
     struct ctx ctx;
 
-    if (batch == NULL) {
-        fail_queue(writer);
-        return;
-    }
     ctx_init(&ctx, writer->app, arena);
     batch->ctx = &ctx;
+    batch->waiter_count = batch->fill_count = 0;
     take_batch(writer, batch);
     (void)pthread_mutex_unlock(&writer->lock);
     enum err err = insert_batch(writer, batch);
