@@ -215,13 +215,17 @@ static bool make_session(struct db_client *client, bson_error_t *error)
 }
 
 /* After a broken connection the old command may still hold the session on the server. The driver
- * marked it, so that nobody uses it again. */
+ * marks it then, so that nobody uses it again; without the mark it would go on to a transaction,
+ * whose numbers are lower. */
 static void drop_session(struct db_call *call)
 {
-    if (call->transaction != NULL || call->client->session == NULL)
+    struct db_client *client = call->client;
+
+    if (call->transaction != NULL || client->session == NULL ||
+        !mongoc_client_session_get_dirty(client->session))
         return;
-    mongoc_client_session_destroy(call->client->session);
-    call->client->session = NULL;
+    mongoc_client_session_destroy(client->session);
+    client->session = NULL;
 }
 
 static void count_round_trip(struct ctx *ctx)
