@@ -59,15 +59,22 @@ static enum err find(struct ctx *ctx, const char *login, struct user *ret_user, 
     return found == ERR_NOT_FOUND ? ERR_OK : found;
 }
 
+/* What one hash told: right, and right but stored with another cost or scheme than the setting's.
+ */
+struct proof {
+    bool matches, stale;
+};
+
 /* Charged before hashing, by one atomic update: parallel guesses cannot exceed the limit. What was
  * not hashed is no guess: a service that is busy must not lock its users out. */
 static enum err evaluate(struct ctx *ctx, const struct user *user, const char *login,
-                         const char *password, bool *ret_matches, bool *ret_stale)
+                         const char *password, struct proof *ret_proof)
 {
     TRY(login_attempt_charge(ctx, user, login));
 
-    const enum err hashed = password_matches(
-        ctx, password, user != NULL ? user->password_hash : NULL, ret_matches, ret_stale);
+    const enum err hashed =
+        password_matches(ctx, password, user != NULL ? user->password_hash : NULL,
+                         &ret_proof->matches, &ret_proof->stale);
 
     if (hashed != ERR_OK) {
         const struct failure failure = ctx->failure;
@@ -81,16 +88,17 @@ static enum err evaluate(struct ctx *ctx, const struct user *user, const char *l
 enum err sign_in(struct ctx *ctx, const char *login, const char *password, struct user *ret_user)
 {
     struct user user = {0};
-    bool known = false, matches = false, stale = false;
+    struct proof proof = {.matches = false};
+    bool known = false;
 
     TRY(find(ctx, login, &user, &known));
-    TRY(evaluate(ctx, known ? &user : NULL, login, password, &matches, &stale));
+    TRY(evaluate(ctx, known ? &user : NULL, login, password, &proof));
 
-    const char *reason = reason_for(known, &user, matches);
+    const char *reason = reason_for(known, &user, proof.matches);
 
     if (reason != NULL)
         return refuse(ctx, known ? &user : NULL, "login", reason);
-    if (stale)
+    if (proof.stale)
         TRY(renew_hash(ctx, &user, password));
 
     /* The last login, younger than this try's charge, is also what wipes the counter. */
@@ -106,10 +114,10 @@ enum err sign_in(struct ctx *ctx, const char *login, const char *password, struc
 
 enum err sign_in_confirm(struct ctx *ctx, const struct user *user, const char *password)
 {
-    bool matches = false, stale = false;
+    struct proof proof = {.matches = false};
 
-    TRY(evaluate(ctx, user, NULL, password, &matches, &stale));
-    if (!matches || !user->is_active)
+    TRY(evaluate(ctx, user, NULL, password, &proof));
+    if (!proof.matches || !user->is_active)
         return refuse(ctx, user, "user.password_changed", "bad_password");
     return login_attempt_reset(ctx, user);
 }

@@ -166,14 +166,10 @@ static void test_bounded_and_stalest_goes(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_burst_then_refused),
-        cmocka_unit_test(test_keys_are_apart),
-        cmocka_unit_test(test_budget_comes_back),
-        cmocka_unit_test(test_refund),
-        cmocka_unit_test(test_unlimited),
-        cmocka_unit_test(test_beyond_the_clock),
-        cmocka_unit_test(test_exact_in_parallel),
-        cmocka_unit_test(test_bounded_and_stalest_goes),
+        cmocka_unit_test(test_burst_then_refused), cmocka_unit_test(test_keys_are_apart),
+        cmocka_unit_test(test_budget_comes_back),  cmocka_unit_test(test_refund),
+        cmocka_unit_test(test_unlimited),          cmocka_unit_test(test_beyond_the_clock),
+        cmocka_unit_test(test_exact_in_parallel),  cmocka_unit_test(test_bounded_and_stalest_goes),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
