@@ -70,7 +70,8 @@ static enum err attempt_id(struct ctx *ctx, const struct user *user, const char 
 
 /* clang-format off */
 /* A login since the last charge wipes what was counted; then decide, count, lock. While locked nothing
- * changes, so nothing is written. */
+ * changes, so nothing is written. A charge is never older than the login it saw, so that each login
+ * wipes once, also when a new primary's clock is behind. */
 #define LOCKS "{", "$and", "[", "$allowed", "{", "$gte", "[", "$tries", BCON_INT64(limits->lock_after), "]", "}", "]", "}"
 #define OLD(name, standard) "{", "$cond", "[", "$wiped", standard, "{", "$ifNull", "[", "$" name, standard, "]", "}", "]", "}"
 
@@ -90,7 +91,7 @@ static bson_t *charge_pipeline(const struct config_limits *limits, int64_t last_
         "}", "}",
         "3", "{", "$set", "{",
         "tries", "{", "$cond", "[", "$allowed", "{", "$add", "[", "$tries", BCON_INT64(1), "]", "}", "$tries", "]", "}",
-        "charged_at", "{", "$cond", "[", "$allowed", "$$NOW", "$charged_at", "]", "}",
+        "charged_at", "{", "$cond", "[", "$allowed", "{", "$max", "[", "$$NOW", BCON_DATE_TIME(last_login_at), "]", "}", "$charged_at", "]", "}",
         "expires_at", "{", "$cond", "[", "$allowed", "{", "$add", "[", "$$NOW", BCON_INT64(FORGET_MS), "]", "}", "$expires_at", "]", "}",
         "}", "}",
         "4", "{", "$set", "{",

@@ -112,7 +112,7 @@ enum err user_touch_login(struct ctx *ctx, const struct user *user)
 {
     AUTO(bson_destroy) bson_t *filter = bson_new();
     AUTO(bson_destroy)
-    bson_t *update = BCON_NEW("$set", "{", "last_login_at", BCON_DATE_TIME(clock_now_ms()), "}");
+    bson_t *update = BCON_NEW("$currentDate", "{", "last_login_at", BCON_BOOL(true), "}");
 
     bson_put_uuid(filter, "_id", &user->id);
     return db_update_one(ctx, &user_schema, filter, update);

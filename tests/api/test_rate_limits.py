@@ -2,8 +2,11 @@
 
 Instances of their own, in which the limits are small and nothing multiplies them.
 """
+import datetime
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 
 import pytest
 
@@ -173,3 +176,37 @@ def test_a_full_hash_queue_is_503_and_everything_else_fast(start_instance, conne
     assert busy and all(answer.json()["error"] == "busy" for answer in busy)
     assert all(int(answer.headers["retry-after"]) >= 1 for answer in busy)
     assert {answer.status_code for answer in statuses} == {401, 503}
+
+
+def test_tries_that_were_never_looked_at_do_not_lock(start_instance, connect):
+    """RL-2, PW-11: while the hash queue is full logins are 503; those must not lock anybody out."""
+    instance = start_instance({"password": {"threads": 1, "queue": 1, "cost": 12}})
+    api = connect(instance)
+    world = World(api)
+    tenant = world.tenant()
+    user = world.named_user(tenant)
+
+    def guess(_):
+        with closing(Api(instance)) as own:
+            return own.post("/api/login", tenant=tenant.slug, json={
+                "username": user.username, "password": "wrong password"}).status_code
+
+    with ThreadPoolExecutor(24) as pool:
+        found = list(pool.map(guess, range(24)))
+    assert 503 in found and set(found) <= {401, 429, 503}, found
+    (attempts,) = instance.db.login_attempts.find()
+    assert attempts["tries"] == found.count(401) < 10
+    ok(api.post("/api/login", tenant=tenant.slug, json={
+        "username": user.username, "password": user.password}))
+
+
+def test_one_login_wipes_once_whatever_the_clocks(api, world, acme):
+    """RL-2, OP-14: a last login in the future (a clock that was ahead) gives no endless guesses."""
+    user = world.named_user(acme)
+    users = api.instance.db[acme.collection]
+    users.update_one({"username": user.username.lower()}, {"$set": {
+        "last_login_at": datetime.datetime.now(datetime.timezone.utc)
+        + datetime.timedelta(minutes=5)}})
+    found = [api.post("/api/login", tenant="acme", json={
+        "username": user.username, "password": "wrong password"}).status_code for _ in range(12)]
+    assert found == [401] * 10 + [429] * 2
