@@ -7,6 +7,7 @@
 #include "app/cache.h"
 #include "app/db.h"
 #include "app/text.h"
+#include "models/tenant_indexes.h"
 #include "models/tenant_records.h"
 
 static const char *const tenant_status_names[] = {NULL,        "creating", "active",
@@ -77,6 +78,8 @@ static enum err load_where(struct ctx *ctx, const bson_t *filter, const void **r
     if (tenant == NULL)
         return ERR_MEMORY;
     TRY(db_find_one(ctx, &tenant_schema, filter, tenant));
+    if (tenant->status == TENANT_ACTIVE)
+        TRY(tenant_indexes_check(ctx, tenant));
     *ret_data = tenant;
     return ERR_OK;
 }
