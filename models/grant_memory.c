@@ -37,6 +37,19 @@ static void forget(struct grant_memory *memory, size_t index)
     memory->notes[index] = memory->notes[--memory->count];
 }
 
+/* The index of a note, count when there is none; under the lock. */
+static size_t find_note(const struct grant_memory *memory, const struct uuid *grant_id,
+                        uint32_t generation)
+{
+    size_t i = 0;
+
+    while (i < memory->count && (memory->notes[i].generation != generation ||
+                                 !uuid_equal(&memory->notes[i].grant_id, grant_id)))
+        i++;
+    return i;
+}
+
+/* Several tries of one generation without an answer are one note: it permits one more. */
 void grant_memory_note(struct ctx *ctx, const struct uuid *grant_id, uint32_t generation)
 {
     struct grant_memory *memory = ctx->app->grant_memory;
@@ -44,7 +57,12 @@ void grant_memory_note(struct ctx *ctx, const struct uuid *grant_id, uint32_t ge
     if (memory == NULL)
         return;
     pthread_mutex_lock(&memory->mutex);
-    if (memory->count == CAPACITY)
+
+    const size_t old = find_note(memory, grant_id, generation);
+
+    if (old < memory->count)
+        forget(memory, old);
+    else if (memory->count == CAPACITY)
         forget(memory, 0);
     memory->notes[memory->count++] = (struct note){.grant_id = *grant_id,
                                                    .tenant_id = ctx->tenant_id,
@@ -56,18 +74,21 @@ void grant_memory_note(struct ctx *ctx, const struct uuid *grant_id, uint32_t ge
 
 static bool take_note(struct grant_memory *memory, const struct uuid *grant_id, uint32_t generation)
 {
-    bool found = false;
-
     pthread_mutex_lock(&memory->mutex);
-    for (size_t i = 0; i < memory->count && !found; i++) {
-        if (memory->notes[i].generation == generation &&
-            uuid_equal(&memory->notes[i].grant_id, grant_id)) {
-            forget(memory, i);
-            found = true;
-        }
-    }
+
+    const size_t at = find_note(memory, grant_id, generation);
+    const bool found = at < memory->count;
+
+    if (found)
+        forget(memory, at);
     pthread_mutex_unlock(&memory->mutex);
     return found;
+}
+
+void grant_memory_forget(struct ctx *ctx, const struct uuid *grant_id, uint32_t generation)
+{
+    if (ctx->app->grant_memory != NULL)
+        (void)take_note(ctx->app->grant_memory, grant_id, generation);
 }
 
 /* $set or $unset of the mark; matches only while the grant stands one generation further. */
@@ -115,11 +136,10 @@ static bool next_unmarked(struct grant_memory *memory, struct note *ret_note)
 
 static void set_marked(struct grant_memory *memory, const struct note *note)
 {
-    for (size_t i = 0; i < memory->count; i++) {
-        if (uuid_equal(&memory->notes[i].grant_id, &note->grant_id) &&
-            memory->notes[i].generation == note->generation)
-            memory->notes[i].marked = true;
-    }
+    const size_t at = find_note(memory, &note->grant_id, note->generation);
+
+    if (at < memory->count)
+        memory->notes[at].marked = true;
 }
 
 /* ERR_NOT_FOUND is final too: the rotation never happened, or the client has gone on. */

@@ -15,5 +15,7 @@ void grant_memory_stop(struct grant_memory *memory);
 
 /* Remembers that generation of the grant was spent without an answer. */
 void grant_memory_note(struct ctx *ctx, const struct uuid *grant_id, uint32_t generation);
+/* The generation was spent with an answer after all: no further try of it is a permitted one. */
+void grant_memory_forget(struct ctx *ctx, const struct uuid *grant_id, uint32_t generation);
 /* True once for what was noted on this instance or marked on the grant by any. */
 bool grant_memory_take(struct ctx *ctx, const struct uuid *grant_id, uint32_t generation);

@@ -161,8 +161,11 @@ static enum err after_mismatch(struct ctx *ctx, const struct grant_claims *claim
     const int64_t grace = tenant_refresh_grace(ctx, grant.cookies);
     enum err retry = grace > 0 ? find_retry(ctx, claims, grace, ret_grant) : ERR_NOT_FOUND;
 
-    if (retry == ERR_NOT_FOUND && grant_memory_take(ctx, &claims->grant_id, claims->generation))
+    if (retry == ERR_NOT_FOUND && grant_memory_take(ctx, &claims->grant_id, claims->generation)) {
         retry = find_retry(ctx, claims, 0, ret_grant);
+        if (retry != ERR_OK && retry != ERR_NOT_FOUND)
+            grant_memory_note(ctx, &claims->grant_id, claims->generation);
+    }
     return retry == ERR_NOT_FOUND ? refuse_reuse(ctx, &grant) : retry;
 }
 
@@ -205,7 +208,9 @@ enum err grant_refresh(struct ctx *ctx, const char *refresh_token, struct token_
         return rotated;
 
     /* Spent, or perhaps spent, and no answer: the client's retry must not look like theft. */
-    if (rotated != ERR_OK && rotated != ERR_BAD_REFRESH)
+    if (rotated == ERR_OK)
+        grant_memory_forget(ctx, &claims.grant_id, claims.generation);
+    else if (rotated != ERR_BAD_REFRESH)
         grant_memory_note(ctx, &claims.grant_id, claims.generation);
     return rotated;
 }

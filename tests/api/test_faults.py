@@ -188,6 +188,37 @@ def test_a_lost_answer_logs_nobody_out(faulty, own_mongo):
             ok(api.post("/auth/refresh", json={"refresh_token": user.refresh_token}))
 
 
+def lose_a_rotation(api, own_mongo, tokens, user, **data):
+    """The database leaves the outcome of a rotation unknown, and the client has no answer."""
+    with own_mongo.failpoint(["findAndModify"], namespace=tokens, **data):
+        refused(api.post("/auth/refresh", json={"refresh_token": user.refresh_token}), 503)
+
+
+def test_a_retry_that_fails_too_may_be_repeated(faulty, own_mongo):
+    """design §7: a stall logs nobody out, also when the retry of a lost rotation meets another."""
+    instance, api, world, tenant = faulty
+    tokens = f"{instance.database_name}.tokens"
+    user = world.user(tenant)
+    lose_a_rotation(api, own_mongo, tokens, user,
+                    writeConcernError={"code": 91, "errmsg": "stepping down"})
+    # The first find tells that the generation is spent, the second fetches the successor.
+    with own_mongo.failpoint(["find"], namespace=tokens, skip=1, errorCode=91):
+        refused(api.post("/auth/refresh", json={"refresh_token": user.refresh_token}), 503)
+    ok(api.post("/auth/refresh", json={"refresh_token": user.refresh_token}))
+
+
+def test_an_answered_retry_is_no_second_life(faulty, own_mongo):
+    """TS-11: once the retry of a lost rotation was answered, the old token is reuse again."""
+    instance, api, world, tenant = faulty
+    tokens = f"{instance.database_name}.tokens"
+    user = world.user(tenant)
+    lose_a_rotation(api, own_mongo, tokens, user, errorCode=91)
+    lose_a_rotation(api, own_mongo, tokens, user, errorCode=91)
+    successor = ok(api.post("/auth/refresh", json={"refresh_token": user.refresh_token}))
+    refused(api.post("/auth/refresh", json={"refresh_token": user.refresh_token}), 401)
+    refused(api.post("/auth/refresh", json={"refresh_token": successor["refresh_token"]}), 401)
+
+
 def test_dropped_connections_are_retried_or_refused(faulty, own_mongo):
     """OP-1: a connection that breaks in the middle is never a 500 and never half a user."""
     instance, api, world, tenant = faulty

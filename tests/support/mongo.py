@@ -41,7 +41,7 @@ class Mongo:
         self.client.drop_database(name)
 
     @contextlib.contextmanager
-    def failpoint(self, commands, namespace=None, times=None, **data):
+    def failpoint(self, commands, namespace=None, times=None, skip=None, **data):
         """Makes the named commands fail: error code, closed connection or delay, as data says.
 
         Only for a mongod of one's own: there is one such failpoint in a server.
@@ -50,6 +50,8 @@ class Mongo:
         if namespace is not None:
             data["namespace"] = namespace
         mode = "alwaysOn" if times is None else {"times": times}
+        if skip is not None:
+            mode = {"skip": skip}
         self.client.admin.command({"configureFailPoint": "failCommand", "mode": mode, "data": data})
         try:
             yield
