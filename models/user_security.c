@@ -9,6 +9,7 @@
 #include "models/grant.h"
 #include "models/session.h"
 #include "models/sign_in.h"
+#include "models/tenant.h"
 
 struct change {
     const struct user *user;
@@ -16,6 +17,14 @@ struct change {
     const char *action;
     int64_t epoch; /* afterwards */
 };
+
+/* Longer than anything that a login in flight may still open with the epoch it read before. */
+static int64_t lifetime(const struct ctx *ctx)
+{
+    const int64_t tokens = grant_revocation_lifetime(ctx), session = tenant_session_ttl(ctx);
+
+    return tokens > session ? tokens : session;
+}
 
 static enum err apply(struct ctx *ctx, void *arg)
 {
@@ -27,8 +36,7 @@ static enum err apply(struct ctx *ctx, void *arg)
     } else {
         TRY(user_raise_epoch(ctx, &change->user->id, &change->epoch));
     }
-    TRY(revocation_write(ctx, REVOKED_USER, &change->user->id, change->epoch,
-                         grant_revocation_lifetime(ctx)));
+    TRY(revocation_write(ctx, REVOKED_USER, &change->user->id, change->epoch, lifetime(ctx)));
     TRY(grant_revoke_user(ctx, &change->user->id));
     TRY(session_end_user(ctx, &change->user->id));
     return audit_insert(ctx, change->action, "success", &change->user->id, NULL);
@@ -37,8 +45,7 @@ static enum err apply(struct ctx *ctx, void *arg)
 static enum err run(struct ctx *ctx, struct change *change)
 {
     TRY(db_transaction(ctx, apply, change));
-    revocation_apply(ctx, REVOKED_USER, &change->user->id, change->epoch,
-                     grant_revocation_lifetime(ctx));
+    revocation_apply(ctx, REVOKED_USER, &change->user->id, change->epoch, lifetime(ctx));
     return ERR_OK;
 }
 

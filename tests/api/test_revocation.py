@@ -52,6 +52,21 @@ def test_password_change(two):
     ok(second.get("/users/me", token=world.login(user)["access_token"]))
 
 
+def test_a_session_opened_by_a_login_in_flight(two):
+    """design §7: a session made from a user as read before the change ends with it, for as long as
+    it could live, and not only as long as access tokens do."""
+    first, second, world, tenant = two
+    user = world.user(tenant)
+    session = world.sign_in(user)
+    db = first.instance.db
+    stored = db.sessions.find_one({"user_id": uuid.UUID(user.id)})
+    assert first.post("/auth/logout-all", token=user.token).status_code == 204
+    db.sessions.insert_one(stored)
+    dead_within_a_second(second, tenant=tenant.slug, cookie=session)
+    ending = db.revocations.find_one({"_id": {"$regex": uuid.UUID(user.id).hex}})
+    assert ending["expires_at"] >= stored["expires_at"]
+
+
 def test_reuse_of_a_refresh_token(two):
     first, second, world, tenant = two
     user = world.user(tenant)
