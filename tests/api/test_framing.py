@@ -405,9 +405,7 @@ def test_internal_listener_never_starves(start_instance):
     try:
         for connection in busy:
             connection.sendall(b"GET /health HTTP/1.1\r\nHost: ")
-        start = time.monotonic()
-        assert open_connections(instance) >= 8
-        assert time.monotonic() - start < 1
+        until(lambda: open_connections(instance) >= 8, seconds=5)
     finally:
         for connection in busy:
             connection.close()

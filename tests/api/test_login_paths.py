@@ -215,21 +215,6 @@ def test_guesses_at_a_password_change_count(locking):
     refused(attempt(api, tenant, "000", user.email, user.password), 429)
 
 
-def test_a_known_device_is_counted_apart(locking):
-    """api.md §11: strangers cannot lock out the owner of a browser that signed in before."""
-    api, world, tenant = locking
-    user = world.named_user(tenant)
-    name = f"device-{tenant.slug}"
-    answer = attempt(api, tenant, "004", user.username, USER_PASSWORD)
-    assert name in answer.cookies, "no device cookie"
-    device = {name: answer.cookies[name]}
-    for _ in range(10):
-        refused(attempt(api, tenant, "000", user.email, "wrong password"), 401)
-    for which in PATHS:
-        refused(attempt(api, tenant, which, user.email, USER_PASSWORD), 429)
-        ok(attempt(api, tenant, which, user.email, USER_PASSWORD, cookie=device))
-
-
 def test_a_password_that_only_resembles_is_wrong(api, place):
     tenant, active, *_ = place
     for wrong in (USER_PASSWORD + " ", " " + USER_PASSWORD, USER_PASSWORD.upper(),

@@ -417,3 +417,15 @@ def test_a_service_manager_is_told(lonely, tmp_path):
             said = manager.recv(200)
         assert said == b"STOPPING=1"
         assert ended(instance)[0] == 0
+
+
+def test_a_missing_index_of_a_user_collection_is_built_again(start_instance, connect):
+    """OP-4, R003-25: uniqueness is the index; a process looks before it first uses a tenant."""
+    first = start_instance()
+    tenant = World(connect(first)).tenant()
+    users = first.db["users_" + tenant.id.replace("-", "")]
+    users.drop_index("email_1")
+    second = start_instance(database=first.database_name)
+    ok(connect(second).get("/tenants/info", tenant=tenant.slug))
+    assert users.index_information()["email_1"]["unique"]
+    until(lambda: events(second, "user_index_missing"))
