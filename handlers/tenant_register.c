@@ -148,6 +148,19 @@ static enum err check_domain(struct request *req, const char *domain)
     return held == ERR_TENANT_NOT_FOUND ? ERR_OK : held;
 }
 
+/* Asked before the password is hashed: what is refused here costs the address no budget of its own,
+ * so it must be cheap. The unique index decides. */
+static enum err check_slug_is_free(struct request *req, const char *slug)
+{
+    const struct tenant *holder = NULL;
+    const enum err held = tenant_get_by_slug(&req->ctx, slug, &holder);
+
+    if (held == ERR_OK)
+        return fail(&req->ctx, ERR_SLUG_TAKEN, "tenant_slug", "The slug \"%s\" is taken.", slug);
+    fail_clear(&req->ctx);
+    return held == ERR_TENANT_NOT_FOUND ? ERR_OK : held;
+}
+
 static enum err check(struct request *req, const struct tenant_register_input *in)
 {
     TRY(check_open(req));
@@ -208,6 +221,7 @@ enum err handle_tenant_register(struct request *req, struct response *res)
     TRY(check(req, &in));
     TRY(password_prepare(&req->ctx, "admin_password", in.admin_password,
                          app_config(req->ctx.app)->password.min_length, &password));
+    TRY(check_slug_is_free(req, in.tenant_slug));
     TRY(password_hash(&req->ctx, password, &hash));
     TRY(tenant_create(&req->ctx,
                       &(struct new_tenant){.slug = in.tenant_slug,
