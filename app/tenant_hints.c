@@ -158,6 +158,7 @@ static enum err collect_domain(struct request *req, struct tenant_hints *hints)
 static enum err collect_host(struct request *req, struct tenant_hints *hints)
 {
     const struct strs *bases = &app_config(req->ctx.app)->tenants.base_domains;
+    size_t label = 0;
 
     if (req->host == NULL || is_address(req->host))
         return ERR_OK;
@@ -167,10 +168,11 @@ static enum err collect_host(struct request *req, struct tenant_hints *hints)
 
         const size_t length = label_length(req->host, bases->items[i]);
 
-        if (length > 0)
-            return collect_subdomain(req, length, hints);
+        /* Of base domains within each other the innermost counts, in whatever order they stand. */
+        if (length > 0 && (label == 0 || length < label))
+            label = length;
     }
-    return collect_domain(req, hints);
+    return label > 0 ? collect_subdomain(req, label, hints) : collect_domain(req, hints);
 }
 
 /* {cid} is the tenant's UUID or slug; /t/{slug} and /tenants/{slug} are slugs. */

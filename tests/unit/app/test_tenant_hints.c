@@ -49,10 +49,10 @@ static enum err by_domain(struct ctx *ctx, const void *key, size_t size, const v
 static int setup(void **state)
 {
     static struct bare bare;
-    static const char *bases[] = {"localhost", "apps.example"};
+    static const char *bases[] = {"localhost", "apps.example", "eu.apps.example"};
 
     bare_init(&bare);
-    bare.config.tenants.base_domains = (struct strs){.items = bases, .count = 2};
+    bare.config.tenants.base_domains = (struct strs){.items = bases, .count = 3};
     bare.app.slugs = cache_new("slugs", 64, 60000, by_slug);
     bare.app.tenants = cache_new("tenants", 64, 60000, by_id);
     bare.app.domains = cache_new("domains", 64, 60000, by_domain);
@@ -88,6 +88,9 @@ static const struct line lines[] = {
     {NULL, ACME_ID, NULL, NULL, ERR_OK, "acme"},
     {NULL, NULL, "acme.localhost", NULL, ERR_OK, "acme"},
     {NULL, NULL, "acme.apps.example", NULL, ERR_OK, "acme"},
+    /* base domains within each other */
+    {NULL, NULL, "acme.eu.apps.example", NULL, ERR_OK, "acme"},
+    {NULL, NULL, "eu.apps.example", NULL, ERR_OK, NULL},
     {NULL, NULL, "login.acme.example", NULL, ERR_OK, "acme"},
     {NULL, NULL, NULL, "acme", ERR_OK, "acme"},
     {NULL, NULL, NULL, ACME_ID, ERR_OK, "acme"},
