@@ -57,10 +57,11 @@ struct request {
     const char *path;        /* decoded once per segment, as sent */
     const char *routed_path; /* after the tenant prefix was taken off: what decides error style */
     const char
-        *path_tenant;  /* slug of /t/{slug}, /tenants/{slug}; or {cid} of /api/v1/{cid}; or NULL */
-    const char *query; /* raw, or NULL */
-    const char *host;  /* normalised: lower case, no port, no trailing dot */
-    const char *authority; /* host[:port] as sent, for URLs back to the same host */
+        *path_tenant; /* of /t/{slug}, /tenants/{slug}, else {cid} of /api/v1/{cid}; or NULL */
+    const char *path_client; /* {cid} beside a tenant prefix: a second hint; or NULL */
+    const char *query;       /* raw, or NULL */
+    const char *host;        /* normalised: lower case, no port, no trailing dot */
+    const char *authority;   /* host[:port] as sent, for URLs back to the same host */
     const char *peer; /* address of the TCP peer; ctx.ip is the client behind trusted proxies */
     struct http_header headers[HTTP_MAX_HEADERS];
     size_t header_count;

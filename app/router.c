@@ -356,17 +356,17 @@ static enum err take_params(struct request *req, const struct route *route,
     return ERR_OK;
 }
 
-/* {cid} names a tenant. A path that names one twice is none of ours. */
-static enum err take_cid(struct request *req)
+/* {cid} names a tenant; beside a tenant prefix it is a second hint. */
+static void take_cid(struct request *req)
 {
     for (size_t i = 0; i < req->param_count; i++) {
         if (strcmp(req->params[i].name, "cid") != 0)
             continue;
         if (req->path_tenant != NULL)
-            return fail(&req->ctx, ERR_NOT_FOUND, NULL, NULL);
-        req->path_tenant = req->params[i].value;
+            req->path_client = req->params[i].value;
+        else
+            req->path_tenant = req->params[i].value;
     }
-    return ERR_OK;
 }
 
 static unsigned methods_of(const struct node *node)
@@ -397,7 +397,7 @@ enum err router_match(struct request *req, const char *raw_path, enum method met
 
     *ret_allowed = 0;
     req->route = NULL;
-    req->path_tenant = NULL;
+    req->path_tenant = req->path_client = NULL;
     req->param_count = 0;
     req->path = req->routed_path = "/";
     TRY(cut_path(req, raw_path, &path));
@@ -410,7 +410,7 @@ enum err router_match(struct request *req, const char *raw_path, enum method met
     if (route == NULL)
         return fail(&req->ctx, ERR_METHOD, NULL, NULL);
     TRY(take_params(req, route, &target));
-    TRY(take_cid(req));
+    take_cid(req);
     req->route = route;
     return ERR_OK;
 }

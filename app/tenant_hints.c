@@ -176,15 +176,16 @@ static enum err collect_host(struct request *req, struct tenant_hints *hints)
 }
 
 /* {cid} is the tenant's UUID or slug; /t/{slug} and /tenants/{slug} are slugs. */
-static enum err collect_path(struct request *req, struct tenant_hints *hints)
+static enum err collect_segment(struct request *req, const char *segment,
+                                struct tenant_hints *hints)
 {
     struct uuid id;
 
-    if (req->path_tenant == NULL)
+    if (segment == NULL)
         return ERR_OK;
-    if (uuid_parse(req->path_tenant, &id))
-        return add_id(req, HINT_PATH, &id, req->path_tenant, hints);
-    return add_slug(req, HINT_PATH, req->path_tenant, hints);
+    if (uuid_parse(segment, &id))
+        return add_id(req, HINT_PATH, &id, segment, hints);
+    return add_slug(req, HINT_PATH, segment, hints);
 }
 
 enum err tenant_hints_collect(struct request *req, struct tenant_hints *ret_hints)
@@ -192,7 +193,8 @@ enum err tenant_hints_collect(struct request *req, struct tenant_hints *ret_hint
     *ret_hints = (struct tenant_hints){.count = 0};
     TRY(collect_headers(req, ret_hints));
     TRY(collect_host(req, ret_hints));
-    return collect_path(req, ret_hints);
+    TRY(collect_segment(req, req->path_tenant, ret_hints));
+    return collect_segment(req, req->path_client, ret_hints);
 }
 
 enum err tenant_hints_decide(struct request *req, const struct tenant_hints *hints,

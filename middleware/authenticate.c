@@ -167,6 +167,7 @@ static enum err scan_sessions(struct request *req, size_t *ret_count, const char
 static enum err use_foreign_session(struct request *req, const char *cookie)
 {
     const struct tenant *hinted = req->ctx.tenant, *tenant = NULL;
+    const char *name = NULL;
     struct uuid id;
 
     if (!session_peek_tenant(cookie, &id))
@@ -177,6 +178,11 @@ static enum err use_foreign_session(struct request *req, const char *cookie)
     if (found == ERR_TENANT_NOT_FOUND)
         return ERR_UNAUTHENTICATED;
     TRY(found);
+    /* Under the name of another tenant's it is nobody's. */
+    TRY(cookie_name(req, "session", tenant->slug, &name));
+    cookie = request_cookie(req, name);
+    if (cookie == NULL)
+        return ERR_UNAUTHENTICATED;
     ctx_set_tenant(&req->ctx, tenant, &tenant->id);
 
     const enum err used = use_session(req, cookie);

@@ -8,6 +8,7 @@
 #include "app/clock.h"
 #include "app/db.h"
 #include "app/secret.h"
+#include "app/watch.h"
 #include "models/audit.h"
 
 #define PREFIX        "ak_"
@@ -121,6 +122,11 @@ enum err access_key_load(struct ctx *ctx, const void *key, size_t size, const vo
 static enum err get(struct ctx *ctx, const uint8_t cache_key[32], const struct access_key **ret_key)
 {
     const void *data = NULL;
+
+    /* Without news of revocations a cached key proves nothing (TS-13). */
+    if (ctx->app->watch != NULL && !watch_is_fresh(ctx->app->watch))
+        cache_drop(ctx->app->access_keys, cache_key, 32);
+
     const enum err found = cache_get(ctx->app->access_keys, ctx, cache_key, 32, &data);
 
     if (found == ERR_NOT_FOUND)

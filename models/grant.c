@@ -13,8 +13,7 @@
 #include "models/grant_text.h"
 #include "models/tenant.h"
 
-#define PURGE_AFTER_MS     (INT64_C(24) * 3600 * 1000)
-#define LONGEST_ACCESS_TTL 86400 /* what tenant_settings allows */
+#define PURGE_AFTER_MS (INT64_C(24) * 3600 * 1000)
 
 /* clang-format off */
 static const struct field grant_fields[] = {
@@ -117,17 +116,6 @@ enum err grant_open(struct ctx *ctx, const struct user *user, const char *audit_
         TRY(audit_write(ctx, audit_action, "success", &user->id, NULL));
     *ret_pair = pair;
     return ERR_OK;
-}
-
-int64_t grant_revocation_lifetime(const struct ctx *ctx)
-{
-    const struct config_tokens *tokens = &app_config(ctx->app)->tokens;
-
-    /* A setting may have been lowered since a longer-lived token was signed. */
-    if (ctx->tenant == NULL || ctx->tenant->version > 1)
-        return LONGEST_ACCESS_TTL;
-    return tokens->access_ttl > tokens->oauth_access_ttl ? tokens->access_ttl
-                                                         : tokens->oauth_access_ttl;
 }
 
 enum err grant_revoke_user(struct ctx *ctx, const struct uuid *user_id)

@@ -52,8 +52,9 @@ CHECKED enum err grant_refresh(struct ctx *ctx, const char *refresh_token,
 CHECKED enum err grant_logout(struct ctx *ctx, const char *refresh_token);
 /* Ends all grants of a user, in the ctx's transaction. */
 CHECKED enum err grant_revoke_user(struct ctx *ctx, const struct uuid *user_id);
-/* For how long a revocation must be remembered: the longest life of a token of this tenant. */
-int64_t grant_revocation_lifetime(const struct ctx *ctx);
+/* Seconds for which the revocation of tokens must be remembered: the longest life that settings and
+ * configuration allow, since a setting may have been lowered after a token was signed. */
+#define GRANT_REVOCATION_SECONDS 86400
 CHECKED enum err grant_count_active(struct ctx *ctx, int64_t *ret_count);
 
 /* The scopes of a session-less token by role (api.md §11). */

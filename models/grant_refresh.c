@@ -108,7 +108,7 @@ static enum err end_grant(struct ctx *ctx, void *arg)
     bson_put_uuid(filter, "_id", ending->grant_id);
     bson_put_text(filter, "state", "active");
     TRY(db_update_one(ctx, &grant_schema, filter, update));
-    TRY(revocation_write(ctx, REVOKED_GRANT, ending->grant_id, 0, grant_revocation_lifetime(ctx)));
+    TRY(revocation_write(ctx, REVOKED_GRANT, ending->grant_id, 0, GRANT_REVOCATION_SECONDS));
     return audit_insert(ctx, ending->action, ending->status, ending->user_id, NULL);
 }
 
@@ -119,7 +119,7 @@ static enum err end_grant_once(struct ctx *ctx, const struct ending *ending)
     struct ending copy = *ending;
 
     TRY(db_transaction(ctx, end_grant, &copy));
-    revocation_apply(ctx, REVOKED_GRANT, ending->grant_id, 0, grant_revocation_lifetime(ctx));
+    revocation_apply(ctx, REVOKED_GRANT, ending->grant_id, 0, GRANT_REVOCATION_SECONDS);
     return ERR_OK;
 }
 

@@ -132,7 +132,8 @@ static enum err refuse(struct ctx *ctx, const struct login_attempt *attempt)
     return fail_retry(ctx, ERR_LOCKED, seconds);
 }
 
-enum err login_attempt_charge(struct ctx *ctx, const struct user *user, const char *login)
+enum err login_attempt_charge(struct ctx *ctx, const struct user *user, const char *login,
+                              bool *ret_last)
 {
     char id[ID_SIZE];
     struct login_attempt attempt = {0};
@@ -151,6 +152,7 @@ enum err login_attempt_charge(struct ctx *ctx, const struct user *user, const ch
     if (charged == ERR_CONFLICT)
         charged = db_find_and_update(ctx, &login_attempt_schema, &change, &attempt);
     TRY(charged);
+    *ret_last = attempt.allowed && attempt.locked_until > attempt.charged_at;
     return attempt.allowed ? ERR_OK : refuse(ctx, &attempt);
 }
 

@@ -9,6 +9,13 @@
 #include "models/audit.h"
 #include "models/login_attempt.h"
 
+/* What one hash told: right, and right but stored with another cost or scheme than the setting's.
+ */
+struct proof {
+    bool matches, stale;
+    bool last; /* a failure locks */
+};
+
 /* One answer for every reason; the reason itself goes to the audit log only (AU-1). */
 static enum err refuse(struct ctx *ctx, const struct user *user, const char *action,
                        const char *reason)
@@ -17,6 +24,17 @@ static enum err refuse(struct ctx *ctx, const struct user *user, const char *act
     TRY(audit_write(ctx, action, "failed", user != NULL ? &user->id : NULL, reason));
     fail_clear(ctx);
     return ERR_BAD_CREDENTIALS;
+}
+
+/* The failure that locks has a row of its own. */
+static enum err refuse_proof(struct ctx *ctx, const struct user *user, const struct proof *proof,
+                             const char *action, const char *reason)
+{
+    const enum err refused = refuse(ctx, user, action, reason);
+
+    if (refused == ERR_BAD_CREDENTIALS && proof->last)
+        TRY(audit_write(ctx, "login.locked", "success", user != NULL ? &user->id : NULL, NULL));
+    return refused;
 }
 
 /* The setting for cost or scheme changed: renew while the password is at hand. A newer hash wins.
@@ -59,18 +77,12 @@ static enum err find(struct ctx *ctx, const char *login, struct user *ret_user, 
     return found == ERR_NOT_FOUND ? ERR_OK : found;
 }
 
-/* What one hash told: right, and right but stored with another cost or scheme than the setting's.
- */
-struct proof {
-    bool matches, stale;
-};
-
 /* Charged before hashing, by one atomic update: parallel guesses cannot exceed the limit. What was
  * not hashed is no guess: a service that is busy must not lock its users out. */
 static enum err evaluate(struct ctx *ctx, const struct user *user, const char *login,
                          const char *password, struct proof *ret_proof)
 {
-    TRY(login_attempt_charge(ctx, user, login));
+    TRY(login_attempt_charge(ctx, user, login, &ret_proof->last));
 
     const enum err hashed =
         password_matches(ctx, password, user != NULL ? user->password_hash : NULL,
@@ -97,7 +109,7 @@ enum err sign_in(struct ctx *ctx, const char *login, const char *password, struc
     const char *reason = reason_for(known, &user, proof.matches);
 
     if (reason != NULL)
-        return refuse(ctx, known ? &user : NULL, "login", reason);
+        return refuse_proof(ctx, known ? &user : NULL, &proof, "login", reason);
     if (proof.stale)
         TRY(renew_hash(ctx, &user, password));
 
@@ -118,6 +130,6 @@ enum err sign_in_confirm(struct ctx *ctx, const struct user *user, const char *p
 
     TRY(evaluate(ctx, user, NULL, password, &proof));
     if (!proof.matches || !user->is_active)
-        return refuse(ctx, user, "user.password_changed", "bad_password");
+        return refuse_proof(ctx, user, &proof, "user.password_changed", "bad_password");
     return login_attempt_reset(ctx, user);
 }

@@ -21,7 +21,7 @@ struct change {
 /* Longer than anything that a login in flight may still open with the epoch it read before. */
 static int64_t lifetime(const struct ctx *ctx)
 {
-    const int64_t tokens = grant_revocation_lifetime(ctx), session = tenant_session_ttl(ctx);
+    const int64_t tokens = GRANT_REVOCATION_SECONDS, session = tenant_session_ttl(ctx);
 
     return tokens > session ? tokens : session;
 }

@@ -178,3 +178,13 @@ def test_filters_and_scope_of_the_list(api, world, tenant):
     only = ok(api.get(where, token=tenant.key, params={"action": "signup"}))["events"]
     assert {row["action"] for row in only} == {"signup"}
     refused(api.get(where, token=tenant.key, params={"cursor": "junk"}), 400)
+
+
+def test_a_lock_has_a_row_of_its_own(api, service, tenant):
+    """Design §8: who watches the log sees the lock, once, not only the failures before it."""
+    email = f"{unique('a')}@example.com"
+    ok(call(api, tenant, "signup", email=email, password=USER_PASSWORD), 201)
+    for _ in range(10):
+        refused(call(api, tenant, "login", email=email, password="wrong password"), 401)
+    refused(call(api, tenant, "login", email=email, password=USER_PASSWORD), 429)
+    assert events(service, tenant, action="login.locked") == [("login.locked", "success")]

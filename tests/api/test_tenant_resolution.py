@@ -83,6 +83,15 @@ def test_client_path(api, keyed):
                 401, "invalid_credentials")
 
 
+def test_client_path_behind_a_tenant_prefix(api, keyed, other):
+    """§10: /t/{slug}/X means /X; the path then names the tenant twice."""
+    body = {"email": "nobody@example.com", "password": "whatever 1"}
+    refused(api.post(f"/t/{keyed.slug}/api/v1/{keyed.id}/login", token=keyed.key, json=body), 401,
+            "invalid_credentials")
+    refused(api.post(f"/t/other/api/v1/{keyed.id}/login", token=keyed.key, json=body), 400,
+            "tenant_conflict")
+
+
 def test_versioned_paths_answer_alike(api, acme, anna):
     """R001-14: /auth, /users and /tenants also under /api/v1."""
     assert slug_of(api.get("/api/v1/tenants/info", tenant="acme")) == "acme"

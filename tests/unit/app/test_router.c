@@ -103,6 +103,11 @@ static void test_parameters(void **state)
     assert_string_equal(request_param(&req, "client_id"), "x");
     assert_string_equal(req.path_tenant, "acme");
     assert_string_equal(request_param(&req, "nothing"), "");
+    assert_int_equal(match("/t/acme/api/v1/other/me", GET, &allowed), ERR_OK);
+    assert_string_equal(req.path_tenant, "acme");
+    assert_string_equal(req.path_client, "other");
+    assert_int_equal(match("/api/v1/other/me", GET, &allowed), ERR_OK);
+    assert_null(req.path_client);
 }
 
 static void test_unknown_paths(void **state)
@@ -120,7 +125,6 @@ static void test_unknown_paths(void **state)
         "/tenants/register/info",
         "/api/v1/",
         "/api/v1/acme/nothing",
-        "/t/acme/api/v1/other/me",
         "/a/b/c/d/e/f/g/h/i/j/k/l/m/n/o/p/q/r",
         "/api/v1/health",
         "/HEALTH",

@@ -216,7 +216,7 @@ static void test_override(void **state)
     struct work *work = *state;
     char directory[] = "/tmp/test_template_XXXXXX", path[64];
     struct config config = {0};
-    struct app app = {0};
+    struct app app = {.db = NULL};
     struct template_file file;
     struct buf out;
 
