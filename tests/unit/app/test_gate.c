@@ -135,6 +135,16 @@ static void test_nul_is_refused(void **state)
     assert_int_equal(check_bytes(head, sizeof head - 1, &result), ERR_BAD_REQUEST);
 }
 
+/* The head ends with a bare LF; the body's NULs look like the cuts of a whole line end. */
+static void test_body_does_not_complete_the_head(void **state)
+{
+    static const char head[] = "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\n\0\0";
+    struct gate_result result = {0};
+
+    (void)state;
+    assert_int_equal(check_bytes(head, sizeof head - 1, &result), ERR_BAD_REQUEST);
+}
+
 static void test_host_syntax(void **state)
 {
     static const char *const good[] = {
@@ -219,6 +229,7 @@ int main(void)
         cmocka_unit_test(test_honest_heads_pass),
         cmocka_unit_test(test_smuggling_is_refused),
         cmocka_unit_test(test_nul_is_refused),
+        cmocka_unit_test(test_body_does_not_complete_the_head),
         cmocka_unit_test(test_host_syntax),
         cmocka_unit_test(test_sizes),
         cmocka_unit_test(test_result),
