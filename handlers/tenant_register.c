@@ -118,26 +118,38 @@ static enum err check_plan(struct request *req, int plan)
                 plan_names[plan]);
 }
 
+/* base itself, or a name below it. */
+static bool is_at_or_below(const char *domain, const char *base, size_t base_length)
+{
+    const size_t length = strlen(domain);
+
+    return length >= base_length &&
+           strncmp(domain + length - base_length, base, base_length) == 0 &&
+           (length == base_length || domain[length - base_length - 1] == '.');
+}
+
+static bool is_ours(const struct config *config, const char *domain)
+{
+    const char *host = strstr(config->server.public_url, "://");
+
+    host = host != NULL ? host + 3 : config->server.public_url;
+    for (size_t i = 0; i < config->tenants.base_domains.count; i++) {
+        const char *base = config->tenants.base_domains.items[i];
+
+        if (is_at_or_below(domain, base, strlen(base)))
+            return true;
+    }
+    return is_at_or_below(domain, host, strcspn(host, ":/"));
+}
+
 /* A domain under one of ours would let its owner answer for other tenants. */
 static enum err check_domain(struct request *req, const char *domain)
 {
-    const struct config *config = app_config(req->ctx.app);
-    const size_t length = domain != NULL ? strlen(domain) : 0;
-
     if (domain == NULL)
         return ERR_OK;
-    for (size_t i = 0; i < config->tenants.base_domains.count; i++) {
-        const char *base = config->tenants.base_domains.items[i];
-        const size_t base_length = strlen(base);
-
-        if (length >= base_length && strcmp(domain + length - base_length, base) == 0 &&
-            (length == base_length || domain[length - base_length - 1] == '.'))
-            return fail(&req->ctx, ERR_DOMAIN_NOT_ALLOWED, "domain",
-                        "%s belongs to this service; name a domain of your own.", domain);
-    }
-    if (strstr(config->server.public_url, domain) != NULL)
+    if (is_ours(app_config(req->ctx.app), domain))
         return fail(&req->ctx, ERR_DOMAIN_NOT_ALLOWED, "domain",
-                    "%s is this service's own address.", domain);
+                    "%s belongs to this service; name a domain of your own.", domain);
 
     const struct tenant *holder = NULL;
     const enum err held = tenant_get_by_domain(&req->ctx, domain, &holder);

@@ -143,6 +143,16 @@ def test_domains_that_cannot_be_claimed(api, domain):
     refused(api.post("/tenants/register", json=registration(unique("d"), domain=domain)), 400)
 
 
+def test_the_service_s_own_address_cannot_be_claimed(start_instance, connect):
+    """api.md §11: public_url, and what is below it; a name that only ends alike may be."""
+    api = connect(start_instance({"server": {"public_url": "http://auth.example.com:8080"}}))
+    for domain in ("auth.example.com", "x.auth.example.com"):
+        refused(api.post("/tenants/register", json=registration(unique("d"), domain=domain)), 400,
+                "domain_not_allowed")
+    for domain in ("example.com", "xauth.example.com"):
+        ok(api.post("/tenants/register", json=registration(unique("d"), domain=domain)), 201)
+
+
 def test_a_refused_registration_leaves_nothing(api, service):
     """design §5: nothing half-made is visible."""
     slug = unique("half")
