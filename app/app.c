@@ -179,13 +179,3 @@ void app_free(struct app *app)
     free(app->config_path);
     free(app);
 }
-
-const struct config *app_config(const struct app *app)
-{
-    return atomic_load_explicit(&app->config, memory_order_acquire);
-}
-
-bool app_is_development(const struct app *app)
-{
-    return app_config(app)->environment == ENV_DEVELOPMENT;
-}

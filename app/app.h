@@ -60,8 +60,15 @@ CHECKED enum err app_new(struct config *take_config, bool serve, struct app **re
 void app_free(struct app *app);
 
 /* The current configuration, held for the ctx's life: stays valid until ctx_clear. */
-const struct config *app_config(const struct app *app);
-bool app_is_development(const struct app *app);
+static inline const struct config *app_config(const struct app *app)
+{
+    return atomic_load_explicit(&app->config, memory_order_acquire);
+}
+
+static inline bool app_is_development(const struct app *app)
+{
+    return app_config(app)->environment == ENV_DEVELOPMENT;
+}
 
 /* Reads config_path again. Valid: swapped in as a whole; keys that need a restart keep their old
  * value and are logged. Invalid: the old one stays and ret_message (malloc'd) tells why. One thread
