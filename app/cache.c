@@ -225,6 +225,23 @@ struct fill {
     struct snapshot *snapshot; /* NULL: absent */
 };
 
+/* Of its own, so that optimising compilers see that entry is there. */
+__attribute__((noinline)) static void fill_entry(struct cache *cache, struct order *order,
+                                                 struct entry *entry, const struct fill *fill)
+{
+    entry->hash = fill->hash;
+    entry->loaded_at = fill->started;
+    entry->snapshot = fill->snapshot;
+    entry->key_size = fill->key_size;
+    memcpy(entry->key, fill->key, fill->key_size);
+    entry->chain = cache->buckets[fill->hash & cache->bucket_mask];
+    cache->buckets[fill->hash & cache->bucket_mask] = entry;
+    order_add(order, entry);
+    if (fill->snapshot != NULL)
+        atomic_fetch_add(&fill->snapshot->refs, 1);
+    atomic_fetch_add(&cache->size, 1);
+}
+
 /* Puts what was loaded into the table. Returns the chain of snapshots that it takes the place of.
  */
 static struct snapshot *insert(struct cache *cache, const struct fill *fill)
@@ -242,19 +259,8 @@ static struct snapshot *insert(struct cache *cache, const struct fill *fill)
         }
     }
     entry = unused_entry(cache);
-    if (entry == NULL)
-        return old;
-    entry->hash = fill->hash;
-    entry->loaded_at = fill->started;
-    entry->snapshot = fill->snapshot;
-    entry->key_size = fill->key_size;
-    memcpy(entry->key, fill->key, fill->key_size);
-    entry->chain = cache->buckets[fill->hash & cache->bucket_mask];
-    cache->buckets[fill->hash & cache->bucket_mask] = entry;
-    order_add(order, entry);
-    if (fill->snapshot != NULL)
-        atomic_fetch_add(&fill->snapshot->refs, 1);
-    atomic_fetch_add(&cache->size, 1);
+    if (entry != NULL)
+        fill_entry(cache, order, entry, fill);
     return old;
 }
 
