@@ -4,6 +4,9 @@
 DEV_DIR=${DEV_DIR:-$ROOT/.dev}
 [[ $DEV_DIR == /* ]] || DEV_DIR=$ROOT/$DEV_DIR
 export DEV_DIR
+# The driver keeps counters in /dev/shm by process id: what a killed process left there makes the next one
+# with its id write a plain line before its own log begins.
+export MONGOC_DISABLE_SHM=1
 LOG_DIR=$DEV_DIR/log
 # shellcheck disable=SC2034
 VENV=$DEV_DIR/venv
