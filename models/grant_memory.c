@@ -18,7 +18,8 @@
 struct note {
     struct uuid grant_id, tenant_id;
     uint32_t generation;
-    bool marked; /* the grant in the database says so too */
+    bool marking; /* the marking thread is at it; the lock is not held meanwhile */
+    bool marked;  /* the grant in the database says so too */
     int64_t noted_ms;
 };
 
@@ -27,6 +28,7 @@ struct grant_memory {
     pthread_t thread;
     pthread_mutex_t mutex;
     pthread_cond_t changed;
+    pthread_cond_t settled; /* a note is no longer being marked */
     bool stopping;
     size_t count;
     struct note notes[CAPACITY];
@@ -58,16 +60,18 @@ void grant_memory_note(struct ctx *ctx, const struct uuid *grant_id, uint32_t ge
         return;
     pthread_mutex_lock(&memory->mutex);
 
-    const size_t old = find_note(memory, grant_id, generation);
+    size_t at = find_note(memory, grant_id, generation);
 
-    if (old < memory->count)
-        forget(memory, old);
-    else if (memory->count == CAPACITY)
+    if (at == CAPACITY) {
         forget(memory, 0);
-    memory->notes[memory->count++] = (struct note){.grant_id = *grant_id,
-                                                   .tenant_id = ctx->tenant_id,
-                                                   .generation = generation,
-                                                   .noted_ms = clock_monotonic_ms()};
+        at = memory->count;
+    }
+    if (at == memory->count)
+        memory->notes[memory->count++] = (struct note){
+            .grant_id = *grant_id, .tenant_id = ctx->tenant_id, .generation = generation};
+    memory->notes[at].noted_ms = clock_monotonic_ms();
+    if (!memory->notes[at].marking)
+        memory->notes[at].marked = false;
     pthread_cond_signal(&memory->changed);
     pthread_mutex_unlock(&memory->mutex);
 }
@@ -76,19 +80,20 @@ static bool take_note(struct grant_memory *memory, const struct uuid *grant_id, 
 {
     pthread_mutex_lock(&memory->mutex);
 
-    const size_t at = find_note(memory, grant_id, generation);
+    size_t at = find_note(memory, grant_id, generation);
+
+    /* A mark that lands after the note was taken would permit one more try. */
+    while (at < memory->count && memory->notes[at].marking) {
+        pthread_cond_wait(&memory->settled, &memory->mutex);
+        at = find_note(memory, grant_id, generation);
+    }
+
     const bool found = at < memory->count;
 
     if (found)
         forget(memory, at);
     pthread_mutex_unlock(&memory->mutex);
     return found;
-}
-
-void grant_memory_forget(struct ctx *ctx, const struct uuid *grant_id, uint32_t generation)
-{
-    if (ctx->app->grant_memory != NULL)
-        (void)take_note(ctx->app->grant_memory, grant_id, generation);
 }
 
 /* $set or $unset of the mark; matches only while the grant stands one generation further. */
@@ -105,6 +110,16 @@ static enum err change_mark(struct ctx *ctx, const struct uuid *grant_id, uint32
     if (!set)
         bson_put_int(filter, "retry_generation", generation);
     return db_update_one(ctx, &grant_schema, filter, update);
+}
+
+void grant_memory_forget(struct ctx *ctx, const struct uuid *grant_id, uint32_t generation)
+{
+    const struct failure failure = ctx->failure;
+
+    if (ctx->app->grant_memory == NULL || !take_note(ctx->app->grant_memory, grant_id, generation))
+        return;
+    if (change_mark(ctx, grant_id, generation, false) != ERR_OK)
+        ctx->failure = failure;
 }
 
 bool grant_memory_take(struct ctx *ctx, const struct uuid *grant_id, uint32_t generation)
@@ -126,6 +141,7 @@ static bool next_unmarked(struct grant_memory *memory, struct note *ret_note)
             continue;
         }
         if (!memory->notes[i].marked) {
+            memory->notes[i].marking = true;
             *ret_note = memory->notes[i];
             return true;
         }
@@ -134,12 +150,15 @@ static bool next_unmarked(struct grant_memory *memory, struct note *ret_note)
     return false;
 }
 
-static void set_marked(struct grant_memory *memory, const struct note *note)
+static void end_marking(struct grant_memory *memory, const struct note *note, bool done)
 {
     const size_t at = find_note(memory, &note->grant_id, note->generation);
 
-    if (at < memory->count)
-        memory->notes[at].marked = true;
+    if (at < memory->count) {
+        memory->notes[at].marking = false;
+        memory->notes[at].marked = done;
+    }
+    pthread_cond_broadcast(&memory->settled);
 }
 
 /* ERR_NOT_FOUND is final too: the rotation never happened, or the client has gone on. */
@@ -189,8 +208,7 @@ static void *run(void *arg)
             pthread_mutex_unlock(&memory->mutex);
             done = mark(memory, &arena, &note);
             pthread_mutex_lock(&memory->mutex);
-            if (done)
-                set_marked(memory, &note);
+            end_marking(memory, &note, done);
         }
         if (!done && !memory->stopping)
             pause_locked(memory, !found);
@@ -209,6 +227,7 @@ enum err grant_memory_start(struct app *app, struct grant_memory **ret_memory)
     memory->app = app;
     pthread_mutex_init(&memory->mutex, NULL);
     pthread_cond_init(&memory->changed, NULL);
+    pthread_cond_init(&memory->settled, NULL);
     if (pthread_create(&memory->thread, NULL, run, memory) != 0) {
         free(memory);
         return ERR_MEMORY;
@@ -227,6 +246,7 @@ void grant_memory_stop(struct grant_memory *memory)
     pthread_mutex_unlock(&memory->mutex);
     (void)pthread_join(memory->thread, NULL);
     pthread_cond_destroy(&memory->changed);
+    pthread_cond_destroy(&memory->settled);
     pthread_mutex_destroy(&memory->mutex);
     free(memory);
 }
