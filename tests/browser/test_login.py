@@ -145,6 +145,7 @@ def test_keyboard_alone(site, page):
     base = site.path("client2")
     name = site.user("client2")
     page.goto(base + "/")
+    page.wait_for_function("document.activeElement.id === 'username'")  # autofocus comes after load
     page.keyboard.type(name)
     page.keyboard.press("Tab")
     page.keyboard.type(PASSWORD)
