@@ -105,7 +105,6 @@ const char *request_cookie(struct request *req, const char *name);
 /* True when Accept names text/html (with q > 0), resp. only JSON. */
 bool request_accepts_html(const struct request *req);
 bool request_wants_json_only(const struct request *req);
-bool request_is_form(const struct request *req); /* body is form-encoded */
 
 /* Decodes the body by the route's input schema into *out, which is zeroed first. */
 #define request_input(req, out) request_input_sized((req), (out), sizeof *(out))

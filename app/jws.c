@@ -254,11 +254,6 @@ const char *jws_key_kid(const struct jws_key *key)
     return key->kid;
 }
 
-enum jws_alg jws_key_alg(const struct jws_key *key)
-{
-    return key->alg;
-}
-
 /* ---- signing ---- */
 
 /* OpenSSL speaks DER, JWS the two numbers side by side (RFC 7518 §3.4). */

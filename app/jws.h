@@ -36,7 +36,6 @@ CHECKED enum err jws_key_parse(struct ctx *ctx, enum jws_alg alg, const char *ki
                                const struct bytes *private_der, struct jws_key **ret_key);
 void jws_key_free(struct jws_key *key);
 const char *jws_key_kid(const struct jws_key *key);
-enum jws_alg jws_key_alg(const struct jws_key *key);
 const char *jws_alg_name(enum jws_alg alg);
 
 /* header {"alg","typ","kid"} . claims_json . signature, in ctx->arena. */

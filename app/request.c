@@ -177,15 +177,6 @@ bool request_wants_json_only(const struct request *req)
     return is_json;
 }
 
-bool request_is_form(const struct request *req)
-{
-    const char *type = request_header(req, "Content-Type");
-    static const char form[] = "application/x-www-form-urlencoded";
-
-    return type != NULL && strcspn(type, "; \t") == strlen(form) &&
-           strncasecmp(type, form, strlen(form)) == 0;
-}
-
 /* --- input --- */
 
 enum err request_input_sized(struct request *req, void *ret_struct, size_t size)
