@@ -10,6 +10,7 @@
 #include "app/clock.h"
 #include "app/db.h"
 #include "app/keys.h"
+#include "app/log.h"
 #include "app/text.h"
 #include "models/access_key.h"
 #include "models/audit.h"
@@ -61,6 +62,10 @@ static enum err check_capacity(struct ctx *ctx)
         return fail_internal(ctx, ERR_CAPACITY,
                              "%lld tenants exist and tenancy.max_collections is %lld",
                              (long long)tenants, (long long)maximum);
+    if (tenants >= maximum * 7 / 10)
+        log_message(LOG_WARN, "tenant_capacity",
+                    "%lld of %lld tenants (tenants.max_collections) exist", (long long)tenants,
+                    (long long)maximum);
     return ERR_OK;
 }
 
