@@ -22,13 +22,12 @@
 #define BINDING_BYTES 16
 #define BINDING_SIZE  (BASE64URL_LENGTH(BINDING_BYTES) + 1)
 #define LABEL_SIZE    64
-#define POSITION_MAX  2048
 
 DEFINE_AUTO(jwt_t, jwt_free)
 
 /* What a ticket is for; decides its key. */
 struct purpose {
-    const char *typ; /* "form", "cursor": the claim "typ", libjwt keeps the header's to itself */
+    const char *typ; /* "form": the claim "typ", libjwt keeps the header's to itself */
     const char *use;
     enum err refusal;
 };
@@ -216,34 +215,4 @@ enum err ticket_form_check(struct ctx *ctx, const char *use, const char *binding
     if (jwt_get_grant_int(jwt, "exp") <= clock_now_ms() / 1000)
         return refuse(ctx, &purpose, "the form token has expired");
     return ERR_OK;
-}
-
-/* ---- cursors ---- */
-
-enum err ticket_cursor_issue(struct ctx *ctx, const char *list, const char *position,
-                             const char **ret_cursor)
-{
-    const struct purpose purpose = {.typ = "cursor", .use = list, .refusal = ERR_BAD_CURSOR};
-    const struct claims claims = {.name = "pos", .text = position};
-
-    if (strnlen(position, POSITION_MAX + 1) > POSITION_MAX)
-        return fail_internal(ctx, ERR_INTERNAL, "the position of a cursor is too long");
-    return issue(ctx, &purpose, &claims, ret_cursor);
-}
-
-enum err ticket_cursor_read(struct ctx *ctx, const char *list, const char *cursor,
-                            const char **ret_position)
-{
-    const struct purpose purpose = {.typ = "cursor", .use = list, .refusal = ERR_BAD_CURSOR};
-    AUTO(jwt_free) jwt_t *jwt = NULL;
-
-    TRY(read_ticket(ctx, &purpose, cursor, &jwt));
-
-    const char *position = jwt_get_grant(jwt, "pos");
-
-    if (position == NULL)
-        return refuse(ctx, &purpose, "the cursor has no position");
-    *ret_position = arena_strdup(ctx->arena, position);
-    return *ret_position != NULL ? ERR_OK
-                                 : fail_internal(ctx, ERR_MEMORY, "no memory for a cursor");
 }

@@ -1,6 +1,6 @@
 /*
- * HS256 tickets that only this service reads (libjwt): form tokens and page cursors, later the
- * authorization request. Each use has its own key, derived from the tenant's MAC key, and its own
+ * HS256 tickets that only this service reads (libjwt): form tokens, later the authorization
+ * request. Each use has its own key, derived from the tenant's MAC key, and its own
  * typ; text is checked as in jws.h before libjwt sees it. Any thread.
  */
 #pragma once
@@ -17,10 +17,3 @@ CHECKED enum err ticket_form_issue(struct ctx *ctx, const char *use, const char 
 /* ERR_FORM_TOKEN unless genuine, unexpired (1 h), of this use and binding. */
 CHECKED enum err ticket_form_check(struct ctx *ctx, const char *use, const char *binding,
                                    const char *token);
-/* A cursor of one list ("audit", "tenants"): a position as text. For lists without tenant the key
- * is derived from the master key. */
-CHECKED enum err ticket_cursor_issue(struct ctx *ctx, const char *list, const char *position,
-                                     const char **ret_cursor);
-/* ERR_BAD_CURSOR. */
-CHECKED enum err ticket_cursor_read(struct ctx *ctx, const char *list, const char *cursor,
-                                    const char **ret_position);

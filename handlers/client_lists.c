@@ -1,8 +1,6 @@
 /* Lists for the holder of an access key: users and audit rows of its tenant, newest pages by
  * cursor. */
-#include <string.h>
-
-#include "app/ticket.h"
+#include "app/paging.h"
 #include "handlers/clients.h"
 #include "models/audit.h"
 #include "models/user.h"
@@ -57,57 +55,40 @@ const struct schema client_audit_schema = {
 };
 /* clang-format on */
 
-/* Which part of which list is asked for. */
-struct paging {
-    const char *list;
-    int64_t limit;
-    struct uuid position; /* after (or before) this; zero = the beginning */
-};
-
-static enum err read_paging(struct request *req, const char *list, struct paging *ret_paging)
+/* Both lists go by a UUID: where this page begins, zero = at the beginning. */
+static enum err position_of(const struct paging *paging, struct uuid *ret_position)
 {
-    const char *cursor = NULL, *position = NULL;
-
-    *ret_paging = (struct paging){.list = list};
-    TRY(request_limit(req, 50, 200, &ret_paging->limit));
-    TRY(request_query(req, "cursor", &cursor));
-    if (cursor == NULL)
+    *ret_position = (struct uuid){0};
+    if (!paging->begun || uuid_parse(paging->values[0], ret_position))
         return ERR_OK;
-    TRY(ticket_cursor_read(&req->ctx, list, cursor, &position));
-    return uuid_parse(position, &ret_paging->position) ? ERR_OK : ERR_BAD_CURSOR;
-}
-
-/* True when a row beyond the page was read: it is dropped. */
-static bool cut(struct list *rows, const struct paging *paging)
-{
-    const bool more = rows->count > (size_t)paging->limit;
-
-    if (more)
-        rows->count = (size_t)paging->limit;
-    return more;
+    return ERR_BAD_CURSOR;
 }
 
 static enum err name_next(struct request *req, const struct paging *paging, const struct uuid *last,
                           const char **ret_next)
 {
-    char position[UUID_TEXT_SIZE];
+    char text[UUID_TEXT_SIZE];
+    const char *const values[] = {text};
 
-    uuid_text(last, position);
-    return ticket_cursor_issue(&req->ctx, paging->list, position, ret_next);
+    uuid_text(last, text);
+    return paging_next(req, paging, values, ret_next);
 }
 
 enum err handle_client_users(struct request *req, struct response *res)
 {
+    static const struct cursor_list list = {.name = "users"};
     struct user_page page = {0};
     struct paging paging;
+    struct uuid position;
 
-    TRY(read_paging(req, "users", &paging));
-    TRY(user_list(&req->ctx, &paging.position, paging.limit + 1, &page.users));
+    TRY(paging_read(req, &list, 1, &paging));
+    TRY(position_of(&paging, &position));
+    TRY(user_list(&req->ctx, &position, paging.limit + 1, &page.users));
 
     const struct user *users = page.users.items;
 
-    if (cut(&page.users, &paging))
-        TRY(name_next(req, &paging, &users[paging.limit - 1].id, &page.next));
+    if (paging_cut(&paging, &page.users))
+        TRY(name_next(req, &paging, &users[page.users.count - 1].id, &page.next));
     return respond(req, res, 200, &page);
 }
 
@@ -141,17 +122,22 @@ enum err handle_client_audit(struct request *req, struct response *res)
     struct list rows = {0};
     struct paging paging;
 
-    TRY(read_paging(req, "audit", &paging));
     TRY(request_query(req, "action", &filter.action));
     TRY(request_query(req, "status", &filter.status));
-    filter.before = paging.position;
+
+    const char *const parameters[] = {filter.action, filter.status};
+    const struct cursor_list list = {
+        .name = "audit", .parameters = parameters, .parameter_count = 2};
+
+    TRY(paging_read(req, &list, 1, &paging));
+    TRY(position_of(&paging, &filter.before));
     filter.limit = paging.limit + 1;
     TRY(audit_list(&req->ctx, &filter, &rows));
 
     const struct audit_row *found = rows.items;
 
-    if (cut(&rows, &paging))
-        TRY(name_next(req, &paging, &found[paging.limit - 1].audit_id, &page.next));
+    if (paging_cut(&paging, &rows))
+        TRY(name_next(req, &paging, &found[rows.count - 1].audit_id, &page.next));
     TRY(to_events(req, &rows, &page.events));
     return respond(req, res, 200, &page);
 }

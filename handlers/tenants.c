@@ -4,8 +4,8 @@
 #include <string.h>
 
 #include "app/app.h"
+#include "app/paging.h"
 #include "app/tenant_hints.h"
-#include "app/ticket.h"
 #include "models/grant.h"
 #include "models/tenant.h"
 #include "models/tenant_records.h"
@@ -142,40 +142,38 @@ enum err handle_tenant_info(struct request *req, struct response *res)
     return respond(req, res, 200, &info);
 }
 
-/* Rows are read one beyond the page, to know whether there is a next one. */
-static enum err make_page(struct request *req, const struct list *rows, int64_t limit,
-                          struct tenant_page *ret_page)
+static const struct cursor_list public_tenants = {.name = "tenants"};
+
+static enum err to_entries(struct request *req, const struct list *rows, struct list *ret_entries)
 {
     const struct tenant *tenants = rows->items;
-    const size_t count = rows->count > (size_t)limit ? (size_t)limit : rows->count;
-    struct tenant_entry *entries = arena_array(req->ctx.arena, count + 1, sizeof *entries);
+    struct tenant_entry *entries = arena_array(req->ctx.arena, rows->count + 1, sizeof *entries);
 
     if (entries == NULL)
         return ERR_MEMORY;
-    for (size_t i = 0; i < count; i++)
+    for (size_t i = 0; i < rows->count; i++)
         entries[i] = (struct tenant_entry){
             .slug = tenants[i].slug, .name = tenants[i].name, .domain = tenants[i].domain};
-    *ret_page = (struct tenant_page){.tenants = {.items = entries, .count = count}};
-    if (rows->count <= count)
-        return ERR_OK;
-    return ticket_cursor_issue(&req->ctx, "tenants", tenants[count - 1].slug, &ret_page->next);
+    *ret_entries = (struct list){.items = entries, .count = rows->count};
+    return ERR_OK;
 }
 
 enum err handle_tenant_list(struct request *req, struct response *res)
 {
-    const char *cursor = NULL, *after = NULL;
-    struct tenant_page page;
+    struct tenant_page page = {0};
     struct list rows = {0};
-    int64_t limit = 0;
+    struct paging paging;
 
     if (!app_config(req->ctx.app)->tenants.list_enabled)
         return fail_internal(&req->ctx, ERR_NOT_FOUND, "tenants.list_enabled is off");
-    TRY(request_limit(req, 50, 200, &limit));
-    TRY(request_query(req, "cursor", &cursor));
-    if (cursor != NULL)
-        TRY(ticket_cursor_read(&req->ctx, "tenants", cursor, &after));
-    TRY(tenant_list_public(&req->ctx, after, limit + 1, &rows));
-    TRY(make_page(req, &rows, limit, &page));
+    TRY(paging_read(req, &public_tenants, 1, &paging));
+    TRY(tenant_list_public(&req->ctx, paging.values[0], paging.limit + 1, &rows));
+
+    const struct tenant *tenants = rows.items;
+
+    if (paging_cut(&paging, &rows))
+        TRY(paging_next(req, &paging, &tenants[rows.count - 1].slug, &page.next));
+    TRY(to_entries(req, &rows, &page.tenants));
     return respond(req, res, 200, &page);
 }
 
