@@ -17,6 +17,7 @@
 #include "handlers/pages.h"
 #include "handlers/pages_forms.h"
 #include "handlers/registration.h"
+#include "handlers/sessions.h"
 #include "handlers/tenants.h"
 #include "handlers/tokens.h"
 #include "models/user.h"
@@ -162,6 +163,14 @@ const struct route routes[] = {
      AUTH_SESSION | AUTH_BEARER, "write", NULL, ROLE_USER, RATE_WRITE,
      BODY_MERGE_PATCH, 64 * KIB, &user_schema, &user_schema, 200,
      ROUTE_NO_STORE | ROUTE_API_V1, "Merge patch of own name and custom fields"},
+    {GET, "/users/me/sessions", handle_sessions_list, TENANT_REQUIRED,
+     AUTH_SESSION | AUTH_BEARER | AUTH_NO_CLIENTS, NULL, NULL, ROLE_USER, RATE_READ,
+     BODY_NONE, 64 * KIB, NULL, &user_sessions_schema, 200,
+     ROUTE_NO_STORE | ROUTE_API_V1, "Where the user is signed in"},
+    {DELETE, "/users/me/sessions/{id}", handle_session_delete, TENANT_REQUIRED,
+     AUTH_SESSION | AUTH_BEARER | AUTH_NO_CLIENTS, NULL, NULL, ROLE_USER, RATE_WRITE,
+     BODY_NONE, 64 * KIB, NULL, NULL, 204,
+     ROUTE_NO_STORE | ROUTE_API_V1 | ROUTE_SETS_COOKIE, "End one of the user's sign-ins"},
     {GET, "/api/whoami", handle_whoami, TENANT_REQUIRED,
      AUTH_SESSION | AUTH_BEARER, NULL, NULL, ROLE_USER, RATE_READ,
      BODY_NONE, 64 * KIB, NULL, &whoami_schema, 200,

@@ -117,6 +117,29 @@ static enum err convert(struct ctx *ctx, convert_fn function, const char *text, 
     return ERR_OK;
 }
 
+enum err text_clip(struct ctx *ctx, const char *text, size_t limit, const char **ret_text)
+{
+    *ret_text = NULL;
+    if (text == NULL || text[0] == '\0')
+        return ERR_OK;
+
+    size_t length = strlen(text);
+    bool valid = text_is_utf8(text, length);
+    if (length > limit)
+        length = limit;
+    while (valid && length > 0 && ((unsigned char)text[length] & 0xC0) == 0x80)
+        length--;
+    char *copy = arena_strndup(ctx->arena, text, length);
+    if (copy == NULL)
+        return fail_internal(ctx, ERR_MEMORY, "a text to clip");
+    for (size_t i = 0; !valid && i < length; i++) {
+        if ((unsigned char)copy[i] >= 0x80)
+            copy[i] = '?';
+    }
+    *ret_text = copy;
+    return ERR_OK;
+}
+
 enum err text_nfc(struct ctx *ctx, const char *text, const char **ret_text)
 {
     return convert(ctx, to_nfc, text, strlen(text), ret_text);

@@ -13,6 +13,9 @@ bool text_is_utf8(const char *text, size_t length); /* valid, no NUL */
 size_t text_code_points(const char *text);
 /* Without the surrounding white space (Unicode): where it begins, and *ret_length bytes of it. */
 const char *text_trim(const char *text, size_t length, size_t *ret_length);
+/* For what comes from outside and is only kept: at most limit bytes, whole characters; bytes that
+ * are no UTF-8 become question marks; NULL for NULL and "". In the arena. */
+CHECKED enum err text_clip(struct ctx *ctx, const char *text, size_t limit, const char **ret_text);
 /* NFC in the arena. */
 CHECKED enum err text_nfc(struct ctx *ctx, const char *text, const char **ret_text);
 /* The form under a unique index: trimmed, NFC, lower case. */

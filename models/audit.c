@@ -103,30 +103,6 @@ static int64_t id_time(const struct uuid *id)
     return ms;
 }
 
-/* At most limit bytes, whole characters; bytes that are no UTF-8 become question marks. */
-static enum err clip(struct ctx *ctx, const char *text, size_t limit, const char **ret_text)
-{
-    *ret_text = NULL;
-    if (text == NULL || text[0] == '\0')
-        return ERR_OK;
-
-    size_t length = strlen(text);
-    bool valid = text_is_utf8(text, length);
-    if (length > limit)
-        length = limit;
-    while (valid && length > 0 && ((unsigned char)text[length] & 0xC0) == 0x80)
-        length--;
-    char *copy = arena_strndup(ctx->arena, text, length);
-    if (copy == NULL)
-        return fail_internal(ctx, ERR_MEMORY, "an audit row");
-    for (size_t i = 0; !valid && i < length; i++) {
-        if ((unsigned char)copy[i] >= 0x80)
-            copy[i] = '?';
-    }
-    *ret_text = copy;
-    return ERR_OK;
-}
-
 static int64_t purge_at(const struct ctx *ctx, int64_t timestamp)
 {
     enum plan plan = ctx->tenant != NULL ? (enum plan)ctx->tenant->plan : PLAN_FREE;
@@ -148,9 +124,9 @@ static enum err make_row(struct ctx *ctx, const char *action, const char *status
     row->action = action;
     row->status = status;
     row->purge_at = purge_at(ctx, row->timestamp);
-    TRY(clip(ctx, ctx->ip, 64, &row->ip_address));
-    TRY(clip(ctx, ctx->user_agent, USER_AGENT_BYTES, &row->user_agent));
-    return clip(ctx, ctx->request_id, 128, &row->request_id);
+    TRY(text_clip(ctx, ctx->ip, 64, &row->ip_address));
+    TRY(text_clip(ctx, ctx->user_agent, USER_AGENT_BYTES, &row->user_agent));
+    return text_clip(ctx, ctx->request_id, 128, &row->request_id);
 }
 
 /* A command without the writer's thread: each row is the only one of a writer of its own. */

@@ -7,6 +7,7 @@
 #include "app/clock.h"
 #include "app/db.h"
 #include "app/metrics.h"
+#include "app/text.h"
 #include "models/access_token.h"
 #include "models/audit.h"
 #include "models/grant_internal.h"
@@ -25,6 +26,8 @@ static const struct field grant_fields[] = {
     FIELD_STR(struct grant, state, "state", F_READONLY | F_REQUIRED, 1, 16),
     FIELD_STR(struct grant, scope, "scope", F_READONLY, 1, 255),
     FIELD_BOOL(struct grant, cookies, "cookies", F_READONLY),
+    FIELD_STR(struct grant, ip, "ip_address", F_READONLY, 1, 64),
+    FIELD_STR(struct grant, user_agent, "user_agent", F_READONLY, 1, GRANT_USER_AGENT_BYTES),
     FIELD_INT(struct grant, generation, "generation", F_READONLY, 1, UINT32_MAX),
     FIELD_INT(struct grant, user_epoch, "user_epoch", F_READONLY, 0, UINT32_MAX),
     FIELD_INT(struct grant, tenant_epoch, "tenant_epoch", F_READONLY, 0, UINT32_MAX),
@@ -108,6 +111,8 @@ enum err grant_open(struct ctx *ctx, const struct user *user, const char *audit_
     };
     struct token_pair pair;
 
+    TRY(text_clip(ctx, ctx->ip, 64, &grant.ip));
+    TRY(text_clip(ctx, ctx->user_agent, GRANT_USER_AGENT_BYTES, &grant.user_agent));
     grant.expires_at = earlier(now + tenant_refresh_ttl(ctx) * 1000, grant.ends_at);
     grant.purge_at = grant.ends_at + PURGE_AFTER_MS;
     TRY(db_insert(ctx, &grant_schema, &grant));

@@ -16,7 +16,9 @@ struct grant {
     const char *client_id;  /* OAuth client, or NULL */
     const char *state;      /* active, revoked */
     const char *scope;
-    bool cookies; /* delivered as cookies */
+    bool cookies;           /* delivered as cookies */
+    const char *ip;         /* of the sign-in, or NULL */
+    const char *user_agent; /* of the sign-in, or NULL */
     int64_t generation;
     int64_t user_epoch, tenant_epoch;
     int64_t retry_generation; /* its rotation was never answered: may be repeated once; 0 = none */
@@ -25,6 +27,8 @@ struct grant {
     int64_t ends_at;    /* absolute end */
     int64_t purge_at;   /* TTL */
 };
+
+#define GRANT_USER_AGENT_BYTES 256
 
 extern const struct schema grant_schema;
 

@@ -26,7 +26,9 @@ extern const struct schema session_schema;
 /* A new session with a new id; the audit row is committed before this returns. */
 CHECKED enum err session_open(struct ctx *ctx, const struct user *user, const char *audit_action,
                               const char **ret_cookie, struct session *ret_session);
-/* ERR_UNAUTHENTICATED when unknown, expired or revoked. The tenant in ctx must be the cookie's. */
+#define SESSION_USER_AGENT_BYTES 256
+/* ERR_UNAUTHENTICATED when unknown, expired or revoked. The tenant in ctx must be the cookie's.
+ * Notes that it was used, at most once a minute. */
 CHECKED enum err session_find(struct ctx *ctx, const char *cookie, struct session *ret_session);
 /* False when the text is no session cookie of ours. */
 bool session_peek_tenant(const char *cookie, struct uuid *ret_tenant_id);
