@@ -35,22 +35,13 @@ const struct schema settings_schema = {
 static enum err answer(struct request *req, struct response *res, const char *message)
 {
     const struct ctx *ctx = &req->ctx;
-    const struct settings_answer answer = {
+    struct settings_answer answer = {
         .message = message,
-        .settings = {.access_token_ttl = tenant_access_ttl(ctx),
-                     .refresh_token_ttl = tenant_refresh_ttl(ctx),
-                     .refresh_token_max_ttl = tenant_refresh_max_ttl(ctx),
-                     .session_ttl = tenant_session_ttl(ctx),
-                     .refresh_grace = tenant_refresh_grace(ctx, false),
-                     .has_access_token_ttl = true,
-                     .has_refresh_token_ttl = true,
-                     .has_refresh_token_max_ttl = true,
-                     .has_session_ttl = true,
-                     .has_refresh_grace = true},
         .plan = ctx->tenant->plan,
         .max_users = tenant_max_users(ctx),
     };
 
+    tenant_settings_in_force(ctx, &answer.settings);
     return respond(req, res, 200, &answer);
 }
 
@@ -66,8 +57,34 @@ static enum err check_minimum(struct ctx *ctx, const char *name, bool given, int
     return fail(ctx, ERR_VALIDATION, name, "%s must be at least 60 seconds.", name);
 }
 
+/* What nothing here could keep is not accepted. */
+static enum err check_supported(struct ctx *ctx, const struct tenant_settings *s)
+{
+    if (s->email_verification == EMAIL_VERIFICATION_REQUIRED)
+        return fail(ctx, ERR_VALIDATION, "email_verification",
+                    "email_verification must be off or optional: \"required\" needs outgoing mail, "
+                    "which this version does not send.");
+    if (s->mfa != MFA_UNSET && s->mfa != MFA_OFF)
+        return fail(ctx, ERR_VALIDATION, "mfa",
+                    "mfa must be off: this version has no second factor.");
+    return ERR_OK;
+}
+
+static enum err check_password(struct ctx *ctx, const struct tenant_settings *s)
+{
+    const int64_t least = app_config(ctx->app)->password.min_length;
+
+    if (!s->has_password_min_length || s->password_min_length >= least)
+        return ERR_OK;
+    return fail(ctx, ERR_VALIDATION, "password_min_length",
+                "password_min_length must be at least %lld, the service's own minimum.",
+                (long long)least);
+}
+
 static enum err check(struct ctx *ctx, const struct tenant_settings *s)
 {
+    TRY(check_supported(ctx, s));
+    TRY(check_password(ctx, s));
     TRY(check_minimum(ctx, "access_token_ttl", s->has_access_token_ttl, s->access_token_ttl));
     TRY(check_minimum(ctx, "refresh_token_ttl", s->has_refresh_token_ttl, s->refresh_token_ttl));
     TRY(check_minimum(ctx, "refresh_token_max_ttl", s->has_refresh_token_max_ttl,

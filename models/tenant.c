@@ -14,17 +14,6 @@ static const char *const tenant_status_names[] = {NULL,        "creating", "acti
                                                   "suspended", "deleted",  NULL};
 
 /* clang-format off */
-static const struct field tenant_settings_fields[] = {
-    FIELD_INT_OPT(struct tenant_settings, access_token_ttl, has_access_token_ttl, "access_token_ttl", F_PATCH | F_NULL_CLEARS, 1, 86400, .doc = "Seconds an access token lives."),
-    FIELD_INT_OPT(struct tenant_settings, refresh_token_ttl, has_refresh_token_ttl, "refresh_token_ttl", F_PATCH | F_NULL_CLEARS, 1, 31536000, .doc = "Seconds a refresh token may rest unused."),
-    FIELD_INT_OPT(struct tenant_settings, refresh_token_max_ttl, has_refresh_token_max_ttl, "refresh_token_max_ttl", F_PATCH | F_NULL_CLEARS, 1, 31536000, .doc = "Seconds after which a login ends, however often refreshed."),
-    FIELD_INT_OPT(struct tenant_settings, session_ttl, has_session_ttl, "session_ttl", F_PATCH | F_NULL_CLEARS, 1, 31536000, .doc = "Seconds a browser session lives."),
-    FIELD_INT_OPT(struct tenant_settings, refresh_grace, has_refresh_grace, "refresh_grace", F_PATCH | F_NULL_CLEARS, 0, 30, .doc = "Seconds in which a spent refresh token still gets its successor."),
-};
-const struct schema tenant_settings_schema = {
-    .name = "tenant_settings", .size = sizeof(struct tenant_settings), SCHEMA_FIELDS(tenant_settings_fields),
-};
-
 static const struct field tenant_fields[] = {
     FIELD_UUID(struct tenant, id, "id", F_READONLY | F_REQUIRED, .bson = "_id"),
     FIELD_STR(struct tenant, slug, "slug", F_READONLY | F_REQUIRED, 1, 63),

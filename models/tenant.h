@@ -8,6 +8,7 @@
 #include "app/config.h"
 #include "app/ctx.h"
 #include "app/schema.h"
+#include "models/tenant_rules.h"
 
 enum tenant_status {
     TENANT_STATUS_UNSET = 0,
@@ -15,13 +16,6 @@ enum tenant_status {
     TENANT_ACTIVE,
     TENANT_SUSPENDED,
     TENANT_DELETED,
-};
-
-/* All optional: absent means the configuration's default; read through tenant_setting_*. */
-struct tenant_settings {
-    int64_t access_token_ttl, refresh_token_ttl, refresh_token_max_ttl, session_ttl, refresh_grace;
-    bool has_access_token_ttl, has_refresh_token_ttl, has_refresh_token_max_ttl, has_session_ttl,
-        has_refresh_grace;
 };
 
 struct tenant {
@@ -41,7 +35,6 @@ struct tenant {
 };
 
 extern const struct schema tenant_schema;
-extern const struct schema tenant_settings_schema;
 extern const struct schema tenant_usage_schema;
 extern const struct schema tenant_domain_schema;
 

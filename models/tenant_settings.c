@@ -25,6 +25,15 @@ static enum err apply(struct ctx *ctx, void *arg)
     return audit_insert(ctx, "tenant.settings_changed", "success", &ctx->who.user_id, NULL);
 }
 
+/* "discoverable" is asked for in queries of all tenants, so it stands beside the settings. */
+static void put_discoverable(const struct tenant_settings *settings, uint64_t mask, bson_t *set)
+{
+    const int index = schema_field_index(&tenant_settings_schema, "discoverable");
+
+    if ((mask & (UINT64_C(1) << index)) != 0)
+        bson_put_bool(set, "discoverable", !settings->has_discoverable || settings->discoverable);
+}
+
 /* $set for what has a value, $unset for what was cleared with null. */
 static void build_update(const struct tenant_settings *settings, uint64_t mask, bson_t *update)
 {
@@ -32,6 +41,7 @@ static void build_update(const struct tenant_settings *settings, uint64_t mask, 
 
     BSON_APPEND_DOCUMENT_BEGIN(update, "$set", &set);
     (void)schema_to_bson_masked(&tenant_settings_schema, settings, mask, "settings.", &set);
+    put_discoverable(settings, mask, &set);
     bson_append_document_end(update, &set);
 
     AUTO(bson_destroy) bson_t *present = bson_new();
