@@ -59,6 +59,7 @@ struct config_tenancy {
     bool list_enabled;              /* GET /tenants/list */
     struct strs self_service_plans; /* default: free */
     int64_t max_collections;        /* 0 = from hostInfo, else 3000 */
+    int64_t deletion_grace_days;    /* 7: until then a deleted tenant can be restored */
     const char *upgrade_url;        /* or NULL */
 };
 

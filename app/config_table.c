@@ -151,6 +151,7 @@ static const struct field tenancy_fields[] = {
     FIELD_STRS(struct config_tenancy, self_service_plans, "self_service_plans", F_NONE, 1, 20, 4, .check = check_plan,
                .doc = "Plans that a registration may choose."),
     FIELD_INT(struct config_tenancy, max_collections, "max_collections", F_NONE, 0, 1000000, .doc = "Most user collections; 0 = from MongoDB's open-file limit."),
+    FIELD_INT(struct config_tenancy, deletion_grace_days, "deletion_grace_days", F_NONE, 1, 365, .doc = "Days in which a deleted tenant can be restored."),
     FIELD_STR(struct config_tenancy, upgrade_url, "upgrade_url", F_NONE, 8, 1000, .check = check_url, .doc = "Shown when a plan's limit is reached."),
 };
 
@@ -308,6 +309,7 @@ void config_defaults(struct config *config, enum environment environment)
         .registration = development ? REGISTRATION_OPEN : REGISTRATION_VERIFIED,
         .list_enabled = development,
         .self_service_plans = {.items = free_only, .count = 1},
+        .deletion_grace_days = 7,
     };
     if (development) {
         config->server.bind = "127.0.0.1";

@@ -16,6 +16,8 @@
 #include "app/lease.h"
 #include "app/log.h"
 #include "models/tenant.h"
+#include "models/tenant_life.h"
+#include "models/tenant_places.h"
 
 #define LEASE_NAME    "housekeeping"
 #define LEASE_MS      2000
@@ -26,6 +28,9 @@
     INT64_C(86400000) /* the collection's TTL must not take it away between two beats */
 #define CHORE_MS         1000
 #define EXPIRED_EVERY_MS 10000
+#define PURGE_EVERY_MS   10000
+#define PLACES_EVERY_MS  10000
+#define REPAIR_EVERY_MS  60000
 #define RECOUNT_EVERY_MS 600000
 #define WORK_MS          2000 /* time budget of one beat or one chore */
 #define ARENA_LIMIT      ((size_t)1024 * 1024)
@@ -42,7 +47,7 @@ struct housekeeping {
     /* The beating thread's. */
     int64_t renew_at;
     /* The working thread's. */
-    int64_t expired_at, recount_at;
+    int64_t expired_at, purge_at, places_at, repair_at, recount_at;
     char recounted[SLUG_SIZE]; /* the tenant counted last; "" = begin with the first */
 };
 
@@ -169,6 +174,30 @@ static enum err remove_expired(struct housekeeping *keeping, struct ctx *ctx)
     return ERR_OK;
 }
 
+static enum err purge_deleted(struct housekeeping *keeping, struct ctx *ctx)
+{
+    int64_t purged = 0;
+
+    (void)keeping;
+    ctx->deadline = 0;
+    return tenant_purge_due(ctx, &purged);
+}
+
+static enum err repair_places(struct housekeeping *keeping, struct ctx *ctx)
+{
+    (void)keeping;
+    return tenant_places_repair(ctx);
+}
+
+/* Each instance tells them in its own /metrics. */
+static enum err read_places(struct housekeeping *keeping, struct ctx *ctx)
+{
+    struct tenant_places places;
+
+    (void)keeping;
+    return tenant_places_read(ctx, &places);
+}
+
 /* The next tenant in order of slug: one at a time, so that no round ever walks all of them at once.
  */
 static enum err recount_next(struct housekeeping *keeping, struct ctx *ctx)
@@ -193,21 +222,29 @@ static enum err recount_next(struct housekeeping *keeping, struct ctx *ctx)
     return tenant_recount_users(ctx);
 }
 
+static void run_every(struct housekeeping *keeping, work_fn work, int64_t *due_at, int64_t every_ms)
+{
+    const int64_t now = clock_monotonic_ms();
+
+    if (now < *due_at)
+        return;
+    (void)run(keeping, work);
+    *due_at = now + every_ms;
+}
+
 static void *working_thread(void *arg)
 {
     struct housekeeping *keeping = arg;
 
     keeping->recount_at = clock_monotonic_ms() + RECOUNT_EVERY_MS;
     while (!stopping(keeping, CHORE_MS)) {
-        const int64_t now = clock_monotonic_ms();
-
+        run_every(keeping, read_places, &keeping->places_at, PLACES_EVERY_MS);
         if (!atomic_load(&keeping->holder))
             continue;
-        if (now >= keeping->expired_at) {
-            (void)run(keeping, remove_expired);
-            keeping->expired_at = now + EXPIRED_EVERY_MS;
-        }
-        if (now >= keeping->recount_at)
+        run_every(keeping, remove_expired, &keeping->expired_at, EXPIRED_EVERY_MS);
+        run_every(keeping, purge_deleted, &keeping->purge_at, PURGE_EVERY_MS);
+        run_every(keeping, repair_places, &keeping->repair_at, REPAIR_EVERY_MS);
+        if (clock_monotonic_ms() >= keeping->recount_at)
             (void)run(keeping, recount_next);
     }
     return NULL;

@@ -62,6 +62,9 @@ static const struct description descriptions[METRIC_COUNT] = {
                                    "Access tokens verified anew."},
     [METRIC_WATCH_RESTARTS] = {"tenantd_watch_restarts_total", "counter",
                                "Change streams opened again."},
+    [METRIC_COLLECTIONS] = {"tenantd_collections", "gauge", "Tenants that have a collection."},
+    [METRIC_COLLECTIONS_BOUND] = {"tenantd_collections_bound", "gauge",
+                                  "Most tenants (tenants.max_collections)."},
 };
 
 struct metrics *metrics_new(size_t routes_in_table)
@@ -83,6 +86,12 @@ void metric_add(struct metrics *metrics, enum metric metric, int64_t delta)
 {
     if (metrics != NULL && (unsigned)metric < METRIC_COUNT)
         atomic_fetch_add_explicit(&metrics->counters[metric], delta, memory_order_relaxed);
+}
+
+void metric_set(struct metrics *metrics, enum metric metric, int64_t value)
+{
+    if (metrics != NULL && (unsigned)metric < METRIC_COUNT)
+        atomic_store_explicit(&metrics->counters[metric], value, memory_order_relaxed);
 }
 
 void metric_request(struct metrics *metrics, size_t index, int status, int64_t micros)

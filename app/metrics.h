@@ -29,12 +29,15 @@ enum metric {
     METRIC_TOKEN_CACHE_HITS,
     METRIC_TOKEN_CACHE_MISSES,
     METRIC_WATCH_RESTARTS,
+    METRIC_COLLECTIONS,       /* gauge: tenants that hold a place */
+    METRIC_COLLECTIONS_BOUND, /* gauge */
     METRIC_COUNT
 };
 
 struct metrics *metrics_new(size_t route_count);
 void metrics_free(struct metrics *metrics);
 void metric_add(struct metrics *metrics, enum metric metric, int64_t delta);
+void metric_set(struct metrics *metrics, enum metric metric, int64_t value);
 /* One finished request; route_index = SIZE_MAX when none matched. */
 void metric_request(struct metrics *metrics, size_t route_index, int status, int64_t micros);
 void metrics_write(const struct app *app, struct buf *out);

@@ -12,13 +12,10 @@
 #define TEXT_MAX ((size_t)8 * 1024 * 1024)
 #define PAGE     200
 
-static const char *const status_words[] = {"", "creating", "active", "suspended", "deleted"};
-
 static const char *status_word(int status)
 {
-    bool known = status >= 0 && (size_t)status < sizeof status_words / sizeof status_words[0];
-
-    return known ? status_words[status] : "";
+    return status > TENANT_STATUS_UNSET && status <= TENANT_PURGING ? tenant_status_names[status]
+                                                                    : "";
 }
 
 /* Opens "{" and leaves the object open for more members. */

@@ -8,6 +8,7 @@
 
 #include "app/app.h"
 #include "app/cookies.h"
+#include "app/revocation.h"
 #include "app/routes.h"
 #include "middleware/middleware.h"
 #include "models/access_key.h"
@@ -72,6 +73,15 @@ static enum err use_key(struct request *req, const char *text)
     if (found == ERR_TENANT_NOT_FOUND)
         return ERR_BAD_KEY;
     TRY(found);
+
+    /* While news of the database is late, the snapshot may be of a tenant that was suspended. */
+    const enum err revoked =
+        revocation_check(&req->ctx, &(struct revocation_subject){.tenant_id = tenant->id,
+                                                                 .tenant_epoch = tenant->epoch});
+
+    if (revoked == ERR_BAD_TOKEN)
+        return ERR_BAD_KEY;
+    TRY(revoked);
     TRY(settle_tenant(req, tenant));
     buf_init(&scope, req->ctx.arena, 1024);
     for (size_t i = 0; i < key->scopes.count; i++) {

@@ -187,10 +187,9 @@ void rate_refund_shown_key(struct request *req)
 
 static struct limit_rule plan_rule(const struct request *req)
 {
-    const struct config_plan *plan =
-        config_plan_of(config_of(req), (enum plan)req->ctx.tenant->plan);
+    const struct config_plan plan = tenant_plan(req->ctx.app, req->ctx.tenant);
 
-    return (struct limit_rule){.count = plan->requests_per_minute, .seconds = MINUTE};
+    return (struct limit_rule){.count = plan.requests_per_minute, .seconds = MINUTE};
 }
 
 enum err rate_take_tenant(struct request *req, struct response *res)

@@ -105,8 +105,9 @@ static int64_t id_time(const struct uuid *id)
 
 static int64_t purge_at(const struct ctx *ctx, int64_t timestamp)
 {
-    enum plan plan = ctx->tenant != NULL ? (enum plan)ctx->tenant->plan : PLAN_FREE;
-    int64_t days = config_plan_of(app_config(ctx->app), plan)->audit_days;
+    int64_t days = ctx->tenant != NULL
+                       ? tenant_plan(ctx->app, ctx->tenant).audit_days
+                       : config_plan_of(app_config(ctx->app), PLAN_FREE)->audit_days;
 
     return days > 0 ? timestamp + days * DAY_MS : 0;
 }

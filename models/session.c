@@ -165,6 +165,9 @@ enum err session_find(struct ctx *ctx, const char *cookie, struct session *ret_s
     if (found == ERR_NOT_FOUND)
         return ERR_UNAUTHENTICATED;
     TRY(found);
+    /* Sessions may outlive the revocation of a tenant's epoch; its document tells for ever. */
+    if (session.tenant_epoch < ctx->tenant->epoch)
+        return ERR_UNAUTHENTICATED;
 
     const enum err revoked =
         revocation_check(ctx, &(struct revocation_subject){.tenant_id = session.tenant_id,

@@ -10,10 +10,20 @@
 #include "models/tenant_indexes.h"
 #include "models/tenant_records.h"
 
-static const char *const tenant_status_names[] = {NULL,        "creating", "active",
-                                                  "suspended", "deleted",  NULL};
+const char *const tenant_status_names[] = {NULL,      "creating", "active",  "suspended",
+                                           "deleted", "deleting", "purging", NULL};
 
 /* clang-format off */
+static const struct field tenant_overrides_fields[] = {
+    FIELD_INT_OPT(struct tenant_overrides, users, has_users, "users", F_PATCH | F_NULL_CLEARS, 0, 1000000000, .doc = "Most users; 0 = unlimited."),
+    FIELD_INT_OPT(struct tenant_overrides, requests_per_minute, has_requests_per_minute, "requests_per_minute", F_PATCH | F_NULL_CLEARS, 0, 1000000000, .doc = "0 = unlimited."),
+    FIELD_INT_OPT(struct tenant_overrides, access_keys, has_access_keys, "access_keys", F_PATCH | F_NULL_CLEARS, 0, 1000000000, .doc = "Most access keys; 0 = unlimited."),
+    FIELD_INT_OPT(struct tenant_overrides, audit_days, has_audit_days, "audit_days", F_PATCH | F_NULL_CLEARS, 0, 36600, .doc = "Days that audit rows are kept; 0 = for ever."),
+};
+const struct schema tenant_overrides_schema = {
+    .name = "tenant_limits", .size = sizeof(struct tenant_overrides), SCHEMA_FIELDS(tenant_overrides_fields),
+};
+
 static const struct field tenant_fields[] = {
     FIELD_UUID(struct tenant, id, "id", F_READONLY | F_REQUIRED, .bson = "_id"),
     FIELD_STR(struct tenant, slug, "slug", F_READONLY | F_REQUIRED, 1, 63),
@@ -24,7 +34,11 @@ static const struct field tenant_fields[] = {
     FIELD_ENUM(struct tenant, status, "status", F_READONLY | F_REQUIRED, tenant_status_names),
     FIELD_BOOL(struct tenant, discoverable, "discoverable", F_PATCH),
     FIELD_OBJECT(struct tenant, settings, "settings", F_READONLY, &tenant_settings_schema),
+    FIELD_OBJECT(struct tenant, limits, "limits", F_READONLY, &tenant_overrides_schema),
+    FIELD_STR(struct tenant, name_key, "name_key", F_READONLY | F_INTERNAL, 1, 400),
     FIELD_INT(struct tenant, epoch, "epoch", F_READONLY | F_INTERNAL, 0, INT64_MAX),
+    FIELD_TIME(struct tenant, status_changed_at, "status_changed_at", F_READONLY),
+    FIELD_TIME(struct tenant, purge_at, "purge_at", F_READONLY, .doc = "When a scheduled deletion becomes final."),
     FIELD_TIME(struct tenant, created_at, "created_at", F_READONLY | F_REQUIRED),
     FIELD_TIME(struct tenant, expires_at, "expires_at", F_READONLY | F_INTERNAL),
     FIELD_INT(struct tenant, version, "version", F_READONLY | F_REQUIRED, 1, INT64_MAX),
@@ -135,6 +149,24 @@ enum err tenant_get_by_slug(struct ctx *ctx, const char *slug, const struct tena
 enum err tenant_get_by_domain(struct ctx *ctx, const char *domain, const struct tenant **ret_tenant)
 {
     return get_active(ctx->app->domains, ctx, domain, strlen(domain), ret_tenant);
+}
+
+enum err tenant_find(struct ctx *ctx, const struct uuid *id, struct tenant *ret_tenant)
+{
+    AUTO(bson_destroy) bson_t *filter = bson_new();
+
+    bson_put_uuid(filter, "_id", id);
+    TRY(db_find_one(ctx, &tenant_schema, filter, ret_tenant));
+    /* What is still being made, or removed because it never was, exists for nobody. */
+    return ret_tenant->status == TENANT_CREATING || ret_tenant->expires_at != 0 ? ERR_NOT_FOUND
+                                                                                : ERR_OK;
+}
+
+void tenant_forget(struct ctx *ctx, const struct tenant *tenant)
+{
+    cache_drop(ctx->app->tenants, tenant->id.bytes, sizeof tenant->id.bytes);
+    cache_drop(ctx->app->slugs, tenant->slug, strlen(tenant->slug));
+    cache_flush(ctx->app->domains);
 }
 
 static void put_after(bson_t *filter, const char *after_slug)

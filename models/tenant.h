@@ -15,7 +15,17 @@ enum tenant_status {
     TENANT_CREATING,
     TENANT_ACTIVE,
     TENANT_SUSPENDED,
-    TENANT_DELETED,
+    TENANT_DELETED,  /* only the slug is left, reserved for ever; or a creation being removed */
+    TENANT_DELETING, /* scheduled: can be restored until purge_at */
+    TENANT_PURGING,  /* being removed for good */
+};
+
+extern const char *const tenant_status_names[]; /* {NULL, "creating", "active", …} */
+
+/* What the platform grants a tenant beside its plan; absent means the plan's. 0 = unlimited. */
+struct tenant_overrides {
+    int64_t users, requests_per_minute, access_keys, audit_days;
+    bool has_users, has_requests_per_minute, has_access_keys, has_audit_days;
 };
 
 struct tenant {
@@ -28,13 +38,18 @@ struct tenant {
     int status;         /* enum tenant_status */
     bool discoverable;
     struct tenant_settings settings;
+    struct tenant_overrides limits;
+    const char *name_key; /* canonical form of name, for searches */
     int64_t epoch;
+    int64_t status_changed_at; /* 0 = never since its creation */
+    int64_t purge_at;          /* of a scheduled deletion; 0 otherwise */
     int64_t created_at;
     int64_t expires_at; /* of a creation that did not finish; 0 otherwise */
     int64_t version;
 };
 
 extern const struct schema tenant_schema;
+extern const struct schema tenant_overrides_schema;
 extern const struct schema tenant_usage_schema;
 extern const struct schema tenant_domain_schema;
 
@@ -45,6 +60,7 @@ struct new_tenant {
     const char *industry;
     const char *domain; /* pending */
     int plan;
+    struct tenant_overrides limits;
     /* The owner, or NULL username and email for a tenant with only a key. */
     const char *owner_username;
     const char *owner_email;
@@ -62,6 +78,11 @@ struct created_tenant {
  * in one transaction. ERR_SLUG_TAKEN, ERR_CAPACITY. */
 CHECKED enum err tenant_create(struct ctx *ctx, const struct new_tenant *new_tenant,
                                struct created_tenant *ret_created);
+
+/* Any tenant but a half-made one, whatever its status, from the database. ERR_NOT_FOUND. */
+CHECKED enum err tenant_find(struct ctx *ctx, const struct uuid *id, struct tenant *ret_tenant);
+/* Drops this instance's snapshots of a tenant that was changed; others learn by the stream. */
+void tenant_forget(struct ctx *ctx, const struct tenant *tenant);
 
 /* Active tenants only; others are ERR_TENANT_NOT_FOUND. Through the caches; held by ctx. */
 CHECKED enum err tenant_get_by_id(struct ctx *ctx, const struct uuid *id,
@@ -96,6 +117,8 @@ int64_t tenant_refresh_grace(const struct ctx *ctx, bool cookies);
  */
 CHECKED enum err tenant_issuer(struct ctx *ctx, const struct tenant *tenant,
                                const char **ret_issuer);
+/* The plan of a tenant with the platform's overrides laid over. */
+struct config_plan tenant_plan(const struct app *app, const struct tenant *tenant);
 /* Users the plan allows; 0 = unlimited. */
 int64_t tenant_max_users(const struct ctx *ctx);
 

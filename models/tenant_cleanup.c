@@ -3,6 +3,7 @@
 #include "app/clock.h"
 #include "app/db.h"
 #include "models/tenant.h"
+#include "models/tenant_places.h"
 #include "models/tenant_records.h"
 #include "models/user.h"
 
@@ -24,6 +25,17 @@ static enum err claim_expired(struct ctx *ctx, struct tenant *ret_tenant)
                               &(struct db_change){.filter = filter, .update = update}, ret_tenant);
 }
 
+/* The document and the place that it held. */
+static enum err remove_document(struct ctx *ctx, void *arg)
+{
+    const struct tenant *tenant = arg;
+    AUTO(bson_destroy) bson_t *by_id = bson_new();
+
+    bson_put_uuid(by_id, "_id", &tenant->id);
+    TRY(db_delete_one(ctx, &tenant_schema, by_id));
+    return tenant_place_release(ctx);
+}
+
 enum err tenant_remove_expired(struct ctx *ctx, int64_t *ret_removed)
 {
     *ret_removed = 0;
@@ -35,9 +47,6 @@ enum err tenant_remove_expired(struct ctx *ctx, int64_t *ret_removed)
             return ERR_OK;
         TRY(claimed);
 
-        AUTO(bson_destroy) bson_t *by_id = bson_new();
-
-        bson_put_uuid(by_id, "_id", &tenant.id);
         ctx_set_tenant(ctx, &tenant, &tenant.id);
 
         const enum err dropped = db_drop_collection(ctx, &user_schema);
@@ -45,7 +54,7 @@ enum err tenant_remove_expired(struct ctx *ctx, int64_t *ret_removed)
         ctx_set_tenant(ctx, NULL, NULL);
         if (dropped != ERR_NOT_FOUND)
             TRY(dropped);
-        TRY(db_delete_one(ctx, &tenant_schema, by_id));
+        TRY(db_transaction(ctx, remove_document, &tenant));
         (*ret_removed)++;
     }
     return ERR_OK;

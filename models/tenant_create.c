@@ -3,25 +3,20 @@
  * collection, then one transaction activates the tenant with its owner, keys and audit row. What a
  * crash leaves behind expires and is removed by housekeeping.
  */
-#include <string.h>
-
 #include "app/app.h"
-#include "app/cache.h"
 #include "app/clock.h"
 #include "app/db.h"
 #include "app/keys.h"
-#include "app/log.h"
 #include "app/text.h"
 #include "models/access_key.h"
 #include "models/audit.h"
 #include "models/tenant.h"
+#include "models/tenant_places.h"
 #include "models/tenant_records.h"
 #include "models/user.h"
 
-#define CREATION_MS             60000
-#define FILES_PER_COLLECTION    5
-#define DEFAULT_MAX_COLLECTIONS 3000
-#define SLUG_TRIES              20
+#define CREATION_MS 60000
+#define SLUG_TRIES  20
 
 /* Everything the activating transaction writes; prepared before it, so that it can be run again. */
 struct creation {
@@ -32,42 +27,6 @@ struct creation {
     struct made_key key;
     bool has_owner;
 };
-
-/* A stock mongod aborts when it runs out of files: a share of its limit is kept for everything
- * else. */
-static enum err max_collections(struct ctx *ctx, int64_t *ret_max)
-{
-    static _Atomic int64_t known;
-    int64_t files = 0;
-
-    *ret_max = app_config(ctx->app)->tenants.max_collections;
-    if (*ret_max > 0)
-        return ERR_OK;
-    *ret_max = known;
-    if (*ret_max > 0)
-        return ERR_OK;
-    TRY(db_open_file_limit(ctx, &files));
-    known = *ret_max =
-        files > 0 ? files * 3 / 4 / FILES_PER_COLLECTION : (int64_t)DEFAULT_MAX_COLLECTIONS;
-    return ERR_OK;
-}
-
-static enum err check_capacity(struct ctx *ctx)
-{
-    int64_t maximum = 0, tenants = 0;
-
-    TRY(max_collections(ctx, &maximum));
-    TRY(db_count(ctx, &tenant_schema, NULL, 0, &tenants));
-    if (tenants >= maximum)
-        return fail_internal(ctx, ERR_CAPACITY,
-                             "%lld tenants exist and tenancy.max_collections is %lld",
-                             (long long)tenants, (long long)maximum);
-    if (tenants >= maximum * 7 / 10)
-        log_message(LOG_WARN, "tenant_capacity",
-                    "%lld of %lld tenants (tenants.max_collections) exist", (long long)tenants,
-                    (long long)maximum);
-    return ERR_OK;
-}
 
 /* Inserts the tenant in state creating: the unique slug is ours from here on. */
 static enum err reserve(struct ctx *ctx, struct tenant *tenant)
@@ -108,6 +67,24 @@ static enum err reserve_derived(struct ctx *ctx, const struct new_tenant *wanted
         fail_clear(ctx);
     }
     return fail(ctx, ERR_SLUG_TAKEN, "client_name", "No slug is free for this name.");
+}
+
+/* Slug and place: both are the document's once it is there, until housekeeping removes it. */
+static enum err reserve_place_and_slug(struct ctx *ctx, const struct new_tenant *wanted,
+                                       struct tenant *tenant)
+{
+    TRY(tenant_place_reserve(ctx));
+
+    const enum err reserved =
+        tenant->slug != NULL ? reserve(ctx, tenant) : reserve_derived(ctx, wanted, tenant);
+    const struct failure failure = ctx->failure;
+
+    /* A document that may be there keeps its place; if it is not, the repair frees it. */
+    if (reserved == ERR_OK || db_outcome_unknown(ctx))
+        return reserved;
+    TRY(tenant_place_release(ctx));
+    ctx->failure = failure;
+    return reserved;
 }
 
 static enum err insert_owner(struct ctx *ctx, struct creation *creation)
@@ -191,13 +168,6 @@ static enum err prepare(struct ctx *ctx, struct creation *creation,
     return ERR_OK;
 }
 
-/* Neither this instance nor, by the change stream, another keeps "there is no such tenant". */
-static void forget_absence(struct ctx *ctx, const struct tenant *tenant)
-{
-    cache_drop(ctx->app->slugs, tenant->slug, strlen(tenant->slug));
-    cache_drop(ctx->app->tenants, tenant->id.bytes, sizeof tenant->id.bytes);
-}
-
 enum err tenant_create(struct ctx *ctx, const struct new_tenant *new_tenant,
                        struct created_tenant *ret_created)
 {
@@ -217,20 +187,22 @@ enum err tenant_create(struct ctx *ctx, const struct new_tenant *new_tenant,
         .plan = new_tenant->plan,
         .status = TENANT_CREATING,
         .discoverable = true,
+        .limits = new_tenant->limits,
         .epoch = 1,
         .created_at = now,
         .expires_at = now + CREATION_MS,
         .version = 1,
     };
-    TRY(check_capacity(ctx));
+    TRY(text_canonical(ctx, tenant->name, &tenant->name_key));
     TRY(prepare(ctx, &creation, ret_created));
-    TRY(tenant->slug != NULL ? reserve(ctx, tenant) : reserve_derived(ctx, new_tenant, tenant));
+    TRY(reserve_place_and_slug(ctx, new_tenant, tenant));
     ctx_set_tenant(ctx, tenant, &tenant->id);
     TRY(db_ensure_collection(ctx, &user_schema, user_indexes, user_index_count));
     TRY(db_transaction(ctx, activate_all, &creation));
     tenant->status = TENANT_ACTIVE;
     tenant->expires_at = 0;
-    forget_absence(ctx, tenant);
+    /* Neither this instance nor, by the change stream, another keeps "there is no such tenant". */
+    tenant_forget(ctx, tenant);
     ret_created->tenant = *tenant;
     return ERR_OK;
 }

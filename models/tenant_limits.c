@@ -53,9 +53,22 @@ int64_t tenant_refresh_grace(const struct ctx *ctx, bool cookies)
                   cookies ? COOKIE_REFRESH_GRACE : 0);
 }
 
+struct config_plan tenant_plan(const struct app *app, const struct tenant *tenant)
+{
+    const struct tenant_overrides *own = &tenant->limits;
+    struct config_plan plan = *config_plan_of(app_config(app), (enum plan)tenant->plan);
+
+    plan.users = either(own->has_users, own->users, plan.users);
+    plan.requests_per_minute =
+        either(own->has_requests_per_minute, own->requests_per_minute, plan.requests_per_minute);
+    plan.access_keys = either(own->has_access_keys, own->access_keys, plan.access_keys);
+    plan.audit_days = either(own->has_audit_days, own->audit_days, plan.audit_days);
+    return plan;
+}
+
 int64_t tenant_max_users(const struct ctx *ctx)
 {
-    return config_plan_of(app_config(ctx->app), (enum plan)ctx->tenant->plan)->users;
+    return tenant_plan(ctx->app, ctx->tenant).users;
 }
 
 static enum err change_users(struct ctx *ctx, int64_t delta, int64_t below)

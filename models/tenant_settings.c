@@ -70,8 +70,6 @@ enum err tenant_settings_update(struct ctx *ctx, const struct tenant_settings *s
 
     build_update(settings, mask, update);
     TRY(db_transaction(ctx, apply, &change));
-    cache_drop(ctx->app->tenants, ctx->tenant_id.bytes, sizeof ctx->tenant_id.bytes);
-    cache_drop(ctx->app->slugs, ctx->tenant->slug, strlen(ctx->tenant->slug));
-    cache_flush(ctx->app->domains);
+    tenant_forget(ctx, ctx->tenant);
     return ERR_OK;
 }

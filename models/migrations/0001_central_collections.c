@@ -15,6 +15,7 @@
 #include "models/login_attempt.h"
 #include "models/session.h"
 #include "models/tenant.h"
+#include "models/tenant_places.h"
 
 #define KEYS(...)                 \
     .keys = (const char *const[]) \
@@ -27,6 +28,11 @@
 static const struct db_index tenant_indexes[] = {
     {.name = "slug_1", KEYS("slug"), .unique = true, .ttl_seconds = -1},
     {.name = "status_1_expires_at_1", KEYS("status", "expires_at"), .ttl_seconds = -1},
+    {.name = "status_1_purge_at_1", KEYS("status", "purge_at"), .ttl_seconds = -1},
+    {.name = "status_1_slug_1", KEYS("status", "slug"), .ttl_seconds = -1},
+    {.name = "plan_1_slug_1", KEYS("plan", "slug"), .ttl_seconds = -1},
+    {.name = "status_1_plan_1_slug_1", KEYS("status", "plan", "slug"), .ttl_seconds = -1},
+    {.name = "name_key_1_slug_1", KEYS("name_key", "slug"), .ttl_seconds = -1},
     {.name = "discoverable_1_status_1_slug_1", KEYS("discoverable", "status", "slug"), .ttl_seconds = -1},
 };
 static const struct db_index tenant_domain_indexes[] = {
@@ -67,6 +73,7 @@ static const struct central {
     {.schema = &lease_schema, .keep = true},
     {.schema = &tenant_schema, INDEXES(tenant_indexes)},
     {.schema = &tenant_usage_schema},
+    {.schema = &platform_counter_schema},
     {.schema = &tenant_domain_schema, INDEXES(tenant_domain_indexes)},
     {.schema = &grant_schema, INDEXES(token_indexes)},
     {.schema = &session_schema, INDEXES(session_indexes)},
@@ -81,7 +88,12 @@ static const struct central {
 
 #define CENTRAL_COUNT (sizeof centrals / sizeof centrals[0])
 
-static enum err up(struct ctx *ctx)
+const struct schema *migrations_central(size_t index)
+{
+    return index < CENTRAL_COUNT ? centrals[index].schema : NULL;
+}
+
+enum err migrations_ensure(struct ctx *ctx)
 {
     for (size_t i = 0; i < CENTRAL_COUNT; i++)
         TRY(db_ensure_collection(ctx, centrals[i].schema, centrals[i].indexes, centrals[i].count));
@@ -109,7 +121,7 @@ const struct migration migration_0001 = {
     .number = 1,
     .name = "central_collections",
     .revision = "1",
-    .up = up,
+    .up = migrations_ensure,
     .down = down,
 };
 

@@ -3,5 +3,6 @@
 
 const struct migration *const migrations[] = {
     &migration_0001,
+    &migration_0002,
 };
 const size_t migration_count = sizeof migrations / sizeof migrations[0];

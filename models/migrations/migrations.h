@@ -4,3 +4,10 @@
 #include "app/migrate.h"
 
 extern const struct migration migration_0001;
+extern const struct migration migration_0002;
+
+/* Makes or completes all central collections with validators and indexes, as this version wants
+ * them: the whole of a step that only adds some. */
+CHECKED enum err migrations_ensure(struct ctx *ctx);
+/* Their schemas, one after the other; NULL behind the last. */
+const struct schema *migrations_central(size_t index);
