@@ -4,6 +4,7 @@
 #include "app/cookies.h"
 #include "handlers/pages_forms.h"
 #include "handlers/pages_internal.h"
+#include "models/device.h"
 #include "models/sign_in.h"
 #include "models/sign_up.h"
 
@@ -21,11 +22,14 @@ static enum err log_in(struct request *req, struct response *res)
     struct login_form in;
     struct user user = {0};
     struct session session = {0};
+    struct sign_in_device device = {.sent = NULL};
     const char *cookie = NULL;
 
     TRY(pages_check_nonce_form(req, "login", pages_typed(req, "form_token")));
     TRY(request_input(req, &in));
-    TRY(sign_in(&req->ctx, in.username, in.password, &user));
+    TRY(tenant_cookie_get(req, "device", &device.sent));
+    TRY(sign_in(&req->ctx, in.username, in.password, &device, &user));
+    TRY(tenant_cookie_set(req, res, "device", device.made, DEVICE_SECONDS));
     TRY(session_open(&req->ctx, &user, "login", &cookie, &session));
     return pages_set_session(req, res, cookie);
 }
