@@ -7,6 +7,7 @@
 #include "models/device.h"
 #include "models/sign_in.h"
 #include "models/sign_up.h"
+#include "models/tenant_rules.h"
 
 /* The form again with what was wrong, or the error as a page of its own. */
 static enum err show_again(struct request *req, struct response *res, const char *form,
@@ -48,6 +49,7 @@ static enum err sign_up_from(struct request *req)
     struct register_form in;
     struct user user = {0};
 
+    TRY(tenant_check_registration(&req->ctx));
     TRY(pages_check_nonce_form(req, "register", pages_typed(req, "form_token")));
     TRY(request_input(req, &in));
     if (in.username == NULL && in.email == NULL)

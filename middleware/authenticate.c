@@ -377,6 +377,14 @@ static enum err apply_default(struct request *req)
     return ERR_OK;
 }
 
+/* C33: a tenant may let browsers in, which cannot keep a key. One that is shown must be good. */
+static bool may_go_without_key(const struct request *req)
+{
+    return route_takes(req, AUTH_KEY_BY_TENANT) && req->ctx.tenant != NULL &&
+           !tenant_requires_access_key(&req->ctx) && !req->ctx.who.has_token &&
+           request_header(req, "X-Access-Key") == NULL;
+}
+
 enum err mw_authenticate(struct request *req, struct response *res)
 {
     (void)res;
@@ -384,8 +392,8 @@ enum err mw_authenticate(struct request *req, struct response *res)
     if (route_takes(req, AUTH_IGNORE))
         return apply_default(req);
 
-    const bool anonymous_ok = route_takes(req, AUTH_PUBLIC | AUTH_BODY);
     enum err proven = prove(req);
+    const bool anonymous_ok = route_takes(req, AUTH_PUBLIC | AUTH_BODY) || may_go_without_key(req);
 
     if (proven == ERR_OK)
         proven = check_second_key(req);
