@@ -32,7 +32,6 @@ struct app {
     struct cache *tenants;      /* by 16-byte id -> struct tenant */
     struct cache *slugs;        /* by slug -> struct tenant */
     struct cache *domains;      /* by verified domain -> struct tenant */
-    struct cache *origins;      /* by an origin that some tenant allows -> that tenant */
     struct cache *keys;         /* by tenant id -> struct key_set (app/keys.h) */
     struct cache *access_keys;  /* by 16-byte tenant id and 16-byte key id -> struct access_key */
     struct token_cache *tokens; /* verified access tokens */
@@ -43,7 +42,8 @@ struct app {
     struct housekeeping *housekeeping;
     struct grant_memory *grant_memory; /* unanswered rotations (models/grant_memory.h) */
     int64_t started_ms;
-    _Atomic bool stopping; /* /ready says 503, answers close */
+    _Atomic int64_t streams; /* long answers being written (app/stream.h) */
+    _Atomic bool stopping;   /* /ready says 503, answers close */
     _Atomic bool ready;
     char *config_path;              /* what app_reload reads; NULL = nothing */
     struct retired_config *retired; /* snapshots that a running request may still read */

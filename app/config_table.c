@@ -124,6 +124,7 @@ static const struct field server_fields[] = {
     FIELD_INT(struct config_server, body_timeout_ms, "body_timeout_ms", F_NONE, 100, 600000, .doc = "Time for a complete body."),
     FIELD_INT(struct config_server, body_min_rate, "body_min_rate", F_NONE, 0, 1048576, .doc = "Bytes a second that a body must bring after its first 5 s."),
     FIELD_INT(struct config_server, request_timeout_ms, "request_timeout_ms", F_NONE, 100, 60000, .doc = "Time budget of a request once its body is there."),
+    FIELD_INT(struct config_server, stream_timeout_ms, "stream_timeout_ms", F_NONE, 1000, 86400000, .doc = "Time for a reader to take a whole export."),
     FIELD_INT(struct config_server, drain_ms, "drain_ms", F_NONE, 0, 600000, .doc = "How long a stop waits for running requests."),
     FIELD_STRS(struct config_server, trusted_proxies, "trusted_proxies", F_NONE, 2, 49, 64, .check = check_network,
                .doc = "Addresses whose X-Forwarded-* headers are believed."),
@@ -248,6 +249,7 @@ static const struct config_server server_defaults = {
     .body_timeout_ms = 30000,
     .body_min_rate = 1024,
     .request_timeout_ms = 5000,
+    .stream_timeout_ms = 600000,
     .drain_ms = 10000,
 };
 

@@ -14,6 +14,7 @@
 #include "app/json.h"
 #include "app/metrics.h"
 #include "app/router.h"
+#include "app/stream.h"
 #include "middleware/middleware.h"
 #include "middleware/rate.h"
 
@@ -270,8 +271,10 @@ static enum err call_handler(struct request *req, struct response *res)
     if (code == ERR_OK && res->status == 0)
         code = fail_internal(&req->ctx, ERR_INTERNAL, "the handler gave no answer");
     /* Cookies and the like of a success that did not come about. */
-    if (code != ERR_OK)
+    if (code != ERR_OK) {
         res->header_count = headers;
+        stream_end(req, res);
+    }
     return code;
 }
 
@@ -293,17 +296,22 @@ static enum err walk(struct request *req, struct response *res, const struct dis
     return call_handler(req, res);
 }
 
+static void record(const struct request *req, const struct response *res)
+{
+    metric_request(req->ctx.app->metrics, route_index(req->route), res->status,
+                   clock_monotonic_us() - req->started_us);
+    mw_access_log(req, res);
+}
+
 static void finish(struct request *req, struct response *res)
 {
     struct app *app = req->ctx.app;
 
-    mw_cors_answer(req, res);
     response_finish(req, res);
     if (atomic_load_explicit(&app->stopping, memory_order_relaxed))
         res->close = true;
-    metric_request(app->metrics, route_index(req->route), res->status,
-                   clock_monotonic_us() - req->started_us);
-    mw_access_log(req, res);
+    if (res->stream.more == NULL)
+        record(req, res);
 }
 
 static void begin(struct request *req, struct response *res)
@@ -335,4 +343,9 @@ void dispatch_refuse(struct request *req, struct response *res, enum err code)
     respond_error(req, res, code);
     res->close = true;
     finish(req, res);
+}
+
+void dispatch_streamed(struct request *req, struct response *res)
+{
+    record(req, res);
 }

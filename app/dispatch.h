@@ -22,5 +22,7 @@ struct dispatch_input {
 /* Always leaves a complete answer in *res. req->ctx is initialised; headers, host and peer are set.
  */
 void dispatch(struct request *req, struct response *res, const struct dispatch_input *input);
+/* After the last part of a stream was written or could not be: log line, metrics. */
+void dispatch_streamed(struct request *req, struct response *res);
 /* Ends a request that never reached the pipeline (framing gate): error body, log line, metrics. */
 void dispatch_refuse(struct request *req, struct response *res, enum err code);

@@ -79,6 +79,16 @@ struct request {
     int64_t rate_left; /* least remaining budget shown in RateLimit-* so far; INT64_MAX = none */
 };
 
+/* Appends the next part of a long answer to out; *ret_done: it was the last. ctx and its arena are
+ * of this part alone. */
+typedef enum err (*stream_fn)(struct ctx *ctx, void *arg, struct buf *out, bool *ret_done);
+
+struct stream {
+    stream_fn more; /* NULL: the body is all there is (app/stream.h) */
+    void *arg;
+    bool done;
+};
+
 struct response {
     int status; /* 0 = not answered yet */
     struct http_header headers[HTTP_MAX_RESPONSE_HEADERS];
@@ -86,6 +96,9 @@ struct response {
     struct buf body;
     const char *content_type;
     bool close; /* end the connection after this answer */
+    struct stream stream;
+    int64_t streamed; /* bytes of a stream's body that were written */
+    bool cut;         /* … and it could not be finished */
 };
 
 /* --- reading --- */
@@ -109,6 +122,11 @@ bool request_wants_json_only(const struct request *req);
 /* Decodes the body by the route's input schema into *out, which is zeroed first. */
 #define request_input(req, out) request_input_sized((req), (out), sizeof *(out))
 CHECKED enum err request_input_sized(struct request *req, void *ret_struct, size_t size);
+
+/* Decodes the query by the route's input schema into *out, which is zeroed first; parameters that
+ * the schema does not know are refused. */
+#define request_query_input(req, out) request_query_input_sized((req), (out), sizeof *(out))
+CHECKED enum err request_query_input_sized(struct request *req, void *ret_struct, size_t size);
 
 /* --- answering --- */
 

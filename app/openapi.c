@@ -70,6 +70,8 @@ static const struct schema *schema_of(const struct route *route, enum schema_vie
 {
     if (view == VIEW_OUTPUT)
         return route->out;
+    if (route->body == BODY_NONE) /* parameters of the query stand in the operation */
+        return NULL;
     return openapi_input_view(route) == view ? route->in : NULL;
 }
 

@@ -9,17 +9,11 @@ struct bit_name {
 };
 
 static const struct bit_name auth_names[] = {
-    {AUTH_PUBLIC, "public"},
-    {AUTH_SESSION, "session"},
-    {AUTH_BEARER, "bearer"},
-    {AUTH_KEY, "key"},
-    {AUTH_PLATFORM, "platform"},
-    {AUTH_BODY, "body"},
-    {AUTH_OPTIONAL, "optional"},
-    {AUTH_NO_CLIENTS, "no_clients"},
-    {AUTH_IGNORE, "ignore"},
-    {AUTH_KEY_BY_TENANT, "key_by_tenant"},
-    {0, NULL},
+    {AUTH_PUBLIC, "public"},     {AUTH_SESSION, "session"},
+    {AUTH_BEARER, "bearer"},     {AUTH_KEY, "key"},
+    {AUTH_PLATFORM, "platform"}, {AUTH_BODY, "body"},
+    {AUTH_OPTIONAL, "optional"}, {AUTH_NO_CLIENTS, "no_clients"},
+    {AUTH_IGNORE, "ignore"},     {0, NULL},
 };
 
 static const struct bit_name flag_names[] = {
@@ -30,6 +24,7 @@ static const struct bit_name flag_names[] = {
     {ROUTE_HIDDEN, "hidden"},
     {ROUTE_API_V1, "api_v1"},
     {ROUTE_SETS_COOKIE, "sets_cookie"},
+    {ROUTE_LINES, "lines"},
     {0, NULL},
 };
 
@@ -217,6 +212,28 @@ static void put_tag(const struct route *route, struct buf *out)
     buf_putc(out, ']');
 }
 
+/* The input of a row without a body comes in its query. */
+static void put_query(const struct route *route, bool first, struct buf *out)
+{
+    if (route->body != BODY_NONE || route->in == NULL)
+        return;
+    for (size_t i = 0; i < route->in->field_count; i++) {
+        const struct field *field = &route->in->fields[i];
+
+        buf_puts(out, first ? "{\"name\":" : ",{\"name\":");
+        first = false;
+        put_text(field->name, out);
+        buf_printf(out, ",\"in\":\"query\",\"required\":%s,\"schema\":",
+                   (field->flags & F_REQUIRED) != 0 ? "true" : "false");
+        schema_field_to_openapi(field, out);
+        if (field->doc != NULL) {
+            buf_puts(out, ",\"description\":");
+            put_text(field->doc, out);
+        }
+        buf_putc(out, '}');
+    }
+}
+
 static void put_parameters(const struct route *route, struct buf *out)
 {
     bool first = true;
@@ -232,7 +249,9 @@ static void put_parameters(const struct route *route, struct buf *out)
         buf_puts(out, first ? "" : ",");
         buf_puts(out, "{\"$ref\":\"#/components/parameters/TenantSlug\"},"
                       "{\"$ref\":\"#/components/parameters/TenantId\"}");
+        first = false;
     }
+    put_query(route, first, out);
     buf_putc(out, ']');
 }
 
@@ -280,7 +299,8 @@ static void put_success(const struct route *route, struct buf *out)
 {
     buf_printf(out, "\"%d\":{\"description\":\"Success.\"", route->status);
     if (route->out != NULL) {
-        buf_puts(out, ",\"content\":{\"application/json\":{\"schema\":");
+        buf_printf(out, ",\"content\":{\"application/%s\":{\"schema\":",
+                   (route->flags & ROUTE_LINES) != 0 ? "x-ndjson" : "json");
         put_reference(route->out, VIEW_OUTPUT, out);
         buf_puts(out, "}}");
     } else if ((route->flags & ROUTE_PAGE) != 0) {
@@ -331,8 +351,7 @@ static void put_security(const struct route *route, struct buf *out)
         buf_printf(out, "%s{\"%s\":[]}", first ? "" : ",", scheme->name);
         first = false;
     }
-    if (!first && (route->auth & (AUTH_PUBLIC | AUTH_OPTIONAL | AUTH_BODY | AUTH_IGNORE |
-                                  AUTH_KEY_BY_TENANT)) != 0)
+    if (!first && (route->auth & (AUTH_PUBLIC | AUTH_OPTIONAL | AUTH_BODY | AUTH_IGNORE)) != 0)
         buf_puts(out, ",{}");
     buf_putc(out, ']');
 }

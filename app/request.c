@@ -35,18 +35,25 @@ const char *request_param(const struct request *req, const char *name)
     return "";
 }
 
+static enum err parse_query(struct request *req)
+{
+    const char *query = req->query != NULL ? req->query : "";
+    struct value *parsed;
+
+    if (req->query_input != NULL)
+        return ERR_OK;
+    parsed = ARENA_NEW(req->ctx.arena, struct value);
+    if (parsed == NULL)
+        return fail_internal(&req->ctx, ERR_MEMORY, "no memory for a query");
+    TRY(form_parse(&req->ctx, query, strlen(query), parsed));
+    req->query_input = parsed;
+    return ERR_OK;
+}
+
 enum err request_query(struct request *req, const char *name, const char **ret_value)
 {
     *ret_value = NULL;
-    if (req->query_input == NULL) {
-        struct value *parsed = ARENA_NEW(req->ctx.arena, struct value);
-        const char *query = req->query != NULL ? req->query : "";
-
-        if (parsed == NULL)
-            return fail_internal(&req->ctx, ERR_MEMORY, "no memory for a query");
-        TRY(form_parse(&req->ctx, query, strlen(query), parsed));
-        req->query_input = parsed;
-    }
+    TRY(parse_query(req));
 
     const struct value *value = value_get(req->query_input, name);
     if (value != NULL && value->string.length > 0)
@@ -190,4 +197,15 @@ enum err request_input_sized(struct request *req, void *ret_struct, size_t size)
     return schema_decode(&req->ctx, schema, req->input != NULL ? req->input : &empty,
                          req->route->body == BODY_MERGE_PATCH ? DECODE_PATCH : DECODE_INPUT,
                          ret_struct);
+}
+
+enum err request_query_input_sized(struct request *req, void *ret_struct, size_t size)
+{
+    const struct schema *schema = req->route != NULL ? req->route->in : NULL;
+
+    if (schema == NULL || schema->size != size || req->route->body != BODY_NONE)
+        return fail_internal(&req->ctx, ERR_INTERNAL, "the query's struct is not the row's schema");
+    TRY(parse_query(req));
+    memset(ret_struct, 0, size);
+    return schema_decode(&req->ctx, schema, req->query_input, DECODE_QUERY, ret_struct);
 }

@@ -7,6 +7,7 @@
  */
 #include "app/routes.h"
 
+#include "handlers/audit.h"
 #include "handlers/clients.h"
 #include "handlers/docs.h"
 #include "handlers/health.h"
@@ -85,6 +86,14 @@ const struct route routes[] = {
      AUTH_SESSION | AUTH_BEARER, "admin", NULL, ROLE_OWNER, RATE_WRITE,
      BODY_JSON, 64 * KIB, &settings_input_schema, &settings_schema, 200,
      ROUTE_API_V1, "Change settings; null gives one back to the configuration"},
+    {GET, "/tenants/audit", handle_audit_list, TENANT_REQUIRED,
+     AUTH_SESSION | AUTH_BEARER, "admin", NULL, ROLE_ADMIN, RATE_READ,
+     BODY_NONE, 64 * KIB, &audit_query_schema, &audit_page_schema, 200,
+     ROUTE_NO_STORE | ROUTE_API_V1, "Audit log of the tenant, newest first"},
+    {GET, "/tenants/audit/export", handle_audit_export, TENANT_REQUIRED,
+     AUTH_SESSION | AUTH_BEARER, "admin", NULL, ROLE_ADMIN, RATE_READ,
+     BODY_NONE, 64 * KIB, &audit_export_query_schema, &audit_event_schema, 200,
+     ROUTE_NO_STORE | ROUTE_API_V1 | ROUTE_LINES, "Audit log of the tenant as NDJSON, oldest first; cut without its last chunk when it cannot be finished"},
     {GET, "/tenants/resolve", handle_tenant_resolve, TENANT_IGNORED,
      AUTH_PUBLIC | AUTH_IGNORE, NULL, NULL, ROLE_UNSET, RATE_READ,
      BODY_NONE, 64 * KIB, NULL, &tenant_resolve_schema, 200,
@@ -104,7 +113,7 @@ const struct route routes[] = {
      BODY_JSON, 64 * KIB, &auth_register_input_schema, &auth_register_schema, 201,
      ROUTE_NO_STORE | ROUTE_API_V1, "Register a user"},
     {POST, "/api/v1/{cid}/signup", handle_client_signup, TENANT_REQUIRED,
-     AUTH_KEY | AUTH_KEY_BY_TENANT, "auth", NULL, ROLE_UNSET, RATE_REGISTER,
+     AUTH_KEY, "auth", NULL, ROLE_UNSET, RATE_REGISTER,
      BODY_JSON, 64 * KIB, &auth_register_input_schema, &client_tokens_schema, 201,
      ROUTE_NO_STORE, "Register a user and get tokens"},
     {POST, "/api/login", handle_api_login, TENANT_REQUIRED,
@@ -120,7 +129,7 @@ const struct route routes[] = {
      BODY_JSON_OR_FORM, 64 * KIB, &login_input_schema, &token_pair_schema, 200,
      ROUTE_NO_STORE | ROUTE_API_V1 | ROUTE_SETS_COOKIE, "Log in by JSON or form; ?cookies=true sets cookies too"},
     {POST, "/api/v1/{cid}/login", handle_client_login, TENANT_REQUIRED,
-     AUTH_KEY | AUTH_KEY_BY_TENANT, "auth", NULL, ROLE_UNSET, RATE_LOGIN,
+     AUTH_KEY, "auth", NULL, ROLE_UNSET, RATE_LOGIN,
      BODY_JSON, 64 * KIB, &login_input_schema, &client_tokens_schema, 200,
      ROUTE_NO_STORE, "Log in"},
 
@@ -130,7 +139,7 @@ const struct route routes[] = {
      BODY_JSON, 64 * KIB, &refresh_input_schema, &token_pair_schema, 200,
      ROUTE_NO_STORE | ROUTE_API_V1 | ROUTE_SETS_COOKIE, "A new pair for a refresh token, which is spent"},
     {POST, "/api/v1/{cid}/refresh", handle_refresh, TENANT_REQUIRED,
-     AUTH_KEY | AUTH_KEY_BY_TENANT, "auth", NULL, ROLE_UNSET, RATE_WRITE,
+     AUTH_KEY, "auth", NULL, ROLE_UNSET, RATE_WRITE,
      BODY_JSON, 64 * KIB, &refresh_input_schema, &token_pair_schema, 200,
      ROUTE_NO_STORE, "A new pair for a refresh token, which is spent"},
     {POST, "/auth/logout", handle_logout, TENANT_OPTIONAL,
@@ -138,7 +147,7 @@ const struct route routes[] = {
      BODY_JSON, 64 * KIB, &refresh_input_schema, NULL, 204,
      ROUTE_NO_STORE | ROUTE_API_V1 | ROUTE_SETS_COOKIE, "End the grant of a refresh token"},
     {POST, "/api/v1/{cid}/logout", handle_logout, TENANT_REQUIRED,
-     AUTH_KEY | AUTH_KEY_BY_TENANT, "auth", NULL, ROLE_UNSET, RATE_WRITE,
+     AUTH_KEY, "auth", NULL, ROLE_UNSET, RATE_WRITE,
      BODY_JSON, 64 * KIB, &refresh_input_schema, NULL, 204,
      ROUTE_NO_STORE, "End the grant of a refresh token"},
     {POST, "/oauth/logout", handle_session_logout, TENANT_REQUIRED,
@@ -221,9 +230,9 @@ const struct route routes[] = {
      AUTH_KEY, "users:read", NULL, ROLE_UNSET, RATE_READ,
      BODY_NONE, 64 * KIB, NULL, &client_users_schema, 200,
      ROUTE_NO_STORE, "Users of the tenant, by id"},
-    {GET, "/api/v1/{cid}/audit", handle_client_audit, TENANT_REQUIRED,
+    {GET, "/api/v1/{cid}/audit", handle_audit_list, TENANT_REQUIRED,
      AUTH_KEY, "audit:read", NULL, ROLE_UNSET, RATE_READ,
-     BODY_NONE, 64 * KIB, NULL, &client_audit_schema, 200,
+     BODY_NONE, 64 * KIB, &audit_query_schema, &audit_page_schema, 200,
      ROUTE_NO_STORE, "Audit log of the tenant, newest first"},
 
     /* --- Pages --- */

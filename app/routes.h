@@ -20,16 +20,15 @@ enum tenant_rule {
 /* Credentials a route accepts: any of the set. */
 enum auth_set {
     AUTH_UNSET = 0,
-    AUTH_PUBLIC = 1 << 0,        /* none needed */
-    AUTH_SESSION = 1 << 1,       /* S */
-    AUTH_BEARER = 1 << 2,        /* B: user access token */
-    AUTH_KEY = 1 << 3,           /* K */
-    AUTH_PLATFORM = 1 << 4,      /* P */
-    AUTH_BODY = 1 << 5,          /* the handler proves a credential in the body (refresh token) */
-    AUTH_OPTIONAL = 1 << 6,      /* with others: used when present, else anonymous */
-    AUTH_NO_CLIENTS = 1 << 7,    /* session-less tokens only: not of an OAuth client */
-    AUTH_IGNORE = 1 << 8,        /* credentials are not even looked at (discovery, docs, health) */
-    AUTH_KEY_BY_TENANT = 1 << 9, /* with AUTH_KEY: none needed where the tenant says so (C33) */
+    AUTH_PUBLIC = 1 << 0,     /* none needed */
+    AUTH_SESSION = 1 << 1,    /* S */
+    AUTH_BEARER = 1 << 2,     /* B: user access token */
+    AUTH_KEY = 1 << 3,        /* K */
+    AUTH_PLATFORM = 1 << 4,   /* P */
+    AUTH_BODY = 1 << 5,       /* the handler proves a credential in the body (refresh token) */
+    AUTH_OPTIONAL = 1 << 6,   /* with others: used when present, else anonymous */
+    AUTH_NO_CLIENTS = 1 << 7, /* session-less tokens only: not of an OAuth client */
+    AUTH_IGNORE = 1 << 8,     /* credentials are not even looked at (discovery, docs, health) */
 };
 
 enum rate_class {
@@ -60,6 +59,7 @@ enum route_flags {
     ROUTE_HIDDEN = 1 << 5,      /* not in OpenAPI: pages and their forms */
     ROUTE_API_V1 = 1 << 6,      /* also under /api/v1 */
     ROUTE_SETS_COOKIE = 1 << 7, /* cross-site rule of api.md §11 applies */
+    ROUTE_LINES = 1 << 8,       /* answers NDJSON: one object of the output per line */
 };
 
 typedef enum err (*handler_fn)(struct request *req, struct response *res);
@@ -76,7 +76,7 @@ struct route {
     enum rate_class rate;
     enum body_rule body;
     size_t body_cap;
-    const struct schema *in;
+    const struct schema *in;  /* of the body; without a body of the query */
     const struct schema *out; /* NULL: 204, page or text */
     int status;               /* of success */
     unsigned flags;           /* enum route_flags */

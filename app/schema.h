@@ -132,6 +132,7 @@ enum decode_mode {
                          checked.     FT_DOC is only checked to be an object: document_merge takes the
                          value
                        */
+    DECODE_QUERY,     /* parameters of a URL: unknown refused, "" counts as absent */
     DECODE_CONFIG,    /* YAML: unknown refused, error texts carry "line N" */
 };
 
@@ -178,6 +179,8 @@ enum schema_view {
 
 /* OpenAPI 3.1 / JSON Schema 2020-12 of the struct. */
 void schema_to_openapi(const struct schema *schema, enum schema_view view, struct buf *out);
+/* The same of one field, as it comes in: a parameter of a URL. */
+void schema_field_to_openapi(const struct field *field, struct buf *out);
 /* Programming errors of a table (no type, bad has_offset, FT_OBJECT without sub…); NULL when none.
  */
 const char *schema_check(const struct schema *schema);

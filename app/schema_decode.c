@@ -58,6 +58,23 @@ static enum err decode_field(struct decoder *decoder, const struct field *field,
     return decode_scalar(decoder, field, value, path, ret);
 }
 
+/* Parameters are few: all that exist are named. */
+static enum err refuse_unknown(struct decoder *decoder, const struct schema *schema,
+                               const struct path *path)
+{
+    struct buf out;
+
+    if (decoder->mode != DECODE_QUERY)
+        return decode_refuse_as(decoder, ERR_UNKNOWN_FIELD, path, "does not exist here");
+    buf_init(&out, decoder->ctx->arena, LIST_MAX_SIZE);
+    buf_puts(&out, "does not exist here; the parameters are ");
+    for (size_t i = 0; i < schema->field_count; i++) {
+        buf_puts(&out, i > 0 ? ", " : "");
+        buf_puts(&out, schema->fields[i].name);
+    }
+    return decode_refuse_as(decoder, ERR_UNKNOWN_FIELD, path, buf_text(&out));
+}
+
 /* Members that the table does not know, or that this mode does not take. */
 static enum err check_members(struct decoder *decoder, const struct schema *schema,
                               const struct value *value, const struct path *path)
@@ -71,7 +88,7 @@ static enum err check_members(struct decoder *decoder, const struct schema *sche
         struct path here = {.up = path, .name = member->name, .line = member->line};
 
         if (field == NULL || field->type == FT_BYTES || (field->flags & F_INTERNAL) != 0)
-            return decode_refuse_as(decoder, ERR_UNKNOWN_FIELD, &here, "does not exist here");
+            return refuse_unknown(decoder, schema, &here);
         if (decoder->mode == DECODE_PATCH &&
             (!field_enters(field) || (field->flags & F_PATCH) == 0))
             return decode_refuse_as(decoder, ERR_READONLY_FIELD, &here, "cannot be changed");
@@ -136,6 +153,13 @@ static enum err decode_null(struct decoder *decoder, const struct field *field,
     return ERR_OK;
 }
 
+/* "?status=&from=" is what a form with empty fields sends. */
+static bool is_empty_parameter(const struct decoder *decoder, const struct value *value)
+{
+    return decoder->mode == DECODE_QUERY && value->type == VALUE_STRING &&
+           value->string.length == 0;
+}
+
 static enum err decode_object(struct decoder *decoder, const struct schema *schema,
                               const struct value *value, const struct path *path, void *ret)
 {
@@ -146,7 +170,7 @@ static enum err decode_object(struct decoder *decoder, const struct schema *sche
         const struct value *member = value_get(value, field->name);
         struct path here = {.up = path, .name = field->name};
 
-        if (member == NULL || !field_enters(field))
+        if (member == NULL || !field_enters(field) || is_empty_parameter(decoder, member))
             continue;
         here.line = member->line;
         if (member->type == VALUE_NULL)

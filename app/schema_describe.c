@@ -326,6 +326,13 @@ static void put_object_keywords(const struct schema *schema, enum schema_view vi
         buf_putc(out, ']');
 }
 
+void schema_field_to_openapi(const struct field *field, struct buf *out)
+{
+    buf_putc(out, '{');
+    put_keywords(field, VIEW_INPUT, out);
+    buf_putc(out, '}');
+}
+
 void schema_to_openapi(const struct schema *schema, enum schema_view view, struct buf *out)
 {
     buf_putc(out, '{');

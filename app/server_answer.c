@@ -34,7 +34,7 @@ static void add_header(struct buf *out, const char *name, const char *value)
     buf_add(out, "\r\n", 2);
 }
 
-static void write_head(struct mg_connection *connection, struct worker *worker, struct buf *out,
+void server_write_head(struct mg_connection *connection, struct worker *worker, struct buf *out,
                        const struct response *res)
 {
     buf_puts(out, "HTTP/1.1 ");
@@ -45,7 +45,7 @@ static void write_head(struct mg_connection *connection, struct worker *worker, 
     add_header(out, "Date", date_of(worker));
     if (res->content_type != NULL)
         add_header(out, "Content-Type", res->content_type);
-    if (!has_no_body(res->status)) {
+    if (!has_no_body(res->status) && res->stream.more == NULL) {
         buf_puts(out, "Content-Length: ");
         buf_int(out, (int64_t)res->body.size);
         buf_add(out, "\r\n", 2);
@@ -66,7 +66,7 @@ void server_answer(struct mg_connection *connection, struct worker *worker,
     server_phase(worker, PHASE_ANSWER,
                  clock_monotonic_ms() + app_config(worker->server->app)->server.body_timeout_ms);
     buf_init(&out, &worker->arena, HTTP_MAX_RESPONSE);
-    write_head(connection, worker, &out, res);
+    server_write_head(connection, worker, &out, res);
     if (in_one)
         buf_add(&out, res->body.data, res->body.size);
     /* Without memory for a head there is nothing to say; closing says it. */

@@ -99,7 +99,17 @@ struct body_source {
 
 CHECKED enum err server_read_body(struct request *req, size_t cap, void *source);
 
+/* --- server_stream.c --- */
+
+/* Writes head and parts; sets close and cut of res when it could not finish. */
+void server_stream(struct mg_connection *connection, struct worker *worker, struct request *req,
+                   struct response *res);
+
 /* --- server_answer.c --- */
+
+/* Status line and headers; the length of the body unless it is a stream. */
+void server_write_head(struct mg_connection *connection, struct worker *worker, struct buf *out,
+                       const struct response *res);
 
 /* Writes head and body, one write where they are small. */
 void server_answer(struct mg_connection *connection, struct worker *worker,

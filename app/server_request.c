@@ -190,9 +190,16 @@ static void end(struct mg_connection *connection, struct worker *worker, struct 
 {
     const struct config_server *config = &app_config(worker->server->app)->server;
 
+    const bool streams = res->stream.more != NULL;
+
+    if (streams) {
+        server_stream(connection, worker, req, res);
+        dispatch_streamed(req, res);
+    }
     if (res->close)
         mg_disable_connection_keep_alive(connection);
-    server_answer(connection, worker, req, res);
+    if (!streams)
+        server_answer(connection, worker, req, res);
     if (res->close)
         server_phase(worker, PHASE_NONE, 0);
     else

@@ -8,10 +8,8 @@ extern const struct schema client_registered_schema;
 extern const struct schema client_schema;
 extern const struct schema client_key_schema;
 extern const struct schema client_users_schema;
-extern const struct schema client_audit_schema;
 
 enum err handle_client_register(struct request *req, struct response *res);
 enum err handle_client_get(struct request *req, struct response *res);
 enum err handle_client_rotate_key(struct request *req, struct response *res);
 enum err handle_client_users(struct request *req, struct response *res);
-enum err handle_client_audit(struct request *req, struct response *res);

@@ -113,12 +113,14 @@ void mw_access_log(const struct request *req, const struct response *res)
     buf_putc(&line, '.');
     buf_putc(&line, (char)('0' + micros / 100 % 10));
     buf_putc(&line, (char)('0' + micros / 10 % 10));
-    add_number(&line, "bytes", (int64_t)res->body.size);
+    add_number(&line, "bytes", res->streamed > 0 ? res->streamed : (int64_t)res->body.size);
+    if (res->cut)
+        buf_puts(&line, ",\"cut\":true");
     add_text(&line, "ip", req->ctx.ip);
     add_text(&line, "tenant", req->ctx.tenant != NULL ? req->ctx.tenant->slug : NULL);
     add_id(&line, "user_id", &req->ctx.who.user_id);
     add_id(&line, "key_id", &req->ctx.who.key_id);
-    if (res->status >= 400 && req->ctx.failure.code != ERR_OK)
+    if ((res->status >= 400 || res->cut) && req->ctx.failure.code != ERR_OK)
         add_failure(&line, req);
     buf_putc(&line, '}');
     const char *text = buf_text(&line);

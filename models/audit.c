@@ -16,6 +16,8 @@
 #define CANONICAL_BYTES  4096
 #define DAY_MS           (INT64_C(24) * 3600 * 1000)
 
+const char *const audit_statuses[] = {"success", "failed", NULL};
+
 /* clang-format off */
 static const struct field audit_fields[] = {
     FIELD_UUID(struct audit_row, audit_id, "audit_id", F_READONLY | F_REQUIRED, .bson = "_id"),
@@ -23,8 +25,9 @@ static const struct field audit_fields[] = {
     FIELD_UUID(struct audit_row, user_id, "user_id", F_READONLY | F_ALWAYS),
     FIELD_UUID(struct audit_row, key_id, "key_id", F_READONLY),
     FIELD_STR(struct audit_row, action, "action", F_READONLY | F_REQUIRED, 1, 64),
-    FIELD_STR(struct audit_row, status, "status", F_READONLY | F_REQUIRED, 1, 16),
+    FIELD_STR(struct audit_row, status, "status", F_READONLY | F_REQUIRED, 1, 16, .values = audit_statuses),
     FIELD_STR(struct audit_row, reason, "reason", F_READONLY, 1, 64),
+    FIELD_INT_OPT(struct audit_row, count, has_count, "count", F_READONLY, 1, INT64_MAX),
     FIELD_STR(struct audit_row, ip_address, "ip_address", F_READONLY | F_ALWAYS, 1, 64),
     FIELD_STR(struct audit_row, user_agent, "user_agent", F_READONLY, 1, USER_AGENT_BYTES),
     FIELD_STR(struct audit_row, request_id, "request_id", F_READONLY, 1, 128),
@@ -85,6 +88,8 @@ enum err audit_mac(struct ctx *ctx, const uint8_t key[32], const struct audit_ro
     put_id(&out, &row->writer);
     put_number(&out, (uint64_t)row->n, 8);
     put_number(&out, (uint64_t)row->purge_at, 8);
+    if (row->has_count)
+        put_number(&out, (uint64_t)row->count, 8);
     if (!buf_ok(&out))
         return fail_internal(ctx, ERR_MEMORY, "an audit row too large to seal");
     secret_mac(key, out.data, out.size, ret_mac);
@@ -180,45 +185,94 @@ enum err audit_insert(struct ctx *ctx, const char *action, const char *status,
 
 /* --- reading --- */
 
-static void put_range(const char *name, const char *operator, const bson_value_t * value,
-                      bson_t *filter)
+/* One bound of a range that may have two: {name: {operator: value, …}} is put by parts. */
+struct bound {
+    const char *operator;
+    bson_value_t value; /* of type 0: none */
+};
+
+static void put_range(const char *name, const struct bound bounds[2], bson_t *filter)
 {
     bson_t range;
 
+    if (bounds[0].value.value_type == 0 && bounds[1].value.value_type == 0)
+        return;
     bson_append_document_begin(filter, name, -1, &range);
-    (void)bson_append_value(&range, operator, - 1, value);
+    for (int i = 0; i < 2; i++) {
+        if (bounds[i].value.value_type != 0)
+            (void)bson_append_value(&range, bounds[i].operator, - 1, &bounds[i].value);
+    }
     bson_append_document_end(filter, &range);
 }
 
-/* Rows of the same millisecond are told apart by their id, in which the time stands too. */
-static void put_before(const struct uuid *before, bson_t *filter)
+static bson_value_t time_value(int64_t ms)
 {
-    uint8_t bytes[sizeof before->bytes];
-    bson_value_t id = {.value_type = BSON_TYPE_BINARY};
-    bson_value_t time = {.value_type = BSON_TYPE_DATE_TIME};
+    bson_value_t value = {.value_type = BSON_TYPE_DATE_TIME};
 
-    memcpy(bytes, before->bytes, sizeof bytes);
-    id.value.v_binary.subtype = BSON_SUBTYPE_UUID;
-    id.value.v_binary.data = bytes;
-    id.value.v_binary.data_len = sizeof bytes;
-    time.value.v_datetime = id_time(before);
-    put_range("timestamp", "$lte", &time, filter);
-    put_range("_id", "$lt", &id, filter);
+    value.value.v_datetime = ms;
+    return value;
+}
+
+/* From from to to, which is not included, and beyond the row last seen. Rows of the same
+ * millisecond are told apart by their id, in which the time stands too. */
+static void put_place(const struct audit_filter *filter, bson_t *where)
+{
+    const bool seen = !uuid_is_zero(&filter->after), up = filter->oldest_first;
+    struct bound times[2] = {{.operator= "$gte" }, {.operator= "$lt" } };
+    struct bound ids[2] = {{.operator= up ? "$gt" : "$lt" } };
+    uint8_t bytes[sizeof filter->after.bytes];
+    int64_t from = filter->from;
+
+    if (seen && up && id_time(&filter->after) > from)
+        from = id_time(&filter->after);
+    if (from > 0)
+        times[0].value = time_value(from);
+    if (filter->to > 0)
+        times[1].value = time_value(filter->to);
+    if (seen && !up && (filter->to <= 0 || id_time(&filter->after) < filter->to))
+        times[1] = (struct bound){.operator= "$lte", .value = time_value(id_time(&filter->after))};
+    if (seen) {
+        memcpy(bytes, filter->after.bytes, sizeof bytes);
+        ids[0].value.value_type = BSON_TYPE_BINARY;
+        ids[0].value.value.v_binary.subtype = BSON_SUBTYPE_UUID;
+        ids[0].value.value.v_binary.data = bytes;
+        ids[0].value.value.v_binary.data_len = sizeof bytes;
+    }
+    put_range("timestamp", times, where);
+    put_range("_id", ids, where);
+}
+
+/* An index begins with tenant, action and status: without a status all are named, which the
+ * database merges in order. */
+static void put_status(const struct audit_filter *filter, bson_t *where)
+{
+    bson_t in, list;
+
+    if (filter->status != NULL)
+        bson_put_text(where, "status", filter->status);
+    if (filter->status != NULL || filter->action == NULL)
+        return;
+    bson_append_document_begin(where, "status", -1, &in);
+    bson_append_array_begin(&in, "$in", -1, &list);
+    for (uint32_t i = 0; audit_statuses[i] != NULL; i++)
+        bson_put_text(&list, i == 0 ? "0" : "1", audit_statuses[i]);
+    bson_append_array_end(&in, &list);
+    bson_append_document_end(where, &in);
 }
 
 enum err audit_list(struct ctx *ctx, const struct audit_filter *filter, struct list *ret_rows)
 {
+    const int direction = filter->oldest_first ? 1 : -1;
     AUTO(bson_destroy) bson_t *where = bson_new();
-    AUTO(bson_destroy) bson_t *sort = BCON_NEW("timestamp", BCON_INT32(-1), "_id", BCON_INT32(-1));
+    AUTO(bson_destroy)
+    bson_t *sort = BCON_NEW("timestamp", BCON_INT32(direction), "_id", BCON_INT32(direction));
     const struct db_find find = {.filter = where, .sort = sort, .limit = filter->limit};
 
-    if (!uuid_is_zero(&filter->before))
-        put_before(&filter->before, where);
     if (filter->action != NULL)
         bson_put_text(where, "action", filter->action);
-    if (filter->status != NULL)
-        bson_put_text(where, "status", filter->status);
+    put_status(filter, where);
     if (!uuid_is_zero(&filter->user_id))
         bson_put_uuid(where, "user_id", &filter->user_id);
+    put_place(filter, where);
     return db_find_many(ctx, &audit_schema, &find, ret_rows);
 }

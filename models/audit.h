@@ -16,6 +16,8 @@ struct audit_row {
     struct uuid key_id;  /* access key used, or zero */
     const char *action; /* signup login logout token.refresh token.reuse user.password_changed … */
     const char *status; /* success failed */
+    int64_t count;      /* how many refusals this row stands for, when has_count */
+    bool has_count;
     const char *reason; /* machine word for failures: bad_password unknown_user locked …, or NULL */
     const char *ip_address;
     const char *user_agent;
@@ -42,12 +44,16 @@ CHECKED enum err audit_write(struct ctx *ctx, const char *action, const char *st
 CHECKED enum err audit_insert(struct ctx *ctx, const char *action, const char *status,
                               const struct uuid *user_id, const char *reason);
 
+extern const char *const audit_statuses[]; /* all there are, NULL at the end */
+
 struct audit_filter {
     const char *action, *status;
     struct uuid user_id;
-    struct uuid before; /* audit_id of the last row seen; zero = newest */
+    int64_t from, to;  /* ms since 1970, from included and to not; 0 = no bound */
+    struct uuid after; /* audit_id of the last row seen; zero = from the beginning */
+    bool oldest_first; /* else newest first */
     int64_t limit;
 };
-/* Newest first. list of struct audit_row. */
+/* list of struct audit_row. */
 CHECKED enum err audit_list(struct ctx *ctx, const struct audit_filter *filter,
                             struct list *ret_rows);

@@ -22,7 +22,7 @@ POST /auth/password/change|POST /api/register|POST /api/login|GET /api/dashboard
 POST /api/v1/clients/register|GET /api/v1/clients/me|POST /api/v1/clients/me/rotate-key
 POST /api/v1/{cid}/signup|POST /api/v1/{cid}/login|POST /api/v1/{cid}/refresh
 POST /api/v1/{cid}/logout|GET /api/v1/{cid}/me|PATCH /api/v1/{cid}/me|GET /api/v1/{cid}/users
-GET /api/v1/{cid}/audit|GET /users/me|PATCH /users/me|GET /
+GET /api/v1/{cid}/audit|GET /tenants/audit|GET /tenants/audit/export|GET /users/me|PATCH /users/me|GET /
 """.replace("\n", "|").strip("|").split("|")
 
 

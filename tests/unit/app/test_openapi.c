@@ -228,7 +228,7 @@ static void test_path_parameters(void **state)
                 const char *name = text_of(parameter, "name");
                 char segment[100];
 
-                if (name == NULL)
+                if (name == NULL || strcmp(text_of(parameter, "in"), "query") == 0)
                     continue;
                 snprintf(segment, sizeof segment, "{%s}", name);
                 assert_non_null(strstr(path, segment));
@@ -239,6 +239,30 @@ static void test_path_parameters(void **state)
             assert_int_equal(found, expected);
         }
     }
+}
+
+/* The input of a row without a body is its query: each field is a parameter. */
+static void test_query_parameters(void **state)
+{
+    struct work *work = *state;
+    AUTO(json_decref) json_t *json = description(work);
+    const json_t *operation =
+        json_object_get(json_object_get(json_object_get(json, "paths"), "/tenants/audit"), "get");
+    const json_t *parameters = json_object_get(operation, "parameters");
+    size_t found = 0;
+
+    for (size_t i = 0; i < json_array_size(parameters); i++) {
+        const json_t *parameter = json_array_get(parameters, i);
+        const char *in = text_of(parameter, "in");
+
+        if (in == NULL || strcmp(in, "query") != 0)
+            continue;
+        assert_non_null(text_of(parameter, "name"));
+        assert_non_null(json_object_get(parameter, "schema"));
+        found++;
+    }
+    assert_int_equal(found, 7);
+    assert_null(json_object_get(operation, "requestBody"));
 }
 
 /* R000-14: no description of an answer names a hash or what only the service knows. */
@@ -302,6 +326,7 @@ int main(void)
         WORK_TEST(test_every_row),        WORK_TEST(test_nothing_else),
         WORK_TEST(test_references),       WORK_TEST(test_operation_ids_are_unique),
         WORK_TEST(test_path_parameters),  WORK_TEST(test_no_secret_leaves),
+        WORK_TEST(test_query_parameters), WORK_TEST(test_no_secret_leaves),
         WORK_TEST(test_tables_of_routes), WORK_TEST(test_out_of_memory),
     };
 

@@ -243,7 +243,7 @@ static void test_pages(void **state)
         for (size_t i = 0; i < rows.count; i++) {
             assert_true(uuid_equal(&row[i].tenant_id, &tenant.id));
             assert_true(memcmp(row[i].audit_id.bytes, last.bytes, sizeof last.bytes) < 0);
-            last = filter.before = row[i].audit_id;
+            last = filter.after = row[i].audit_id;
         }
         seen += rows.count;
     } while (rows.count == PAGE);
