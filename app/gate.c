@@ -170,7 +170,7 @@ static const char *check_headers(const struct gate_head *head)
 
 struct framing_headers {
     const char *length, *encoding, *host, *expect, *connection;
-    size_t lengths, encodings, hosts;
+    size_t lengths, encodings, hosts, expects;
 };
 
 static void collect(const struct gate_head *head, struct framing_headers *found)
@@ -190,6 +190,7 @@ static void collect(const struct gate_head *head, struct framing_headers *found)
             found->hosts++;
         } else if (strcasecmp(name, "Expect") == 0) {
             found->expect = value;
+            found->expects++;
         } else if (strcasecmp(name, "Connection") == 0 && found->connection == NULL) {
             found->connection = value; /* CivetWeb reads the first one */
         }
@@ -282,8 +283,7 @@ enum err gate_check(const struct gate_head *head, struct gate_result *ret_result
     if (reason != NULL)
         return refuse(ERR_BAD_REQUEST, reason, ret_reason);
     if (strlen(head->target) + (head->query != NULL ? strlen(head->query) : 0) > GATE_MAX_TARGET)
-        return refuse(ERR_HEADERS_TOO_LARGE, "The request target is longer than 12 KiB.",
-                      ret_reason);
+        return refuse(ERR_TARGET_TOO_LONG, "The request target is longer than 12 KiB.", ret_reason);
     reason = check_sizes(head);
     if (reason != NULL)
         return refuse(ERR_HEADERS_TOO_LARGE, reason, ret_reason);
@@ -296,8 +296,13 @@ enum err gate_check(const struct gate_head *head, struct gate_result *ret_result
     ret_result->chunked = found.encodings == 1;
     ret_result->has_length = found.lengths == 1;
     ret_result->host = found.host;
-    ret_result->expects_continue =
-        !is_http_1_0 && found.expect != NULL && strcasecmp(found.expect, "100-continue") == 0;
+    /* HTTP/1.0 does not know it, and it says nothing there (RFC 9110 §10.1.1). */
+    if (!is_http_1_0 && found.expects > 0) {
+        if (found.expects > 1 || strcasecmp(found.expect, "100-continue") != 0)
+            return refuse(ERR_EXPECTATION, "The only expectation that is met is 100-continue.",
+                          ret_reason);
+        ret_result->expects_continue = true;
+    }
     ret_result->keep_alive =
         found.connection != NULL ? list_has(found.connection, "keep-alive") : !is_http_1_0;
     return ERR_OK;

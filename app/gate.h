@@ -39,8 +39,9 @@ struct gate_result {
     const char *host; /* Host as sent; NULL when absent (HTTP/1.0) */
 };
 
-/* ERR_BAD_REQUEST or ERR_HEADERS_TOO_LARGE with *ret_reason (static sentence); the connection must
- * then be closed, because where the next request begins is in doubt. */
+/* ERR_BAD_REQUEST, ERR_TARGET_TOO_LONG, ERR_HEADERS_TOO_LARGE or ERR_EXPECTATION with *ret_reason
+ * (static sentence); the connection must then be closed, because where the next request begins is
+ * in doubt. */
 CHECKED enum err gate_check(const struct gate_head *head, struct gate_result *ret_result,
                             const char **ret_reason);
 /* Host header: name or address, optional port; the syntax alone. */

@@ -55,7 +55,7 @@ static enum err read_step(struct request *req, struct body_source *source, struc
     size = mg_read(source->connection, body->bytes + body->size, want);
     server_phase(source->worker, PHASE_NONE, 0);
     if (clock_monotonic_ms() >= deadline)
-        return refuse(req, "The body came too slowly.");
+        return fail(&req->ctx, ERR_TIMEOUT, NULL, "The body came too slowly.");
     if (size < 0 || (size == 0 && !source->gate->chunked))
         return refuse(req, source->gate->chunked ? "The chunks of the body are malformed."
                                                  : "The body is shorter than its Content-Length.");

@@ -33,7 +33,6 @@ enum phase {
 struct worker {
     struct server *server;
     struct arena arena;
-    const char *head_start; /* where CivetWeb's buffer begins, learnt from the heads seen */
     time_t date_second;
     char date[32];
     _Atomic bool counted; /* has a connection of the public listener */

@@ -11,7 +11,7 @@ import re
 import jsonschema
 
 METHODS = ("get", "post", "put", "patch", "delete")
-ERROR_STATUSES = {400, 401, 403, 404, 405, 409, 410, 412, 413, 415, 428, 429, 431, 503}
+ERROR_STATUSES = {400, 401, 403, 404, 405, 408, 409, 410, 412, 413, 414, 415, 417, 428, 429, 431, 503}
 #: Paths of document 001 repeat the sentence in "detail", those of document 004 in "message".
 DETAIL_PATHS = re.compile(r"^/(auth/|users(/|$))")
 MESSAGE_PATHS = re.compile(r"^/(oauth/|tenants(/|$)|api/(protected|admin|users/me|data)$)")
@@ -146,7 +146,7 @@ class Contract:
             assert isinstance(body.get(member), str) and body[member], \
                 f"{where}: no {member}: {body}"
         assert REQUEST_ID.match(body["request_id"]), f"{where}: {body['request_id']!r}"
-        if answer.headers.get("connection") == "close" and answer.status_code in (400, 413, 431):
+        if answer.headers.get("connection") == "close" and answer.status_code in (400, 408, 413, 414, 417, 431):
             return  # said before the path was known
         routed = self._routed(row, path)
         if row is not None and DETAIL_PATHS.match(routed):

@@ -194,9 +194,21 @@ static void test_sizes(void **state)
     assert_int_equal(check_sized(2, 64, 10), ERR_BAD_REQUEST);
     assert_int_equal(check_sized(2, 65, 10), ERR_BAD_REQUEST);
     assert_int_equal(check_sized(GATE_MAX_TARGET, 1, 10), ERR_OK);
-    assert_int_equal(check_sized(GATE_MAX_TARGET + 1, 1, 10), ERR_HEADERS_TOO_LARGE);
+    assert_int_equal(check_sized(GATE_MAX_TARGET + 1, 1, 10), ERR_TARGET_TOO_LONG);
     assert_int_equal(check_sized(2, 2, GATE_MAX_HEADERS - 64), ERR_OK);
     assert_int_equal(check_sized(2, 2, GATE_MAX_HEADERS), ERR_HEADERS_TOO_LARGE);
+}
+
+/* RFC 9110 §10.1.1: what is not understood is said, and not just waited for. */
+static void test_expectations(void **state)
+{
+    (void)state;
+    assert_int_equal(check(GET_LINE HOST "Expect: 100-continue\r\n\r\n"), ERR_OK);
+    assert_int_equal(check(GET_LINE HOST "Expect: 200-ok\r\n\r\n"), ERR_EXPECTATION);
+    assert_int_equal(check(GET_LINE HOST "Expect:\r\n\r\n"), ERR_EXPECTATION);
+    assert_int_equal(check(GET_LINE HOST "Expect: 100-continue\r\nExpect: x\r\n\r\n"),
+                     ERR_EXPECTATION);
+    assert_int_equal(check("GET / HTTP/1.0\r\n" HOST "Expect: x\r\n\r\n"), ERR_OK);
 }
 
 static struct gate_result result_of(const char *raw)
@@ -232,6 +244,7 @@ int main(void)
         cmocka_unit_test(test_body_does_not_complete_the_head),
         cmocka_unit_test(test_host_syntax),
         cmocka_unit_test(test_sizes),
+        cmocka_unit_test(test_expectations),
         cmocka_unit_test(test_result),
     };
 
