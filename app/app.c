@@ -24,10 +24,12 @@
 #include "models/audit.h"
 #include "models/grant_memory.h"
 #include "models/tenant.h"
+#include "models/tenant_origin.h"
 
 /* Upper bounds, not sizes: what is not used costs no memory. */
 #define CACHED_TENANTS     4096
 #define CACHED_DOMAINS     1024
+#define CACHED_ORIGINS     1024
 #define CACHED_KEY_SETS    1024
 #define CACHED_ACCESS_KEYS 4096
 #define CACHE_AGE_MS       60000
@@ -58,15 +60,17 @@ static enum err open_caches(struct app *app, char **ret_message)
     app->tenants = cache_new("tenants", CACHED_TENANTS, CACHE_AGE_MS, tenant_load_by_id);
     app->slugs = cache_new("slugs", CACHED_TENANTS, CACHE_AGE_MS, tenant_load_by_slug);
     app->domains = cache_new("domains", CACHED_DOMAINS, CACHE_AGE_MS, tenant_load_by_domain);
+    app->origins = cache_new("origins", CACHED_ORIGINS, CACHE_AGE_MS, tenant_load_by_origin);
     app->keys = cache_new("keys", CACHED_KEY_SETS, CACHE_AGE_MS, keys_load);
     app->access_keys = cache_new("access_keys", CACHED_ACCESS_KEYS, CACHE_AGE_MS, access_key_load);
     app->tokens = token_cache_new(CACHED_TOKENS);
     app->limiter = limiter_new(LIMITED_KEYS);
     app->revocations = revocations_new(REVOCATIONS_MAX);
     app->metrics = metrics_new(route_count);
-    if (app->tenants == NULL || app->slugs == NULL || app->domains == NULL || app->keys == NULL ||
-        app->access_keys == NULL || app->tokens == NULL || app->limiter == NULL ||
-        app->revocations == NULL || app->metrics == NULL)
+    if (app->tenants == NULL || app->slugs == NULL || app->domains == NULL ||
+        app->origins == NULL || app->keys == NULL || app->access_keys == NULL ||
+        app->tokens == NULL || app->limiter == NULL || app->revocations == NULL ||
+        app->metrics == NULL)
         return fail_start(ERR_MEMORY, "out of memory", ret_message);
     return ERR_OK;
 }
@@ -165,6 +169,7 @@ void app_free(struct app *app)
     cache_free(app->tenants);
     cache_free(app->slugs);
     cache_free(app->domains);
+    cache_free(app->origins);
     cache_free(app->keys);
     cache_free(app->access_keys);
     token_cache_free(app->tokens);

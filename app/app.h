@@ -32,6 +32,7 @@ struct app {
     struct cache *tenants;      /* by 16-byte id -> struct tenant */
     struct cache *slugs;        /* by slug -> struct tenant */
     struct cache *domains;      /* by verified domain -> struct tenant */
+    struct cache *origins;      /* by an origin that some tenant allows -> that tenant */
     struct cache *keys;         /* by tenant id -> struct key_set (app/keys.h) */
     struct cache *access_keys;  /* by 16-byte tenant id and 16-byte key id -> struct access_key */
     struct token_cache *tokens; /* verified access tokens */

@@ -30,6 +30,7 @@
 
 #define DB_COLLECTION_SIZE 64
 #define DB_ABANDONED_MAX   64
+#define DB_FIRST_NUMBER    (INT64_C(1) << 40)
 
 /* Codes of the server that something here depends on. */
 enum {
@@ -47,7 +48,6 @@ struct db_client {
     mongoc_client_t *client;
     mongoc_client_session_t *session; /* made at the first use; NULL after a network error */
     bson_t options;                   /* names the session to the driver */
-    int64_t transaction_number;       /* of the last retryable write of the session */
 };
 
 struct db {
@@ -64,6 +64,7 @@ struct db {
     struct uuid abandoned[DB_ABANDONED_MAX]; /* sessions of transactions left on the server */
     _Atomic int abandoned_count;
     _Atomic int64_t fail_after;
+    _Atomic int64_t numbers; /* of retryable writes so far */
 };
 
 /* A transaction attempt; ctx->transaction points to it. */

@@ -301,15 +301,12 @@ static bool is_retryable_write(const struct db_call *call)
     return call->transaction == NULL && (call->use == DB_WRITE || call->use == DB_WRITE_ANY_TENANT);
 }
 
-/* The driver hands out sessions again that a transaction used, with whatever numbers it took. By
- * the clock, ours are above those of any earlier use. */
-static int64_t next_number(struct db_client *client)
+/* The driver hands out sessions again that another client or a transaction used, and the server
+ * takes no number below one it has seen in that session. So the numbers of the whole process go up
+ * together, from far above those that the driver counts for transactions, and follow no clock. */
+static int64_t next_number(struct db *db)
 {
-    int64_t now = clock_now_ms() * 1000;
-
-    client->transaction_number =
-        now > client->transaction_number ? now : client->transaction_number + 1;
-    return client->transaction_number;
+    return DB_FIRST_NUMBER + atomic_fetch_add_explicit(&db->numbers, 1, memory_order_relaxed);
 }
 
 static void add_write_concern(bson_t *command, int64_t limit)
@@ -342,7 +339,7 @@ enum err db_run(struct db_call *call, bson_t *command, bson_t *reply)
     if (!is_read(call) && call->transaction == NULL)
         add_write_concern(command, limit);
     if (is_retryable_write(call))
-        bson_put_int(command, "txnNumber", next_number(call->client));
+        bson_put_int(command, "txnNumber", next_number(call->db));
 
     bool done = send_once(call, command, reply, &error);
     if (done) {

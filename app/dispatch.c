@@ -307,6 +307,7 @@ static void finish(struct request *req, struct response *res)
 {
     struct app *app = req->ctx.app;
 
+    mw_cors_answer(req, res);
     response_finish(req, res);
     if (atomic_load_explicit(&app->stopping, memory_order_relaxed))
         res->close = true;

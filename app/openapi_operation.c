@@ -9,11 +9,17 @@ struct bit_name {
 };
 
 static const struct bit_name auth_names[] = {
-    {AUTH_PUBLIC, "public"},     {AUTH_SESSION, "session"},
-    {AUTH_BEARER, "bearer"},     {AUTH_KEY, "key"},
-    {AUTH_PLATFORM, "platform"}, {AUTH_BODY, "body"},
-    {AUTH_OPTIONAL, "optional"}, {AUTH_NO_CLIENTS, "no_clients"},
-    {AUTH_IGNORE, "ignore"},     {0, NULL},
+    {AUTH_PUBLIC, "public"},
+    {AUTH_SESSION, "session"},
+    {AUTH_BEARER, "bearer"},
+    {AUTH_KEY, "key"},
+    {AUTH_PLATFORM, "platform"},
+    {AUTH_BODY, "body"},
+    {AUTH_OPTIONAL, "optional"},
+    {AUTH_NO_CLIENTS, "no_clients"},
+    {AUTH_IGNORE, "ignore"},
+    {AUTH_KEY_BY_TENANT, "key_by_tenant"},
+    {0, NULL},
 };
 
 static const struct bit_name flag_names[] = {
@@ -351,7 +357,8 @@ static void put_security(const struct route *route, struct buf *out)
         buf_printf(out, "%s{\"%s\":[]}", first ? "" : ",", scheme->name);
         first = false;
     }
-    if (!first && (route->auth & (AUTH_PUBLIC | AUTH_OPTIONAL | AUTH_BODY | AUTH_IGNORE)) != 0)
+    if (!first && (route->auth & (AUTH_PUBLIC | AUTH_OPTIONAL | AUTH_BODY | AUTH_IGNORE |
+                                  AUTH_KEY_BY_TENANT)) != 0)
         buf_puts(out, ",{}");
     buf_putc(out, ']');
 }

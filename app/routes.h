@@ -20,15 +20,16 @@ enum tenant_rule {
 /* Credentials a route accepts: any of the set. */
 enum auth_set {
     AUTH_UNSET = 0,
-    AUTH_PUBLIC = 1 << 0,     /* none needed */
-    AUTH_SESSION = 1 << 1,    /* S */
-    AUTH_BEARER = 1 << 2,     /* B: user access token */
-    AUTH_KEY = 1 << 3,        /* K */
-    AUTH_PLATFORM = 1 << 4,   /* P */
-    AUTH_BODY = 1 << 5,       /* the handler proves a credential in the body (refresh token) */
-    AUTH_OPTIONAL = 1 << 6,   /* with others: used when present, else anonymous */
-    AUTH_NO_CLIENTS = 1 << 7, /* session-less tokens only: not of an OAuth client */
-    AUTH_IGNORE = 1 << 8,     /* credentials are not even looked at (discovery, docs, health) */
+    AUTH_PUBLIC = 1 << 0,        /* none needed */
+    AUTH_SESSION = 1 << 1,       /* S */
+    AUTH_BEARER = 1 << 2,        /* B: user access token */
+    AUTH_KEY = 1 << 3,           /* K */
+    AUTH_PLATFORM = 1 << 4,      /* P */
+    AUTH_BODY = 1 << 5,          /* the handler proves a credential in the body (refresh token) */
+    AUTH_OPTIONAL = 1 << 6,      /* with others: used when present, else anonymous */
+    AUTH_NO_CLIENTS = 1 << 7,    /* session-less tokens only: not of an OAuth client */
+    AUTH_IGNORE = 1 << 8,        /* credentials are not even looked at (discovery, docs, health) */
+    AUTH_KEY_BY_TENANT = 1 << 9, /* with AUTH_KEY: none needed where the tenant says so (C33) */
 };
 
 enum rate_class {

@@ -80,6 +80,7 @@ void watch_flush(struct app *app)
     flush(app->tenants);
     flush(app->slugs);
     flush(app->domains);
+    flush(app->origins);
     flush(app->keys);
     flush(app->access_keys);
     if (app->tokens != NULL)
@@ -100,8 +101,10 @@ static void tenant_changed(struct app *app, const bson_t *event, bool created)
         drop(app->slugs, slug, length);
     else
         flush(app->slugs);
-    if (!created)
+    if (!created) {
         flush(app->domains);
+        flush(app->origins);
+    }
 }
 
 static void keys_changed(struct app *app, const bson_t *event, bool created)

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "app/cookies.h"
+#include "models/device.h"
 #include "models/grant.h"
 #include "models/session.h"
 #include "models/sign_in.h"
@@ -68,9 +69,11 @@ const struct schema client_tokens_schema = {
 };
 /* clang-format on */
 
-/* Proves who logs in; the caller opens a grant or a session. */
-static enum err log_in(struct request *req, struct user *ret_user)
+/* Proves who logs in; the caller opens a grant or a session. res: the answer sets cookies, and with
+ * them the one of a known device; NULL: it does not, and none counts. */
+static enum err log_in(struct request *req, struct response *res, struct user *ret_user)
 {
+    struct sign_in_device device = {.sent = NULL};
     struct login_input in;
 
     TRY(request_input(req, &in));
@@ -79,22 +82,27 @@ static enum err log_in(struct request *req, struct user *ret_user)
 
     if (login == NULL)
         return fail(&req->ctx, ERR_VALIDATION, "username", "Missing: username or email");
-    return sign_in(&req->ctx, login, in.password, ret_user);
+    if (res == NULL)
+        return sign_in(&req->ctx, login, in.password, NULL, ret_user);
+    TRY(tenant_cookie_get(req, "device", &device.sent));
+    TRY(sign_in(&req->ctx, login, in.password, &device, ret_user));
+    return tenant_cookie_set(req, res, "device", device.made, DEVICE_SECONDS);
 }
 
-static enum err log_in_for_tokens(struct request *req, bool cookies, struct token_pair *ret_pair)
+static enum err log_in_for_tokens(struct request *req, struct response *res,
+                                  struct token_pair *ret_pair)
 {
     struct user user;
 
-    TRY(log_in(req, &user));
-    return grant_open(&req->ctx, &user, "login", cookies, ret_pair);
+    TRY(log_in(req, res, &user));
+    return grant_open(&req->ctx, &user, "login", res != NULL, ret_pair);
 }
 
 enum err handle_api_login(struct request *req, struct response *res)
 {
     struct token_pair pair;
 
-    TRY(log_in_for_tokens(req, false, &pair));
+    TRY(log_in_for_tokens(req, NULL, &pair));
     return respond(req, res, 200, &pair);
 }
 
@@ -102,7 +110,7 @@ enum err handle_client_login(struct request *req, struct response *res)
 {
     struct token_pair pair;
 
-    TRY(log_in_for_tokens(req, false, &pair));
+    TRY(log_in_for_tokens(req, NULL, &pair));
     return respond(req, res, 200, &pair);
 }
 
@@ -116,7 +124,7 @@ enum err handle_auth_login(struct request *req, struct response *res)
 
     const bool cookies = wanted != NULL && strcmp(wanted, "true") == 0;
 
-    TRY(log_in_for_tokens(req, cookies, &pair));
+    TRY(log_in_for_tokens(req, cookies ? res : NULL, &pair));
     if (cookies) {
         TRY(tenant_cookie_set(req, res, "access", pair.access_token, pair.expires_in));
         TRY(tenant_cookie_set(req, res, "refresh", pair.refresh_token, pair.refresh_expires_in));
@@ -130,7 +138,7 @@ enum err handle_oauth_login(struct request *req, struct response *res)
     struct session session;
     const char *cookie = NULL;
 
-    TRY(log_in(req, &user));
+    TRY(log_in(req, res, &user));
     TRY(session_open(&req->ctx, &user, "login", &cookie, &session));
     TRY(tenant_cookie_set(req, res, "session", cookie, tenant_session_ttl(&req->ctx)));
 

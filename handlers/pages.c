@@ -58,8 +58,8 @@ enum err pages_login(struct request *req, struct response *res, const struct log
     const bool in_login = view->failed != NULL && strcmp(view->failed, "login") == 0;
     const bool in_register = view->failed != NULL && !in_login;
     const char *message = message_for(req, view), *focus = failed_id(req, view), *notice = NULL;
-    const char *shortest = arena_printf(req->ctx.arena, "%lld",
-                                        (long long)app_config(req->ctx.app)->password.min_length);
+    const char *shortest =
+        arena_printf(req->ctx.arena, "%lld", (long long)tenant_password_min_length(&req->ctx));
     struct login_tokens tokens = {0};
 
     TRY(issue_tokens(req, res, &tokens));
@@ -73,6 +73,7 @@ enum err pages_login(struct request *req, struct response *res, const struct log
         {.name = "failed-login", .text = in_login ? "yes" : NULL},
         {.name = "failed-id", .text = in_register ? focus : NULL},
         {.name = "login-token", .text = tokens.login},
+        {.name = "registers", .text = tenant_allows_registration(&req->ctx) ? "yes" : NULL},
         {.name = "register-token", .text = tokens.registration},
         {.name = "username", .text = in_login ? pages_typed(req, "username") : NULL},
         {.name = "register-username", .text = in_register ? pages_typed(req, "username") : NULL},
@@ -113,6 +114,12 @@ enum err handle_login_page(struct request *req, struct response *res)
 
 enum err handle_register_page(struct request *req, struct response *res)
 {
+    const bool is_member = req->ctx.tenant == NULL || pages_has_session(req);
+    const enum err open = is_member ? ERR_OK : tenant_check_registration(&req->ctx);
+
+    if (open == ERR_REGISTRATION_CLOSED)
+        return pages_login(req, res, &(struct login_view){.failed = "register", .code = open});
+    TRY(open);
     return login_or_dashboard(req, res, true);
 }
 

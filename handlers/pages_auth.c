@@ -4,8 +4,10 @@
 #include "app/cookies.h"
 #include "handlers/pages_forms.h"
 #include "handlers/pages_internal.h"
+#include "models/device.h"
 #include "models/sign_in.h"
 #include "models/sign_up.h"
+#include "models/tenant_rules.h"
 
 /* The form again with what was wrong, or the error as a page of its own. */
 static enum err show_again(struct request *req, struct response *res, const char *form,
@@ -21,11 +23,14 @@ static enum err log_in(struct request *req, struct response *res)
     struct login_form in;
     struct user user = {0};
     struct session session = {0};
+    struct sign_in_device device = {.sent = NULL};
     const char *cookie = NULL;
 
     TRY(pages_check_nonce_form(req, "login", pages_typed(req, "form_token")));
     TRY(request_input(req, &in));
-    TRY(sign_in(&req->ctx, in.username, in.password, &user));
+    TRY(tenant_cookie_get(req, "device", &device.sent));
+    TRY(sign_in(&req->ctx, in.username, in.password, &device, &user));
+    TRY(tenant_cookie_set(req, res, "device", device.made, DEVICE_SECONDS));
     TRY(session_open(&req->ctx, &user, "login", &cookie, &session));
     return pages_set_session(req, res, cookie);
 }
@@ -44,6 +49,7 @@ static enum err sign_up_from(struct request *req)
     struct register_form in;
     struct user user = {0};
 
+    TRY(tenant_check_registration(&req->ctx));
     TRY(pages_check_nonce_form(req, "register", pages_typed(req, "form_token")));
     TRY(request_input(req, &in));
     if (in.username == NULL && in.email == NULL)

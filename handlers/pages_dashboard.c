@@ -8,6 +8,7 @@
 #include "app/cookies.h"
 #include "handlers/pages_forms.h"
 #include "handlers/pages_internal.h"
+#include "models/device.h"
 #include "models/tenant.h"
 #include "models/user_security.h"
 
@@ -237,13 +238,13 @@ enum err handle_profile_form(struct request *req, struct response *res)
 
 /* --- password --- */
 
-/* Every session ends with the old password; this browser gets a new one. */
+/* Every session and known device ends with the old password; this browser is known anew. */
 static enum err change_password(struct request *req, struct response *res)
 {
     struct password_form in;
     struct user user = {0};
     struct session session = {0};
-    const char *cookie = NULL;
+    const char *cookie = NULL, *device = NULL;
 
     if (!pages_has_session(req))
         return ERR_UNAUTHENTICATED;
@@ -251,6 +252,8 @@ static enum err change_password(struct request *req, struct response *res)
     TRY(request_input(req, &in));
     TRY(user_change_password(&req->ctx, &req->ctx.who.user_id, in.current_password, in.new_password,
                              &user));
+    TRY(device_write(&req->ctx, &user, &(struct device){.sign_in_at = 0}, &device));
+    TRY(tenant_cookie_set(req, res, "device", device, DEVICE_SECONDS));
     TRY(session_open(&req->ctx, &user, NULL, &cookie, &session));
     return pages_set_session(req, res, cookie);
 }

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "app/app.h"
+#include "app/routes.h"
 #include "models/grant.h"
 #include "models/sign_up.h"
 #include "models/tenant.h"
@@ -86,10 +87,20 @@ static enum err check_role(struct request *req, const char *role)
     return fail(&req->ctx, ERR_VALIDATION, "role", "role must be one of: user, admin, owner.");
 }
 
+/* A key may always make users: it is its owner's. */
+static enum err check_open(struct request *req)
+{
+    const bool by_key =
+        (req->route->auth & AUTH_KEY) != 0 && req->ctx.who.credential == CREDENTIAL_KEY;
+
+    return by_key ? ERR_OK : tenant_check_registration(&req->ctx);
+}
+
 static enum err create_user(struct request *req, struct user *ret_user)
 {
     struct register_input in;
 
+    TRY(check_open(req));
     TRY(request_input(req, &in));
     TRY(check_role(req, in.role));
     return sign_up(&req->ctx,

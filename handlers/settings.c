@@ -2,6 +2,7 @@
 #include "app/app.h"
 #include "handlers/tenants.h"
 #include "models/tenant.h"
+#include "models/tenant_origin.h"
 
 struct settings_answer {
     const char *message;
@@ -81,9 +82,10 @@ static enum err check_password(struct ctx *ctx, const struct tenant_settings *s)
                 (long long)least);
 }
 
-static enum err check(struct ctx *ctx, const struct tenant_settings *s)
+static enum err check(struct ctx *ctx, struct tenant_settings *s)
 {
     TRY(check_supported(ctx, s));
+    TRY(tenant_origins_settle(ctx, &s->allowed_origins));
     TRY(check_password(ctx, s));
     TRY(check_minimum(ctx, "access_token_ttl", s->has_access_token_ttl, s->access_token_ttl));
     TRY(check_minimum(ctx, "refresh_token_ttl", s->has_refresh_token_ttl, s->refresh_token_ttl));

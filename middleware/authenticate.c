@@ -230,6 +230,35 @@ static enum err try_session(struct request *req)
     return use_foreign_session(req, cookie);
 }
 
+/* Another tenant's session beside a token or key that was sent: two credentials of two tenants are
+ * refused like one of the wrong tenant (api.md §2.4). It counts as absent where §11 says so: on
+ * pages, where sessions are no credential, and beside an own cookie. */
+static enum err check_second_session(struct request *req)
+{
+    const struct identity *who = &req->ctx.who;
+    const char *name = NULL, *cookie = NULL;
+    size_t count = 0;
+
+    if ((who->credential != CREDENTIAL_BEARER && who->credential != CREDENTIAL_KEY) ||
+        who->from_cookie || !route_takes(req, AUTH_SESSION) ||
+        (req->route->flags & ROUTE_PAGE) != 0 || request_header(req, "Cookie") == NULL)
+        return ERR_OK;
+    TRY(cookie_name(req, "session", req->ctx.tenant->slug, &name));
+    cookie = request_cookie(req, name);
+    if (cookie != NULL && cookie[0] != '\0')
+        return ERR_OK;
+    TRY(scan_sessions(req, &count, &cookie));
+    if (count == 0)
+        return ERR_OK;
+
+    const enum err found = use_foreign_session(req, cookie);
+
+    /* One that does not prove is no credential. */
+    if (found == ERR_UNAUTHENTICATED)
+        fail_clear(&req->ctx);
+    return found == ERR_UNAUTHENTICATED ? ERR_OK : found;
+}
+
 /* An access cookie counts only without Authorization and only for the resolved tenant. */
 static enum err try_access_cookie(struct request *req)
 {
@@ -348,6 +377,14 @@ static enum err apply_default(struct request *req)
     return ERR_OK;
 }
 
+/* C33: a tenant may let browsers in, which cannot keep a key. One that is shown must be good. */
+static bool may_go_without_key(const struct request *req)
+{
+    return route_takes(req, AUTH_KEY_BY_TENANT) && req->ctx.tenant != NULL &&
+           !tenant_requires_access_key(&req->ctx) && !req->ctx.who.has_token &&
+           request_header(req, "X-Access-Key") == NULL;
+}
+
 enum err mw_authenticate(struct request *req, struct response *res)
 {
     (void)res;
@@ -355,11 +392,13 @@ enum err mw_authenticate(struct request *req, struct response *res)
     if (route_takes(req, AUTH_IGNORE))
         return apply_default(req);
 
-    const bool anonymous_ok = route_takes(req, AUTH_PUBLIC | AUTH_BODY);
     enum err proven = prove(req);
+    const bool anonymous_ok = route_takes(req, AUTH_PUBLIC | AUTH_BODY) || may_go_without_key(req);
 
     if (proven == ERR_OK)
         proven = check_second_key(req);
+    if (proven == ERR_OK)
+        proven = check_second_session(req);
     if (is_refusal(proven) && anonymous_ok) {
         fail_clear(&req->ctx);
         req->ctx.who = (struct identity){.scope = ""};

@@ -11,6 +11,8 @@ typedef enum err (*middleware_fn)(struct request *req, struct response *res);
 
 enum err mw_request_id(struct request *req, struct response *res);
 enum err mw_cors(struct request *req, struct response *res);
+/* Once the answer is known, and with it the tenant: which origin may read it. */
+void mw_cors_answer(struct request *req, struct response *res);
 /* Collects and checks hints, decides the tenant when a hint names one (api.md §2). */
 enum err mw_tenant(struct request *req, struct response *res);
 /* Limits by address and tenant: before any credential is looked at. */

@@ -5,6 +5,7 @@
 #include <strings.h>
 
 #include "app/app.h"
+#include "models/tenant_origin.h"
 
 /* Skips "http://" or "https://"; NULL when there is neither. */
 static const char *authority_of(const char *origin, bool *ret_https)
@@ -83,7 +84,13 @@ static bool is_localhost(const char *origin)
                length;
 }
 
-bool origin_is_allowed(const struct request *req, const char *origin)
+bool origin_is_local(const struct request *req, const char *origin)
 {
     return app_is_development(req->ctx.app) && is_localhost(origin);
+}
+
+bool origin_is_allowed(const struct request *req, const char *origin)
+{
+    return origin_is_local(req, origin) ||
+           (req->ctx.tenant != NULL && tenant_allows_origin(req->ctx.tenant, origin));
 }

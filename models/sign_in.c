@@ -7,6 +7,7 @@
 #include "app/metrics.h"
 #include "app/password.h"
 #include "models/audit.h"
+#include "models/device.h"
 #include "models/login_attempt.h"
 
 /* What one hash told: right, and right but stored with another cost or scheme than the setting's.
@@ -79,56 +80,74 @@ static enum err find(struct ctx *ctx, const char *login, struct user *ret_user, 
 
 /* Charged before hashing, by one atomic update: parallel guesses cannot exceed the limit. What was
  * not hashed is no guess: a service that is busy must not lock its users out. */
-static enum err evaluate(struct ctx *ctx, const struct user *user, const char *login,
-                         const char *password, struct proof *ret_proof)
+static enum err evaluate(struct ctx *ctx, const struct login_subject *subject, const char *password,
+                         struct proof *ret_proof)
 {
-    TRY(login_attempt_charge(ctx, user, login, &ret_proof->last));
+    struct login_charge charge = {.last = false};
+
+    TRY(login_attempt_charge(ctx, subject, &charge));
+    ret_proof->last = charge.last;
 
     const enum err hashed =
-        password_matches(ctx, password, user != NULL ? user->password_hash : NULL,
+        password_matches(ctx, password, subject->user != NULL ? subject->user->password_hash : NULL,
                          &ret_proof->matches, &ret_proof->stale);
 
     if (hashed != ERR_OK) {
         const struct failure failure = ctx->failure;
 
-        TRY(login_attempt_refund(ctx, user, login));
+        TRY(login_attempt_refund(ctx, subject, &charge));
         ctx->failure = failure;
     }
     return hashed;
 }
 
-enum err sign_in(struct ctx *ctx, const char *login, const char *password, struct user *ret_user)
+/* The last login, younger than this try's charge, is also what wipes the counter. */
+static enum err settle(struct ctx *ctx, const struct login_subject *subject, struct user *user,
+                       struct sign_in_device *device)
+{
+    const enum err touched = user_touch_login(ctx, user, !uuid_is_zero(&subject->device.id));
+
+    if (touched == ERR_NOT_FOUND)
+        return refuse(ctx, user, "login", "unknown_user");
+    TRY(touched);
+    if (device != NULL)
+        TRY(device_write(ctx, user, &subject->device, &device->made));
+    metric_add(ctx->app->metrics, METRIC_LOGINS_OK, 1);
+    return ERR_OK;
+}
+
+enum err sign_in(struct ctx *ctx, const char *login, const char *password,
+                 struct sign_in_device *device, struct user *ret_user)
 {
     struct user user = {0};
+    struct login_subject subject = {.login = login};
     struct proof proof = {.matches = false};
     bool known = false;
 
     TRY(find(ctx, login, &user, &known));
-    TRY(evaluate(ctx, known ? &user : NULL, login, password, &proof));
+    if (known)
+        subject.user = &user;
+    if (known && device != NULL)
+        TRY(device_read(ctx, &user, device->sent, &subject.device));
+    TRY(evaluate(ctx, &subject, password, &proof));
 
     const char *reason = reason_for(known, &user, proof.matches);
 
     if (reason != NULL)
-        return refuse_proof(ctx, known ? &user : NULL, &proof, "login", reason);
+        return refuse_proof(ctx, subject.user, &proof, "login", reason);
     if (proof.stale)
         TRY(renew_hash(ctx, &user, password));
-
-    /* The last login, younger than this try's charge, is also what wipes the counter. */
-    const enum err touched = user_touch_login(ctx, &user);
-
-    if (touched == ERR_NOT_FOUND)
-        return refuse(ctx, &user, "login", "unknown_user");
-    TRY(touched);
-    metric_add(ctx->app->metrics, METRIC_LOGINS_OK, 1);
+    TRY(settle(ctx, &subject, &user, device));
     *ret_user = user;
     return ERR_OK;
 }
 
 enum err sign_in_confirm(struct ctx *ctx, const struct user *user, const char *password)
 {
+    const struct login_subject subject = {.user = user};
     struct proof proof = {.matches = false};
 
-    TRY(evaluate(ctx, user, NULL, password, &proof));
+    TRY(evaluate(ctx, &subject, password, &proof));
     if (!proof.matches || !user->is_active)
         return refuse_proof(ctx, user, &proof, "user.password_changed", "bad_password");
     return login_attempt_reset(ctx, user);

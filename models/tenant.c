@@ -167,6 +167,7 @@ void tenant_forget(struct ctx *ctx, const struct tenant *tenant)
     cache_drop(ctx->app->tenants, tenant->id.bytes, sizeof tenant->id.bytes);
     cache_drop(ctx->app->slugs, tenant->slug, strlen(tenant->slug));
     cache_flush(ctx->app->domains);
+    cache_flush(ctx->app->origins);
 }
 
 static void put_after(bson_t *filter, const char *after_slug)

@@ -1,10 +1,9 @@
 /* The settings of a tenant: their table, and the values in force. */
 #include "models/tenant_rules.h"
 
-#include <string.h>
-
 #include "app/app.h"
 #include "models/tenant.h"
+#include "models/tenant_origin.h"
 
 #define MAX_ORIGINS 50
 
@@ -23,7 +22,7 @@ static const struct field tenant_settings_fields[] = {
     SETTING_INT(session_ttl, 1, 31536000, .doc = "Seconds a browser session lives."),
     SETTING_INT(refresh_grace, 0, 30, .doc = "Seconds in which a spent refresh token still gets its successor."),
     SETTING_ENUM(email_verification, email_verification_names, .doc = "\"required\" needs outgoing mail, which this version does not send."),
-    FIELD_STRS(struct tenant_settings, allowed_origins, "allowed_origins", F_PATCH | F_NULL_CLEARS | F_ALWAYS | F_TRIM | F_LOWER, 8, 261, MAX_ORIGINS, .doc = "Origins whose pages may call this tenant's API: scheme, host and perhaps port."),
+    FIELD_STRS(struct tenant_settings, allowed_origins, "allowed_origins", F_PATCH | F_NULL_CLEARS | F_ALWAYS | F_TRIM | F_LOWER, 8, 261, MAX_ORIGINS, .check = tenant_origin_check, .doc = "Origins whose pages may call this tenant's API: scheme, host and perhaps port."),
     SETTING_BOOL(self_registration, 0, .doc = "Whether anybody may register; off: only access keys and administrators make users."),
     SETTING_BOOL(discoverable, F_NOT_STORED, .doc = "Whether the public list of tenants names this one."),
     SETTING_BOOL(require_access_key, 0, .doc = "Whether sign-up, login, refresh and logout under /api/v1/{cid} need an access key."),
@@ -81,6 +80,14 @@ bool tenant_allows_registration(const struct ctx *ctx)
     return !settings->has_self_registration || settings->self_registration;
 }
 
+enum err tenant_check_registration(struct ctx *ctx)
+{
+    if (tenant_allows_registration(ctx))
+        return ERR_OK;
+    return fail(ctx, ERR_REGISTRATION_CLOSED, NULL,
+                "Registration is closed here: ask an administrator for an account.");
+}
+
 bool tenant_requires_access_key(const struct ctx *ctx)
 {
     const struct tenant_settings *settings = &ctx->tenant->settings;
@@ -105,15 +112,4 @@ int64_t tenant_password_min_length(const struct ctx *ctx)
 bool tenant_blocks_common_passwords(const struct ctx *ctx)
 {
     return ctx->tenant != NULL && ctx->tenant->settings.password_blocklist;
-}
-
-bool tenant_allows_origin(const struct tenant *tenant, const char *origin)
-{
-    const struct strs *allowed = &tenant->settings.allowed_origins;
-
-    for (size_t i = 0; i < allowed->count; i++) {
-        if (strcmp(allowed->items[i], origin) == 0)
-            return true;
-    }
-    return false;
 }

@@ -41,6 +41,8 @@ void tenant_settings_in_force(const struct ctx *ctx, struct tenant_settings *ret
 
 /* Anybody may register an account; off: only access keys and administrators make users. */
 bool tenant_allows_registration(const struct ctx *ctx);
+/* ERR_REGISTRATION_CLOSED, with the sentence for those who wanted to register. */
+CHECKED enum err tenant_check_registration(struct ctx *ctx);
 /* /api/v1/{cid}/signup, login, refresh and logout need an access key (C33). */
 bool tenant_requires_access_key(const struct ctx *ctx);
 /* Changes of user documents and settings need If-Match (428 without). */
@@ -49,6 +51,3 @@ bool tenant_requires_if_match(const struct ctx *ctx);
 int64_t tenant_password_min_length(const struct ctx *ctx);
 /* New passwords are checked against common ones and the words of tenant and user (PW-5). */
 bool tenant_blocks_common_passwords(const struct ctx *ctx);
-/* Whether the text of an Origin header is one of the tenant's allowed_origins. */
-struct tenant;
-bool tenant_allows_origin(const struct tenant *tenant, const char *origin);

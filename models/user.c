@@ -28,6 +28,7 @@ static const struct field user_fields[] = {
     FIELD_TIME(struct user, created_at, "created_at", F_READONLY | F_REQUIRED),
     FIELD_TIME(struct user, updated_at, "updated_at", F_READONLY | F_REQUIRED),
     FIELD_TIME(struct user, last_login_at, "last_login_at", F_READONLY),
+    FIELD_TIME(struct user, strange_login_at, "strange_login_at", F_READONLY | F_INTERNAL),
     FIELD_INT(struct user, version, "version", F_READONLY | F_REQUIRED, 1, INT64_MAX),
 };
 /* clang-format on */
@@ -108,14 +109,22 @@ enum err user_insert(struct ctx *ctx, struct user *user)
     return inserted == ERR_CONFLICT ? taken(ctx) : inserted;
 }
 
-enum err user_touch_login(struct ctx *ctx, const struct user *user)
+enum err user_touch_login(struct ctx *ctx, struct user *user, bool on_known_device)
 {
     AUTO(bson_destroy) bson_t *filter = bson_new();
     AUTO(bson_destroy)
-    bson_t *update = BCON_NEW("$currentDate", "{", "last_login_at", BCON_BOOL(true), "}");
+    bson_t *update =
+        on_known_device
+            ? BCON_NEW("0", "{", "$set", "{", "last_login_at", BCON_UTF8("$$NOW"), "}", "}")
+            : BCON_NEW("0", "{", "$set", "{", "last_login_at", BCON_UTF8("$$NOW"),
+                       "strange_login_at", BCON_UTF8("$$NOW"), "}", "}");
+    const struct db_change change = {.filter = filter, .update = update, .pipeline = true};
+    struct user after = {0};
 
     bson_put_uuid(filter, "_id", &user->id);
-    return db_update_one(ctx, &user_schema, filter, update);
+    TRY(db_find_and_update(ctx, &user_schema, &change, &after));
+    user->last_login_at = after.last_login_at;
+    return ERR_OK;
 }
 
 enum err user_rehash(struct ctx *ctx, const struct user *user, const char *new_hash)

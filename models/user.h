@@ -23,6 +23,7 @@ struct user {
     bool is_email_verified;
     int64_t security_epoch;
     int64_t created_at, updated_at, last_login_at;
+    int64_t strange_login_at; /* the last one without a known device: wipes the account's tries */
     int64_t version;
 };
 
@@ -38,7 +39,8 @@ CHECKED enum err user_find_by_login(struct ctx *ctx, const char *login, struct u
 /* ERR_USERNAME_TAKEN, ERR_EMAIL_TAKEN. Fills id, canonical forms, times, version. The place under
  * the plan's limit must have been reserved. */
 CHECKED enum err user_insert(struct ctx *ctx, struct user *user);
-CHECKED enum err user_touch_login(struct ctx *ctx, const struct user *user);
+/* The last login is now, by the database's clock, which is left in user->last_login_at. */
+CHECKED enum err user_touch_login(struct ctx *ctx, struct user *user, bool on_known_device);
 /* Replaces the hash if it is still old_hash (rehash on login). ERR_NOT_FOUND when it is not. */
 CHECKED enum err user_rehash(struct ctx *ctx, const struct user *user, const char *new_hash);
 /* New hash, epoch + 1 (only if hash and epoch are still those of user). For the transaction of a

@@ -34,6 +34,7 @@ static const struct db_index tenant_indexes[] = {
     {.name = "status_1_plan_1_slug_1", KEYS("status", "plan", "slug"), .ttl_seconds = -1},
     {.name = "name_key_1_slug_1", KEYS("name_key", "slug"), .ttl_seconds = -1},
     {.name = "discoverable_1_status_1_slug_1", KEYS("discoverable", "status", "slug"), .ttl_seconds = -1},
+    {.name = "settings.allowed_origins_1", KEYS("settings.allowed_origins"), .partial_exists = "settings.allowed_origins", .ttl_seconds = -1},
 };
 static const struct db_index tenant_domain_indexes[] = {
     {.name = "verified_domain_1", KEYS("verified_domain"), .unique = true, .partial_exists = "verified_domain", .ttl_seconds = -1},

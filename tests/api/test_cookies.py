@@ -127,6 +127,22 @@ def test_another_tenants_session_alone_is_403(api, world, user, other):
             "tenant_mismatch")
 
 
+def test_a_token_beside_another_tenants_session(api, world, user, other):
+    """api.md §2.4, §11: two credentials of two tenants are 403, unless the own cookie is there too;
+    what does not prove is no credential."""
+    foreign = world.sign_in(other.owner)
+    for hint in ("acme", None):
+        refused(api.get("/users/me", tenant=hint, token=user.token, cookie=foreign), 403,
+                "tenant_mismatch")
+    own = world.sign_in(user)
+    ok(api.get("/users/me", tenant="acme", token=user.token, cookie=foreign | own))
+    ok(api.get("/users/me", tenant="acme", token=user.token, cookie=own))
+    ok(api.get("/users/me", tenant="acme", token=user.token, cookie={"session-other": "A" * 67}))
+    ok(api.post("/oauth/logout", tenant="other", cookie=foreign), 204)
+    until(lambda: api.get("/users/me", tenant="acme", token=user.token,
+                          cookie=foreign).status_code == 200, 1.0)
+
+
 def test_another_tenants_session_is_absent_at_login_and_registration(api, world, user, other):
     session = world.sign_in(user)
     ok(oauth_login(api, other.owner, cookie=session))

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 
 #include "app/clock.h"
+#include "app/db_internal.h"
 #include "support/database.h"
 #include "support/thing.h"
 #include "support/unit.h"
@@ -168,6 +169,36 @@ static void test_lost_many(void **state)
     assert_int_equal(database_sent(&database, "update"), 1);
 }
 
+static int64_t number_of(size_t seen)
+{
+    bson_iter_t it;
+
+    assert_true(bson_iter_init_find(&it, database.seen[seen].command, "txnNumber"));
+    return bson_iter_int64(&it);
+}
+
+/* OP-14: a session may come back with another client's numbers in it. So the numbers of a process
+ * only go up, whichever client sends them, and no step of the clock takes them back. */
+static void test_numbers_follow_no_clock(void **state)
+{
+    (void)state;
+    NEEDS_MONGODB();
+    struct ctx *ctx = &database.ctx;
+    struct thing thing = thing_insert(ctx, "numbers", 0);
+
+    database_forget(&database);
+    assert_int_equal(add_one(ctx, &thing), ERR_OK);
+    /* The next call needs another client. */
+    struct db_client *held = db_lease(database.app.db, 1000);
+    assert_non_null(held);
+    assert_int_equal(add_one(ctx, &thing), ERR_OK);
+    db_return(database.app.db, held);
+    assert_int_equal(database.seen_count, 2);
+    assert_string_not_equal(id_text(database.seen[0].command, "lsid.id"),
+                            id_text(database.seen[1].command, "lsid.id"));
+    assert_int_equal(number_of(1), number_of(0) + 1);
+}
+
 static void test_lost_read(void **state)
 {
     (void)state;
@@ -185,9 +216,8 @@ static void test_lost_read(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        CASE(test_lost_answer),
-        CASE(test_lost_twice),
-        CASE(test_lost_many),
+        CASE(test_lost_answer), CASE(test_lost_twice),
+        CASE(test_lost_many),   CASE(test_numbers_follow_no_clock),
         CASE(test_lost_read),
     };
 
