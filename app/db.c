@@ -167,6 +167,18 @@ bool db_must_fail(struct db *db)
     return atomic_fetch_sub(&db->fail_after, 1) == 1;
 }
 
+void db_note_trouble(struct db *db)
+{
+    atomic_store_explicit(&db->troubled_at, clock_monotonic_ms(), memory_order_relaxed);
+}
+
+bool db_was_troubled(const struct db *db, int64_t within_ms)
+{
+    const int64_t at = atomic_load_explicit(&db->troubled_at, memory_order_relaxed);
+
+    return at != 0 && clock_monotonic_ms() - at <= within_ms;
+}
+
 /* --- clients --- */
 
 static struct db_client *client_new(struct db *db)

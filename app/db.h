@@ -35,6 +35,11 @@ CHECKED enum err db_ping(struct ctx *ctx);
 const char *db_uri(const struct db *db);
 const char *db_name(const struct db *db);
 
+/* True when this process lost the database, or waited for it in vain, within the last ms. */
+bool db_was_troubled(const struct db *db, int64_t within_ms);
+/* Notes that it did; db*.c and watch.c know. */
+void db_note_trouble(struct db *db);
+
 /* --- reading. Decoded strings live in ctx->arena. Filters may be NULL for "all of this tenant".
  * --- */
 

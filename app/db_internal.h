@@ -65,6 +65,7 @@ struct db {
     _Atomic int abandoned_count;
     _Atomic int64_t fail_after;
     _Atomic int64_t numbers; /* of retryable writes so far */
+    _Atomic int64_t troubled_at; /* monotonic ms; 0 = never */
 };
 
 /* A transaction attempt; ctx->transaction points to it. */

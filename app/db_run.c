@@ -348,6 +348,8 @@ enum err db_run(struct db_call *call, bson_t *command, bson_t *reply)
         return ERR_OK;
     }
     bool cut = error.network;
+    if (db_error_unavailable(&error))
+        db_note_trouble(call->db);
     if (may_send_again(call, &error, reply))
         done = send_again(call, command, reply, &error);
     if (cut || error.network)

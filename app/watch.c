@@ -178,6 +178,7 @@ static bool stream_failed(struct watch *watch)
 
     log_trouble(watch, lost ? "watch.history_lost" : "watch.interrupted", &error);
     close_stream(watch, !lost);
+    db_note_trouble(watch->app->db);
     return true;
 }
 

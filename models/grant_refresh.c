@@ -17,6 +17,9 @@
 #include "models/grant_text.h"
 #include "models/tenant.h"
 
+/* After trouble with the database: how long a rotation may still be marked as unanswered. */
+#define MARK_SECONDS 10
+
 /* Form and MAC prove the token genuine before anything of it is believed; then its tenant is
  * compared. */
 static enum err prove(struct ctx *ctx, const char *text, struct grant_claims *ret_claims)
@@ -137,6 +140,15 @@ static enum err refuse_reuse(struct ctx *ctx, const struct grant *grant)
     return ERR_BAD_REFRESH;
 }
 
+/* Another instance may have rotated, lost its answer with the database, and not marked it yet. */
+static bool may_be_marked_soon(struct ctx *ctx, const struct grant_claims *claims)
+{
+    struct grant grant;
+
+    return db_was_troubled(ctx->app->db, MARK_SECONDS * 1000) &&
+           find_retry(ctx, claims, MARK_SECONDS, &grant) == ERR_OK;
+}
+
 /* The generation did not match: decide between a permitted retry, theft, and plain refusal. */
 static enum err after_mismatch(struct ctx *ctx, const struct grant_claims *claims,
                                struct grant *ret_grant)
@@ -166,6 +178,8 @@ static enum err after_mismatch(struct ctx *ctx, const struct grant_claims *claim
         if (retry != ERR_OK && retry != ERR_NOT_FOUND)
             grant_memory_note(ctx, &claims->grant_id, claims->generation);
     }
+    if (retry == ERR_NOT_FOUND && may_be_marked_soon(ctx, claims))
+        return fail_retry(ctx, ERR_DB_UNAVAILABLE, 1);
     return retry == ERR_NOT_FOUND ? refuse_reuse(ctx, &grant) : retry;
 }
 

@@ -56,7 +56,8 @@ class Actor(threading.Thread):
                 return True, unsure
             if answer.status == 409:
                 if not unsure:
-                    self.record.violation(f"register: 409 for {email}, which nobody had")
+                    self.record.violation(f"register: 409 for {email}, which nobody had: "
+                                          f"{answer.text}")
                 return True, unsure
             unsure = unsure or answer.status in (None, 503)
             self.stopping.wait(0.1)
@@ -104,12 +105,13 @@ class Refresher(Actor):
         super().__init__(*args, **options)
         self.email = f"{uuid.uuid4().hex}@example.com"
         self.pair = None
+        self.registered = False
         self.refreshed = 0
 
     def step(self):
         if self.pair is None:
-            if self.register(self.email)[0]:
-                self.pair = self.login(self.email)
+            self.registered = self.registered or self.register(self.email)[0]
+            self.pair = self.login(self.email) if self.registered else None
             return
         answer = self.until_done(lambda: self.call(
             "refresh", "POST", "/auth/refresh", {200}, tenant=self.slug,
@@ -172,11 +174,13 @@ class Patcher(Actor):
         super().__init__(*args, **options)
         self.email = f"{uuid.uuid4().hex}@example.com"
         self.pair = None
+        self.registered = False
         self.tried = self.told = 0
 
     def step(self):
         if self.pair is None:
-            self.pair = self.login(self.email) if self.register(self.email)[0] else None
+            self.registered = self.registered or self.register(self.email)[0]
+            self.pair = self.login(self.email) if self.registered else None
             self.since = time.monotonic()
             return
         self.tried += 1
