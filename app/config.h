@@ -38,7 +38,8 @@ struct config_server {
     int64_t body_min_rate;       /* bytes a second after 5 s: 1024 */
     int64_t request_timeout_ms;  /* time budget of a request after its body: 5000 */
     int64_t stream_timeout_ms;   /* 600000: a whole long answer */
-    int64_t drain_ms;            /* 10000: SIGTERM to exit */
+    int64_t notice_ms;           /* 2000, development 0: idle connections outlive SIGTERM */
+    int64_t drain_ms;            /* 10000: from then on to exit */
     struct strs trusted_proxies; /* addresses or CIDR; default none */
     const char *public_url;      /* http://localhost:8080 */
 };

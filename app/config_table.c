@@ -125,6 +125,7 @@ static const struct field server_fields[] = {
     FIELD_INT(struct config_server, body_min_rate, "body_min_rate", F_NONE, 0, 1048576, .doc = "Bytes a second that a body must bring after its first 5 s."),
     FIELD_INT(struct config_server, request_timeout_ms, "request_timeout_ms", F_NONE, 100, 60000, .doc = "Time budget of a request once its body is there."),
     FIELD_INT(struct config_server, stream_timeout_ms, "stream_timeout_ms", F_NONE, 1000, 86400000, .doc = "Time for a reader to take a whole export."),
+    FIELD_INT(struct config_server, notice_ms, "notice_ms", F_NONE, 0, 600000, .doc = "How long a stop only says so at /ready, for balancers to notice."),
     FIELD_INT(struct config_server, drain_ms, "drain_ms", F_NONE, 0, 600000, .doc = "How long a stop waits for running requests."),
     FIELD_STRS(struct config_server, trusted_proxies, "trusted_proxies", F_NONE, 2, 49, 64, .check = check_network,
                .doc = "Addresses whose X-Forwarded-* headers are believed."),
@@ -250,6 +251,7 @@ static const struct config_server server_defaults = {
     .body_min_rate = 1024,
     .request_timeout_ms = 5000,
     .stream_timeout_ms = 600000,
+    .notice_ms = 2000,
     .drain_ms = 10000,
 };
 
@@ -315,6 +317,7 @@ void config_defaults(struct config *config, enum environment environment)
     };
     if (development) {
         config->server.bind = "127.0.0.1";
+        config->server.notice_ms = 0;
         config->server.extra_port = 5000;
     }
 }

@@ -298,8 +298,14 @@ void server_stop(struct server *server)
 
     if (server == NULL)
         return;
+
+    const struct config_server *config = &app_config(server->app)->server;
+
     atomic_store(&server->app->stopping, true);
-    until = clock_monotonic_ms() + app_config(server->app)->server.drain_ms;
+    /* A balancer looks at /ready now and then: until it has, it may send on any connection it has.
+     */
+    pause_ms(config->notice_ms);
+    until = clock_monotonic_ms() + config->drain_ms;
     /* Twice in a row: between two requests of one client there is a moment with none. */
     for (int quiet = 0; quiet < 2 && clock_monotonic_ms() < until;) {
         server_cut_idle(server);

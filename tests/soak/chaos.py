@@ -1,6 +1,8 @@
 """The fault schedule: clients on two instances and three mongod while one thing after another breaks.
 
-    ./dev soak --only chaos [--minutes 10]
+    ./dev soak --only chaos [--minutes 10]          as part of the long tests
+
+Run by itself, --only names the faults; fill_disk needs root, restart_in_turn excludes the others.
 """
 import argparse
 import itertools
@@ -15,6 +17,8 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
 from support.chaos import Stage  # noqa: E402
 from support.replica_set import ReplicaSet  # noqa: E402
 
+#: A killed instance may take an answer with it, which without a grace period looks like theft.
+GRACE = {"refresh_grace": 10}
 FAULTS = ["kill_primary", "cut_streams", "step_down", "fail_commands", "freeze_primary",
           "block_commands", "kill_instance", "freeze_secondaries"]
 
@@ -26,13 +30,16 @@ def main():
     parser.add_argument("--only", default=",".join(FAULTS))
     parser.add_argument("--election-timeout-ms", type=int, default=2000)
     options = parser.parse_args()
-    replica_set = ReplicaSet(options.election_timeout_ms)
+    names = options.only.split(",")
+    replica_set = ReplicaSet(options.election_timeout_ms,
+                             disk_mb=600 if "fill_disk" in names else None)
     stage = None
     try:
-        stage = Stage(replica_set)
+        stage = Stage(replica_set, settings=GRACE if "kill_instance" in names else None,
+                      balanced="restart_in_turn" in names)
         stage.start()
         end = time.monotonic() + options.minutes * 60
-        for name in itertools.cycle(options.only.split(",")):
+        for name in itertools.cycle(names):
             time.sleep(options.pause)
             if time.monotonic() > end:
                 break

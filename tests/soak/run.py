@@ -1,6 +1,6 @@
-"""The long runs: every fuzz target for a while, then the races and faults again and again.
+"""The long runs: every fuzz target for a while, the races and faults again and again, then chaos.
 
-    ./dev soak [--fuzz-seconds 60] [--rounds 10] [--only fuzz,races,faults]
+    ./dev soak [--fuzz-seconds 60] [--rounds 50] [--minutes 10] [--only fuzz,races,faults,chaos]
 
 A crash is written below tests/fuzz/regression/<target>/, where ./dev test replays it from then on.
 """
@@ -57,11 +57,27 @@ def again(files, options):
     return True
 
 
+def chaos(options):
+    """The schedule of faults, a rolling restart, and a full disk where this user may mount one."""
+    share = {"kill_primary,cut_streams,step_down,fail_commands,freeze_primary,block_commands,"
+             "freeze_secondaries": 0.5, "kill_instance": 0.2, "restart_in_turn": 0.2}
+    if os.geteuid() == 0:
+        share["fill_disk"] = 0.1
+    good = True
+    for faults, part in share.items():
+        print(f"==> chaos for {options.minutes * part:.1f} minutes: {faults}", flush=True)
+        command = [sys.executable, str(ROOT / "tests/soak/chaos.py"), "--only", faults,
+                   "--minutes", str(options.minutes * part)]
+        good = subprocess.run(command, cwd=ROOT, check=False).returncode == 0 and good
+    return good
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--fuzz-seconds", type=int, default=60)
-    parser.add_argument("--rounds", type=int, default=10)
-    parser.add_argument("--only", default="fuzz,races,faults")
+    parser.add_argument("--rounds", type=int, default=50)
+    parser.add_argument("--minutes", type=float, default=10)
+    parser.add_argument("--only", default="fuzz,races,faults,chaos")
     options = parser.parse_args()
     wanted = options.only.split(",")
     good = fuzz(options) if "fuzz" in wanted else True
@@ -69,6 +85,8 @@ def main():
         good = again(["tests/api/test_races.py", "tests/api/test_revocation.py"], options) and good
     if "faults" in wanted:
         good = again(["tests/api/test_faults.py"], options) and good
+    if "chaos" in wanted:
+        good = chaos(options) and good
     return 0 if good else 1
 
 

@@ -11,13 +11,14 @@ import signal
 import time
 
 from . import actors
+from .balancer import Balancer
 from .history import Caller, Record
 from .instance import Instance
 from .mongo import Mongo
 
 SETTINGS = {
     "password": {"scheme": "argon2id"},
-    "server": {"public_url": "http://localhost:8080"},
+    "server": {"public_url": "http://localhost:8080", "notice_ms": 1000},
     "tenants": {"self_service_plans": ["free", "enterprise"]},
 }
 CAST = [(actors.Registrar, 2), (actors.Refresher, 4), (actors.Revoker, 2), (actors.Patcher, 2),
@@ -29,31 +30,44 @@ WHOLE_WITHIN = 20
 class Stage:
     """Two instances on a replica set, and the clients."""
 
-    def __init__(self, replica_set, cast=None):
+    def __init__(self, replica_set, cast=None, settings=None, balanced=False):
         self.set = replica_set
+        self.balancer = None
         self.database = f"test_chaos_{os.getpid()}"
         self.record = Record()
         self.instances_die = False
         self.instances = [Instance(replica_set, self.database, SETTINGS) for _ in range(2)]
         for instance in self.instances:
             instance.start()
+        if balanced:
+            self.balancer = Balancer(self.instances)
         self.cast = []
         self.slug = "chaos"
-        self._make_tenant(self.slug)
+        self._make_tenant(self.slug, settings)
         for kind, count in cast or CAST:
             self.cast += [kind(self.caller(), self.slug) for _ in range(count)]
         self.processes = [instance.process.pid for instance in self.instances]
 
     def caller(self):
         addresses = [("127.0.0.1", instance.port) for instance in self.instances]
+        if self.balancer is not None:
+            addresses = [("127.0.0.1", self.balancer.port)]
         return Caller(addresses, self.record, lambda: self.instances_die)
 
-    def _make_tenant(self, slug):
-        answer = self.caller()("setup", "POST", "/tenants/register", {201}, body={
+    def _make_tenant(self, slug, settings):
+        call = self.caller()
+        answer = call("setup", "POST", "/tenants/register", {201}, body={
             "tenant_name": "Chaos", "tenant_slug": slug, "admin_username": "owner",
             "admin_email": "owner@chaos.example", "admin_password": actors.PASSWORD,
             "plan": "enterprise"})
         assert answer.status == 201, answer.text
+        if settings is None:
+            return
+        answer = call("setup", "POST", "/auth/login", {200}, tenant=slug, body={
+            "email": "owner@chaos.example", "password": actors.PASSWORD})
+        answer = call("setup", "PUT", "/tenants/settings", {200}, body={"settings": settings},
+                      token=answer.json()["access_token"])
+        assert answer.status == 200, answer.text
 
     def start(self):
         for actor in self.cast:
@@ -114,6 +128,16 @@ class Stage:
             time.sleep(seconds)
         self.wait_served()
 
+    def fill_disk(self, seconds=6):
+        """The primary's disk is full: mongod gives up there, and another takes over."""
+        node = self.set.wait_primary()
+        with self.set.full_disk(node):
+            time.sleep(seconds)
+        if not node.alive:
+            node.start()
+        self.wait_served()
+        self.set.wait_whole()
+
     def kill_instance(self, number=None):
         """kill -9 of one instance; the other goes on, and it comes back."""
         number = int(time.monotonic() * 10) % 2 if number is None else number
@@ -126,13 +150,25 @@ class Stage:
         time.sleep(0.5)
         self.instances_die = False
 
+    def restart_in_turn(self):
+        """A rolling restart behind a balancer: no request fails, not even with 503."""
+        self.record.strict = True
+        for number, instance in enumerate(self.instances):
+            instance.process.terminate()
+            if instance.process.wait(30) != 0:
+                self.record.violation("an instance did not end with 0")
+            instance.start()
+            self.processes[number] = instance.process.pid
+            self.balancer.wait_all_up()
+        self.record.strict = False
+
     # -- the end --------------------------------------------------------------------------------
 
     def wait_served(self):
         """Every instance answers ready again by itself."""
         deadline = time.monotonic() + WHOLE_WITHIN
         call = self.caller()
-        for number in range(len(self.instances)):
+        for number in range(len(call.addresses)):
             while call("ready", "GET", "/ready", {200}, instance=number).status != 200:
                 if time.monotonic() > deadline:
                     self.record.violation(f"instance {number} not ready {WHOLE_WITHIN} s later")
@@ -182,6 +218,8 @@ class Stage:
         for actor in self.cast:
             actor.stop()
         problems = []
+        if self.balancer is not None:
+            self.balancer.close()
         for instance in self.instances:
             try:
                 instance.close()

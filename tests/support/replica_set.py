@@ -71,9 +71,14 @@ class Node:
 class ReplicaSet(Mongo):
     """The set as a server that a test owns whole."""
 
-    def __init__(self, election_timeout_ms=2000, directory=None):
-        self.directory = directory or tempfile.mkdtemp(prefix="tenantd-set-")
+    def __init__(self, election_timeout_ms=2000, disk_mb=None):
+        """disk_mb: each node on a disk of its own of that size, which can be filled; needs root."""
+        self.directory = tempfile.mkdtemp(prefix="tenantd-set-")
         self.nodes = [Node(os.path.join(self.directory, str(number))) for number in range(3)]
+        self.mounted = disk_mb is not None
+        for node in self.nodes if self.mounted else []:
+            subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={disk_mb}m", "tmpfs",
+                            node.directory], check=True)
         hosts = ",".join(node.address for node in self.nodes)
         super().__init__(f"mongodb://{hosts}/?replicaSet=rs0")
         for node in self.nodes:
@@ -169,6 +174,20 @@ class ReplicaSet(Mongo):
                 with node.admin() as admin:
                     admin.command(command)
 
+    @contextlib.contextmanager
+    def full_disk(self, node):
+        """Nothing more fits on this node's disk."""
+        path = os.path.join(node.directory, "filler")
+        block = b"x" * 65536
+        try:
+            with open(path, "wb", buffering=0) as filler:
+                with contextlib.suppress(OSError):
+                    while filler.write(block) == len(block):
+                        pass
+            yield
+        finally:
+            os.unlink(path)
+
     def heal(self):
         """Everything runs again, nothing is made to fail."""
         for node in self.nodes:
@@ -183,4 +202,6 @@ class ReplicaSet(Mongo):
         for node in self.nodes:
             node.signal(signal.SIGCONT)
             node.kill()
+            if self.mounted:
+                subprocess.run(["umount", node.directory], check=False)
         shutil.rmtree(self.directory, ignore_errors=True)
