@@ -64,7 +64,7 @@ struct db {
     struct uuid abandoned[DB_ABANDONED_MAX]; /* sessions of transactions left on the server */
     _Atomic int abandoned_count;
     _Atomic int64_t fail_after;
-    _Atomic int64_t numbers; /* of retryable writes so far */
+    _Atomic int64_t numbers;     /* of retryable writes so far */
     _Atomic int64_t troubled_at; /* monotonic ms; 0 = never */
 };
 
