@@ -22,6 +22,7 @@
 #include "app/watch.h"
 #include "models/access_key.h"
 #include "models/audit.h"
+#include "models/audit_refusals.h"
 #include "models/grant_memory.h"
 #include "models/tenant.h"
 #include "models/tenant_origin.h"
@@ -111,6 +112,9 @@ static enum err start_server_threads(struct app *app, char **ret_message)
     if (err != ERR_OK)
         return fail_start(err, reason != NULL ? reason : "the change stream cannot be opened",
                           ret_message);
+    err = audit_refusals_start(app, &app->refusals);
+    if (err != ERR_OK)
+        return fail_start(err, "the audit of refusals cannot start", ret_message);
     err = housekeeping_start(app, &app->housekeeping);
     if (err != ERR_OK)
         return fail_start(err, "housekeeping cannot start", ret_message);
@@ -164,6 +168,7 @@ void app_free(struct app *app)
     grant_memory_stop(app->grant_memory);
     housekeeping_stop(app->housekeeping);
     watch_stop(app->watch);
+    audit_refusals_stop(app->refusals);
     audit_writer_stop(app->audit);
     hash_pool_free(app->hashes);
     cache_free(app->tenants);

@@ -17,6 +17,7 @@ struct revocations;
 struct hash_pool;
 struct limiter;
 struct audit_writer;
+struct audit_refusals;
 struct metrics;
 struct housekeeping;
 struct token_cache;
@@ -39,6 +40,7 @@ struct app {
     struct hash_pool *hashes;
     struct limiter *limiter;
     struct audit_writer *audit;
+    struct audit_refusals *refusals; /* NULL in commands */
     struct metrics *metrics;
     struct housekeeping *housekeeping;
     struct grant_memory *grant_memory; /* unanswered rotations (models/grant_memory.h) */

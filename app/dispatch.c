@@ -327,8 +327,10 @@ void dispatch(struct request *req, struct response *res, const struct dispatch_i
 {
     begin(req, res);
     enum err code = walk(req, res, input);
-    if (code != ERR_OK)
+    if (code != ERR_OK) {
+        mw_refused(req, code);
         respond_error(req, res, code);
+    }
     if (req->ctx.app->limiter != NULL)
         rate_settle_create(req, res);
     finish(req, res);

@@ -21,7 +21,6 @@ enum limit_class {
     LIMIT_PLATFORM_CREATE,
     LIMIT_TENANT, /* requests of a tenant, by plan */
     LIMIT_KEY,    /* requests of an access key, by plan */
-    LIMIT_AUDIT,  /* repeated refusals that are audited once a minute */
 };
 
 struct limit_rule {

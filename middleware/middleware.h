@@ -24,5 +24,7 @@ enum err mw_rate_key(struct request *req, struct response *res);
 enum err mw_authorize(struct request *req, struct response *res);
 /* Cross-site rule for requests that set or use cookies. */
 enum err mw_csrf(struct request *req, struct response *res);
+/* Audits what any of the steps or the handler refused with code, once a minute of what is alike. */
+void mw_refused(struct request *req, enum err code);
 /* After the answer is complete. */
 void mw_access_log(const struct request *req, const struct response *res);

@@ -152,6 +152,14 @@ static enum err seal_alone(struct ctx *ctx, struct audit_row *row)
     return err;
 }
 
+static enum err commit_row(struct ctx *ctx, struct audit_row *row)
+{
+    if (ctx->app->audit != NULL)
+        return audit_writer_commit(ctx->app->audit, ctx, row);
+    TRY(seal_alone(ctx, row));
+    return db_insert(ctx, &audit_schema, row);
+}
+
 enum err audit_write(struct ctx *ctx, const char *action, const char *status,
                      const struct uuid *user_id, const char *reason)
 {
@@ -160,10 +168,18 @@ enum err audit_write(struct ctx *ctx, const char *action, const char *status,
     if (user_id != NULL)
         row.user_id = *user_id;
     TRY(make_row(ctx, action, status, &row));
-    if (ctx->app->audit != NULL)
-        return audit_writer_commit(ctx->app->audit, ctx, &row);
-    TRY(seal_alone(ctx, &row));
-    return db_insert(ctx, &audit_schema, &row);
+    return commit_row(ctx, &row);
+}
+
+enum err audit_write_refusals(struct ctx *ctx, const char *action, const char *reason,
+                              const struct uuid *user_id, int64_t count)
+{
+    struct audit_row row = {.reason = reason, .count = count, .has_count = count > 1};
+
+    if (user_id != NULL)
+        row.user_id = *user_id;
+    TRY(make_row(ctx, action, "failed", &row));
+    return commit_row(ctx, &row);
 }
 
 enum err audit_insert(struct ctx *ctx, const char *action, const char *status,

@@ -46,6 +46,10 @@ CHECKED enum err audit_insert(struct ctx *ctx, const char *action, const char *s
 
 extern const char *const audit_statuses[]; /* all there are, NULL at the end */
 
+/* One row for count refusals (audit_refusals.h): status "failed". */
+CHECKED enum err audit_write_refusals(struct ctx *ctx, const char *action, const char *reason,
+                                      const struct uuid *user_id, int64_t count);
+
 struct audit_filter {
     const char *action, *status;
     struct uuid user_id;
