@@ -9,6 +9,7 @@
 
 #include "handlers/audit.h"
 #include "handlers/clients.h"
+#include "handlers/console.h"
 #include "handlers/docs.h"
 #include "handlers/health.h"
 #include "handlers/jwks.h"
@@ -272,6 +273,14 @@ const struct route routes[] = {
      AUTH_PUBLIC | AUTH_SESSION | AUTH_OPTIONAL, NULL, NULL, ROLE_UNSET, RATE_LOGIN,
      BODY_FORM, 16 * KIB, &password_form_schema, NULL, 303,
      ROUTE_PAGE | ROUTE_HIDDEN | ROUTE_NO_STORE | ROUTE_SETS_COOKIE, "Form of the password change"},
+    {POST, "/dashboard/sessions/end", handle_session_end_form, TENANT_OPTIONAL,
+     AUTH_PUBLIC | AUTH_SESSION | AUTH_OPTIONAL, NULL, NULL, ROLE_UNSET, RATE_WRITE,
+     BODY_FORM, 16 * KIB, &session_form_schema, NULL, 303,
+     ROUTE_PAGE | ROUTE_HIDDEN | ROUTE_NO_STORE | ROUTE_SETS_COOKIE, "Form that signs one device out"},
+    {POST, "/dashboard/sessions/end-others", handle_sessions_end_others_form, TENANT_OPTIONAL,
+     AUTH_PUBLIC | AUTH_SESSION | AUTH_OPTIONAL, NULL, NULL, ROLE_UNSET, RATE_WRITE,
+     BODY_FORM, 16 * KIB, &token_form_schema, NULL, 303,
+     ROUTE_PAGE | ROUTE_HIDDEN | ROUTE_NO_STORE | ROUTE_SETS_COOKIE, "Form that signs every other device out"},
     {GET, "/docs", handle_docs, TENANT_IGNORED,
      AUTH_PUBLIC | AUTH_IGNORE, NULL, NULL, ROLE_UNSET, RATE_READ,
      BODY_NONE, 64 * KIB, NULL, NULL, 200,
@@ -288,6 +297,20 @@ const struct route routes[] = {
      AUTH_PUBLIC | AUTH_IGNORE, NULL, NULL, ROLE_UNSET, RATE_READ,
      BODY_NONE, 64 * KIB, NULL, NULL, 200,
      ROUTE_PLAIN | ROUTE_HIDDEN, "Icon of the pages"},
+
+    /* --- Pages: the console --- */
+    {GET, "/dashboard/admin", handle_console_overview, TENANT_OPTIONAL,
+     AUTH_PUBLIC | AUTH_SESSION | AUTH_OPTIONAL, NULL, NULL, ROLE_UNSET, RATE_READ,
+     BODY_NONE, 64 * KIB, NULL, NULL, 200,
+     ROUTE_PAGE | ROUTE_HIDDEN | ROUTE_NO_STORE, "Usage against the plan"},
+    {GET, "/dashboard/admin/users", handle_console_users, TENANT_OPTIONAL,
+     AUTH_PUBLIC | AUTH_SESSION | AUTH_OPTIONAL, NULL, NULL, ROLE_UNSET, RATE_READ,
+     BODY_NONE, 64 * KIB, NULL, NULL, 200,
+     ROUTE_PAGE | ROUTE_HIDDEN | ROUTE_NO_STORE, "List of users"},
+    {GET, "/dashboard/admin/audit", handle_console_audit, TENANT_OPTIONAL,
+     AUTH_PUBLIC | AUTH_SESSION | AUTH_OPTIONAL, NULL, NULL, ROLE_UNSET, RATE_READ,
+     BODY_NONE, 64 * KIB, NULL, NULL, 200,
+     ROUTE_PAGE | ROUTE_HIDDEN | ROUTE_NO_STORE, "Audit log"},
 };
 /* clang-format on */
 

@@ -7,6 +7,7 @@
 #include "app/secret.h"
 #include "app/ticket.h"
 #include "handlers/pages_internal.h"
+#include "models/device.h"
 #include "models/tenant.h"
 
 #define NONCE_BYTES 16
@@ -48,14 +49,60 @@ enum err pages_respond(struct request *req, struct response *res, int status,
     return page_respond(req, res, status, &branded);
 }
 
+enum err pages_add_vars(struct request *req, struct page *page, const struct template_var *vars,
+                        size_t count)
+{
+    struct template_var *all =
+        arena_array(req->ctx.arena, page->var_count + count + 1, sizeof *all);
+
+    if (all == NULL)
+        return ERR_MEMORY;
+    if (page->var_count > 0)
+        memcpy(all, page->vars, page->var_count * sizeof *all);
+    memcpy(all + page->var_count, vars, count * sizeof *all);
+    page->vars = all;
+    page->var_count += count;
+    return ERR_OK;
+}
+
 bool pages_has_session(const struct request *req)
 {
     return req->ctx.who.credential == CREDENTIAL_SESSION && req->ctx.tenant != NULL;
 }
 
+enum err pages_read_user(struct request *req, struct user *ret_user)
+{
+    if (!pages_has_session(req))
+        return ERR_UNAUTHENTICATED;
+
+    const enum err found = user_find(&req->ctx, &req->ctx.who.user_id, ret_user);
+
+    return found == ERR_NOT_FOUND || (found == ERR_OK && !ret_user->is_active) ? ERR_UNAUTHENTICATED
+                                                                               : found;
+}
+
+enum err pages_to_login(struct request *req, struct response *res, enum err code)
+{
+    if (code != ERR_UNAUTHENTICATED)
+        return code;
+    fail_clear(&req->ctx);
+    return pages_redirect(req, res, "/login");
+}
+
 enum err pages_set_session(struct request *req, struct response *res, const char *cookie)
 {
     return tenant_cookie_set(req, res, "session", cookie, tenant_session_ttl(&req->ctx));
+}
+
+enum err pages_go_on(struct request *req, struct response *res, const struct user *user)
+{
+    struct session session = {0};
+    const char *cookie = NULL, *device = NULL;
+
+    TRY(device_write(&req->ctx, user, &(struct device){.sign_in_at = 0}, &device));
+    TRY(tenant_cookie_set(req, res, "device", device, DEVICE_SECONDS));
+    TRY(session_open(&req->ctx, user, NULL, &cookie, &session));
+    return pages_set_session(req, res, cookie);
 }
 
 /* --- form tokens --- */
@@ -172,6 +219,8 @@ enum err pages_notice(struct request *req, const char **ret_text)
         {"signed-out", "You are signed out."},
         {"saved", "Your changes are saved."},
         {"unchanged", "Nothing was changed."},
+        {"session-ended", "That device is signed out."},
+        {"sessions-ended", "Every other device is signed out."},
         {"password-changed", "Your password is changed. Every other device was signed out."},
     };
     const char *word = NULL;

@@ -4,11 +4,10 @@
 #include <string.h>
 
 #include "app/app.h"
-#include "app/clock.h"
 #include "app/cookies.h"
 #include "handlers/pages_forms.h"
 #include "handlers/pages_internal.h"
-#include "models/device.h"
+#include "handlers/pages_words.h"
 #include "models/tenant.h"
 #include "models/user_security.h"
 
@@ -16,7 +15,7 @@
 
 /* The form that was refused, and why; form NULL on a plain look. */
 struct dashboard_view {
-    const char *form; /* "profile", "json", "password" */
+    const char *form; /* "profile", "json", "password", "sessions" */
     enum err code;
 };
 
@@ -33,16 +32,6 @@ static enum err issue_tokens(struct request *req, struct dashboard_tokens *ret_t
     return pages_session_token(req, "password", &ret_tokens->password);
 }
 
-static const char *day_of(struct request *req, int64_t ms)
-{
-    char text[TIME_TEXT_SIZE];
-
-    if (ms == 0)
-        return NULL;
-    time_text(ms, text);
-    return arena_strndup(req->ctx.arena, text, 10);
-}
-
 static const char *message_for(struct request *req, const struct dashboard_view *view)
 {
     if (view->code == ERR_BAD_CREDENTIALS)
@@ -53,11 +42,6 @@ static const char *message_for(struct request *req, const struct dashboard_view 
 static bool is_form(const struct dashboard_view *view, const char *form)
 {
     return view->form != NULL && strcmp(view->form, form) == 0;
-}
-
-static const char *when(bool is_so)
-{
-    return is_so ? "yes" : NULL;
 }
 
 static enum err show(struct request *req, struct response *res, const struct user *user,
@@ -78,13 +62,14 @@ static enum err show(struct request *req, struct response *res, const struct use
 
     const struct template_var vars[] = {
         {.name = "message", .text = message != NULL ? message : notice},
-        {.name = "failed", .text = when(message != NULL)},
-        {.name = "failed-profile", .text = when(is_form(view, "profile"))},
-        {.name = "failed-json", .text = when(is_json)},
-        {.name = "failed-password", .text = when(is_form(view, "password"))},
+        {.name = "failed", .text = words_when(message != NULL)},
+        {.name = "failed-profile", .text = words_when(is_form(view, "profile"))},
+        {.name = "failed-json", .text = words_when(is_json)},
+        {.name = "failed-password", .text = words_when(is_form(view, "password"))},
         {.name = "logout-token", .text = tokens.logout},
         {.name = "profile-token", .text = tokens.profile},
         {.name = "password-token", .text = tokens.password},
+        {.name = "is-admin", .text = words_when(user->role >= ROLE_ADMIN)},
         {.name = "whoami", .text = whoami},
         {.name = "user-name",
          .text = is_form(view, "profile") ? pages_typed(req, "name") : user->name},
@@ -92,73 +77,52 @@ static enum err show(struct request *req, struct response *res, const struct use
         {.name = "user-username", .text = user->username},
         {.name = "user-email", .text = user->email},
         {.name = "user-role", .text = role_names[user->role]},
-        {.name = "since", .text = day_of(req, user->created_at)},
+        {.name = "since", .text = words_day(&req->ctx, user->created_at)},
         {.name = "version", .text = arena_printf(req->ctx.arena, "%lld", (long long)user->version)},
-        {.name = "has-rows", .text = when(fields.row_count > 0)},
+        {.name = "has-rows", .text = words_when(fields.row_count > 0)},
         {.name = "rows", .items = fields.rows, .item_count = fields.row_count},
         {.name = "inputs", .items = fields.inputs, .item_count = fields.input_count},
         {.name = "shortest", .text = shortest},
         {.name = "json", .text = is_json ? pages_typed(req, "custom_fields") : fields.json},
     };
-    const struct page page = {
+    struct page page = {
         .template_name = "dashboard",
         .title = arena_printf(req->ctx.arena, "Your account at %s", req->ctx.tenant->name),
         .vars = vars,
         .var_count = sizeof vars / sizeof vars[0],
     };
 
+    TRY(sessions_add_vars(req, &page));
     pages_error_headers(req, res);
     return pages_respond(req, res, view->form != NULL ? error_info(view->code)->status : 200,
                          &page);
 }
 
-/* The user of the session; ERR_UNAUTHENTICATED when there is none any more. */
-static enum err read_user(struct request *req, struct user *ret_user)
-{
-    if (!pages_has_session(req))
-        return ERR_UNAUTHENTICATED;
-
-    const enum err found = user_find(&req->ctx, &req->ctx.who.user_id, ret_user);
-
-    return found == ERR_NOT_FOUND || (found == ERR_OK && !ret_user->is_active) ? ERR_UNAUTHENTICATED
-                                                                               : found;
-}
-
-/* Without a session every page of the dashboard leads to the login page. */
-static enum err to_login(struct request *req, struct response *res, enum err code)
-{
-    if (code != ERR_UNAUTHENTICATED)
-        return code;
-    fail_clear(&req->ctx);
-    return pages_redirect(req, res, "/login");
-}
-
 enum err handle_dashboard_page(struct request *req, struct response *res)
 {
     struct user user = {0};
-    const enum err read = read_user(req, &user);
+    const enum err read = pages_read_user(req, &user);
 
     if (read != ERR_OK)
-        return to_login(req, res, read);
+        return pages_to_login(req, res, read);
     return show(req, res, &user, &(struct dashboard_view){0});
 }
 
-/* The dashboard again with what was wrong, or the error as a page of its own. */
-static enum err show_again(struct request *req, struct response *res,
-                           const struct dashboard_view *view)
+enum err dashboard_show_again(struct request *req, struct response *res, const char *form,
+                              enum err code)
 {
     struct user user = {0};
 
-    if (view->code == ERR_UNAUTHENTICATED || !pages_shows(view->code))
-        return to_login(req, res, view->code);
+    if (code == ERR_UNAUTHENTICATED || !pages_shows(code))
+        return pages_to_login(req, res, code);
 
     const struct failure failure = req->ctx.failure;
-    const enum err read = read_user(req, &user);
+    const enum err read = pages_read_user(req, &user);
 
     if (read != ERR_OK)
-        return to_login(req, res, read);
+        return pages_to_login(req, res, read);
     req->ctx.failure = failure;
-    return show(req, res, &user, view);
+    return show(req, res, &user, &(struct dashboard_view){form, code});
 }
 
 /* --- profile and custom fields --- */
@@ -173,7 +137,7 @@ static enum err patch_profile(struct request *req, const struct profile_form *in
     struct user user = {0}, after = {0};
     struct user_patch patch = {.name = in->name};
 
-    TRY(read_user(req, &user));
+    TRY(pages_read_user(req, &user));
     patch.has_name = !is_same_text(in->name, user.name);
     TRY(fields_from_inputs(req, &user, &patch.custom_fields, &patch.has_custom_fields));
     *ret_changed = patch.has_name || patch.has_custom_fields;
@@ -198,7 +162,7 @@ static enum err save_json(struct request *req, const struct profile_form *in, bo
     struct user user = {0}, after = {0};
     struct user_patch patch = {.has_custom_fields = true};
 
-    TRY(read_user(req, &user));
+    TRY(pages_read_user(req, &user));
     TRY(fields_from_json(req, in->custom_fields, &patch.custom_fields));
 
     const char *version = arena_printf(req->ctx.arena, "%lld", (long long)user.version);
@@ -231,7 +195,7 @@ enum err handle_profile_form(struct request *req, struct response *res)
     const enum err saved = save(req, is_json, &changed);
 
     if (saved != ERR_OK)
-        return show_again(req, res, &(struct dashboard_view){is_json ? "json" : "profile", saved});
+        return dashboard_show_again(req, res, is_json ? "json" : "profile", saved);
     return pages_redirect(req, res,
                           changed ? "/dashboard?notice=saved" : "/dashboard?notice=unchanged");
 }
@@ -243,8 +207,6 @@ static enum err change_password(struct request *req, struct response *res)
 {
     struct password_form in;
     struct user user = {0};
-    struct session session = {0};
-    const char *cookie = NULL, *device = NULL;
 
     if (!pages_has_session(req))
         return ERR_UNAUTHENTICATED;
@@ -252,10 +214,7 @@ static enum err change_password(struct request *req, struct response *res)
     TRY(request_input(req, &in));
     TRY(user_change_password(&req->ctx, &req->ctx.who.user_id, in.current_password, in.new_password,
                              &user));
-    TRY(device_write(&req->ctx, &user, &(struct device){.sign_in_at = 0}, &device));
-    TRY(tenant_cookie_set(req, res, "device", device, DEVICE_SECONDS));
-    TRY(session_open(&req->ctx, &user, NULL, &cookie, &session));
-    return pages_set_session(req, res, cookie);
+    return pages_go_on(req, res, &user);
 }
 
 enum err handle_password_form(struct request *req, struct response *res)
@@ -263,6 +222,6 @@ enum err handle_password_form(struct request *req, struct response *res)
     const enum err changed = change_password(req, res);
 
     if (changed != ERR_OK)
-        return show_again(req, res, &(struct dashboard_view){"password", changed});
+        return dashboard_show_again(req, res, "password", changed);
     return pages_redirect(req, res, "/dashboard?notice=password-changed");
 }

@@ -39,11 +39,17 @@ struct password_form {
     const char *new_password;
 };
 
+struct session_form {
+    const char *form_token;
+    const char *session; /* id of the sign-in to end */
+};
+
 extern const struct schema token_form_schema;
 extern const struct schema login_form_schema;
 extern const struct schema register_form_schema;
 extern const struct schema profile_form_schema;
 extern const struct schema password_form_schema;
+extern const struct schema session_form_schema;
 
 struct service_endpoints {
     const char *health, *openapi, *docs;

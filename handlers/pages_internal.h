@@ -15,8 +15,18 @@ CHECKED enum err pages_redirect(struct request *req, struct response *res, const
 /* A page of the request's tenant, in its name and colour. */
 CHECKED enum err pages_respond(struct request *req, struct response *res, int status,
                                const struct page *page);
+/* More variables for a page, after those it has. */
+CHECKED enum err pages_add_vars(struct request *req, struct page *page,
+                                const struct template_var *vars, size_t count);
 bool pages_has_session(const struct request *req);
+/* The user of the session; ERR_UNAUTHENTICATED when there is none any more. */
+CHECKED enum err pages_read_user(struct request *req, struct user *ret_user);
+/* What a page that needs a session does about an error: without one to the login page. */
+CHECKED enum err pages_to_login(struct request *req, struct response *res, enum err code);
 CHECKED enum err pages_set_session(struct request *req, struct response *res, const char *cookie);
+
+/* After everything of the user ended: a new session here, and this browser is known anew. */
+CHECKED enum err pages_go_on(struct request *req, struct response *res, const struct user *user);
 
 /* --- form tokens --- */
 
@@ -51,6 +61,16 @@ struct login_view {
 CHECKED enum err pages_login(struct request *req, struct response *res,
                              const struct login_view *view);
 CHECKED enum err pages_landing(struct request *req, struct response *res);
+
+/* The dashboard once more, with the form that was refused ("profile", "json", "password",
+ * "sessions") and why; or the error as a page of its own. */
+CHECKED enum err dashboard_show_again(struct request *req, struct response *res, const char *form,
+                                      enum err code);
+
+/* --- sign-ins (pages_sessions.c) --- */
+
+/* The variables of the list. */
+CHECKED enum err sessions_add_vars(struct request *req, struct page *page);
 
 /* --- custom fields (pages_fields.c) --- */
 

@@ -205,7 +205,10 @@ def test_every_route_of_the_table_is_guarded_or_known_as_public(contract):
         "POST /api/login", "POST /oauth/login", "POST /auth/login", "POST /auth/refresh",
         "POST /auth/logout", "POST /api/v1/clients/register", "GET /login", "POST /login",
         "GET /register", "POST /register", "POST /logout", "GET /dashboard",
-        "POST /dashboard/profile", "POST /dashboard/password", "GET /docs", "GET /docs/{client_id}",
+        "POST /dashboard/profile", "POST /dashboard/password", "POST /dashboard/sessions/end",
+        "POST /dashboard/sessions/end-others", "GET /dashboard/admin", "GET /dashboard/admin/users",
+        "GET /dashboard/admin/audit",
+        "GET /docs", "GET /docs/{client_id}",
         "GET /static/{file}", "GET /favicon.ico",
     }
     assert public <= known, public - known

@@ -48,15 +48,20 @@ def pages(site):
     user = site.user("client1", name=LONG[:150], custom_fields=FIELDS)
     slug = site.tenant("A tenant with quite a long name, as companies have")
     return [("login", site.path("client1"), "/", None), ("long name", site.path(slug), "/", None),
-            ("dashboard", site.path("client1"), "/dashboard", user), ("front", site.front, "/", None),
+            ("dashboard", site.path("client1"), "/dashboard", user),
+            ("console", site.path(slug), "/dashboard/admin", "owner"),
+            ("console users", site.path(slug), "/dashboard/admin/users", "owner"), ("front", site.front, "/", None),
             ("docs", site.front, "/docs", None), ("tenant docs", site.front, "/docs/client1", None),
             ("error", site.front, "/nothing-here", None)]
 
 
 def visit(page, base, path, user):
     if user is not None:
+        page.context.clear_cookies()
         log_in(page, base, user)
         page.wait_for_url("**/dashboard")
+        if path != "/dashboard":
+            page.goto(base + path)
         page.evaluate("document.querySelectorAll('details').forEach(one => one.open = true)")
     else:
         page.goto(base + path)

@@ -1,0 +1,34 @@
+/* What the pages of the console share (handlers/console.c). Strings live in the request's arena. */
+#pragma once
+
+#include "app/http.h"
+#include "app/page.h"
+#include "models/user.h"
+
+/* Who asks: an active administrator or owner. ERR_UNAUTHENTICATED without a session, ERR_ROLE for
+ * others. */
+CHECKED enum err console_enter(struct request *req, enum role least, struct user *ret_user);
+/* The same for a form: its token was made for this session and this use. */
+CHECKED enum err console_enter_form(struct request *req, enum role least, const char *use,
+                                    struct user *ret_user);
+
+struct console_view {
+    const struct user *user; /* who asks */
+    const char *here;        /* which entry of the navigation: "users" */
+    const char *message;     /* what went wrong, or NULL: then ?notice= may say something */
+    int status;              /* 0 = 200 */
+};
+
+/* The page with the console's frame: its own variables and those of the frame. */
+CHECKED enum err console_respond(struct request *req, struct response *res,
+                                 const struct console_view *view, struct page *page);
+/* 303 to a page of the console. */
+CHECKED enum err console_redirect(struct request *req, struct response *res, const char *path);
+
+/* An address below the console: "/dashboard/admin/users?q=…" from pairs of name and value; a pair
+ * without a value is left out. Names end with NULL. */
+struct console_query {
+    const char *name, *value;
+};
+CHECKED enum err console_address(struct request *req, const char *path,
+                                 const struct console_query *queries, const char **ret_address);
