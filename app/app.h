@@ -46,6 +46,7 @@ struct app {
     struct grant_memory *grant_memory; /* unanswered rotations (models/grant_memory.h) */
     int64_t started_ms;
     _Atomic int64_t streams; /* long answers being written (app/stream.h) */
+    _Atomic int64_t waiting; /* retries that wait for the first try (models/idempotency.h) */
     _Atomic bool stopping;   /* /ready says 503, answers close */
     _Atomic bool ready;
     char *config_path;              /* what app_reload reads; NULL = nothing */

@@ -27,6 +27,11 @@ void ctx_set_tenant(struct ctx *ctx, const struct tenant *tenant, const struct u
     ctx->tenant_id = tenant_id != NULL ? *tenant_id : (struct uuid){0};
 }
 
+struct uuid ctx_new_id(const struct ctx *ctx)
+{
+    return ctx->object_id != NULL ? *ctx->object_id : uuid_new();
+}
+
 int64_t ctx_remaining(const struct ctx *ctx, int64_t cap)
 {
     if (ctx->deadline == 0)

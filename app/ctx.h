@@ -54,9 +54,11 @@ struct ctx {
     const char *user_agent;      /* NULL when none sent */
     struct identity who;
     struct failure failure;
-    void *transaction;      /* db.c: the running transaction, or NULL */
-    struct app_hold *holds; /* snapshots to release when the work ends (cache.h) */
-    unsigned db_calls;      /* round trips so far, for metrics and tests */
+    void *transaction;             /* db.c: the running transaction, or NULL */
+    struct db_hook *before_commit; /* db.h: what every transaction of this work does last */
+    const struct uuid *object_id;  /* the id of the object that is made, or NULL: ctx_new_id */
+    struct app_hold *holds;        /* snapshots to release when the work ends (cache.h) */
+    unsigned db_calls;             /* round trips so far, for metrics and tests */
 };
 
 /* For work that is no request. The arena is the caller's. */
@@ -66,6 +68,10 @@ void ctx_clear(struct ctx *ctx);
 /* Makes a tenant the ctx's own; the snapshot must be held by the ctx (cache_get) or outlive it. The
  * id is given apart because this layer does not know the struct. NULL, NULL: none. */
 void ctx_set_tenant(struct ctx *ctx, const struct tenant *tenant, const struct uuid *tenant_id);
+
+/* The id for an object that this work creates: the one that was fixed beforehand (a retry of the
+ * same creation finds what an earlier try left under it), else a new one. */
+struct uuid ctx_new_id(const struct ctx *ctx);
 
 /* Milliseconds until the deadline, at least 1 when there is none left, at most cap. */
 int64_t ctx_remaining(const struct ctx *ctx, int64_t cap);

@@ -103,6 +103,20 @@ bool db_outcome_unknown(const struct ctx *ctx);
 typedef enum err (*db_transaction_fn)(struct ctx *ctx, void *arg);
 CHECKED enum err db_transaction(struct ctx *ctx, db_transaction_fn body, void *arg);
 
+/* What is to happen together with whatever this ctx commits: hooks run at the end of each
+ * transaction's body, within it, the one added last first. An error aborts like one of the body.
+ * The hook is the caller's and must outlive the ctx's last transaction. */
+struct db_hook {
+    struct db_hook *next;
+    db_transaction_fn run;
+    void *arg;
+};
+static inline void db_before_commit(struct ctx *ctx, struct db_hook *hook)
+{
+    hook->next = ctx->before_commit;
+    ctx->before_commit = hook;
+}
+
 /* Within a transaction: settled is called once when this attempt has ended, before db_transaction
  * returns or runs the body again. False when out of memory or outside a transaction. */
 enum db_end { DB_END_UNSET = 0, DB_COMMITTED, DB_ABORTED, DB_UNKNOWN };

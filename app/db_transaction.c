@@ -220,6 +220,9 @@ static enum step commit(struct attempt *attempt, enum err *ret_err)
         settle(transaction, unknown ? DB_UNKNOWN : DB_ABORTED);
         if (db_has_label(reply, "TransientTransactionError") && may_go_on(attempt, unavailable))
             return STEP_AGAIN;
+        /* It may still be open there, in the way of whoever tries again. */
+        if (unknown || unavailable)
+            abandon(attempt->call.db, transaction);
         *ret_err =
             unknown ? db_fail_unknown(&attempt->call, &error) : db_fail(&attempt->call, &error);
         return STEP_FAILED;
@@ -244,6 +247,14 @@ static enum step give_up(struct attempt *attempt, enum err err, enum err *ret_er
     return STEP_FAILED;
 }
 
+static enum err run_body(struct ctx *ctx, db_transaction_fn body, void *arg)
+{
+    TRY(body(ctx, arg));
+    for (const struct db_hook *hook = ctx->before_commit; hook != NULL; hook = hook->next)
+        TRY(hook->run(ctx, hook->arg));
+    return ERR_OK;
+}
+
 static enum step run_once(struct attempt *attempt, db_transaction_fn body, void *arg,
                           enum err *ret_err)
 {
@@ -259,7 +270,7 @@ static enum step run_once(struct attempt *attempt, db_transaction_fn body, void 
     }
     fail_clear(ctx);
     ctx->transaction = attempt->transaction;
-    enum err err = body(ctx, arg);
+    enum err err = run_body(ctx, body, arg);
     ctx->transaction = NULL;
     if (err != ERR_OK || attempt->transaction->broken)
         return give_up(attempt, err, ret_err);

@@ -15,6 +15,7 @@
 #include "app/metrics.h"
 #include "app/router.h"
 #include "app/stream.h"
+#include "middleware/idempotency.h"
 #include "middleware/middleware.h"
 #include "middleware/rate.h"
 
@@ -263,7 +264,7 @@ static enum err parse_body(struct request *req)
 
 /* --- the walk --- */
 
-static enum err call_handler(struct request *req, struct response *res)
+static enum err call_once(struct request *req, struct response *res)
 {
     size_t headers = res->header_count;
     enum err code = req->route->handler(req, res);
@@ -276,6 +277,14 @@ static enum err call_handler(struct request *req, struct response *res)
         stream_end(req, res);
     }
     return code;
+}
+
+static enum err call_handler(struct request *req, struct response *res)
+{
+    TRY(idempotency_begin(req, res));
+    if (res->status != 0)
+        return ERR_OK;
+    return idempotency_end(req, res, call_once(req, res));
 }
 
 static enum err walk(struct request *req, struct response *res, const struct dispatch_input *input)

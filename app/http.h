@@ -10,6 +10,7 @@
 
 #include "app/buf.h"
 #include "app/ctx.h"
+#include "app/db.h"
 #include "app/schema.h"
 #include "app/value.h"
 
@@ -19,6 +20,7 @@
 #define HTTP_MAX_RESPONSE         ((size_t)4 * 1024 * 1024)
 
 struct route;
+struct request;
 
 enum method {
     METHOD_UNSET = 0,
@@ -48,6 +50,17 @@ enum hint_kind {
     HINT_CREDENTIAL,
 };
 
+struct response;
+
+/* An answer that is written within the transaction that makes what it tells of (respond_within). */
+typedef enum err (*answer_fn)(struct request *req, struct response *res, void *arg);
+struct early_answer {
+    struct db_hook hook;
+    struct response *res;
+    answer_fn build;
+    void *arg;
+};
+
 struct request {
     struct ctx ctx;
     const struct route *route; /* NULL before routing and when nothing matched */
@@ -75,7 +88,10 @@ struct request {
     int64_t started_us;              /* monotonic */
     bool internal;                   /* arrived on the internal listener */
     unsigned
-        limits_taken;  /* bit n: a budget of enum limit_class n was charged (middleware/rate.h) */
+        limits_taken; /* bit n: a budget of enum limit_class n was charged (middleware/rate.h) */
+    struct early_answer early;
+    struct attempt *attempt; /* middleware/idempotency.c, while the handler runs; or NULL */
+    bool replayed;     /* the answer is that of an earlier request with the same Idempotency-Key */
     int64_t rate_left; /* least remaining budget shown in RateLimit-* so far; INT64_MAX = none */
 };
 
@@ -139,6 +155,10 @@ void response_finish(struct request *req, struct response *res);
 #define respond(req, res, status, ptr) respond_sized((req), (res), (status), (ptr), sizeof *(ptr))
 CHECKED enum err respond_sized(struct request *req, struct response *res, int status,
                                const void *struct_ptr, size_t size);
+/* For handlers that create: build is run at the end of the creating transaction, before it commits,
+ * so that object and answer become true together; a model that is called afterwards does the rest,
+ * and the handler returns its result. build sees the transaction's ctx (req->ctx) and may write. */
+void respond_within(struct request *req, struct response *res, answer_fn build, void *arg);
 CHECKED enum err respond_empty(struct response *res, int status);
 /* 303 See Other to a same-origin path or a validated URL. */
 CHECKED enum err respond_redirect(struct request *req, struct response *res, const char *location);

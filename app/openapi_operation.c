@@ -31,6 +31,7 @@ static const struct bit_name flag_names[] = {
     {ROUTE_API_V1, "api_v1"},
     {ROUTE_SETS_COOKIE, "sets_cookie"},
     {ROUTE_LINES, "lines"},
+    {ROUTE_IDEMPOTENT, "idempotent"},
     {0, NULL},
 };
 
@@ -257,6 +258,11 @@ static void put_parameters(const struct route *route, struct buf *out)
                       "{\"$ref\":\"#/components/parameters/TenantId\"}");
         first = false;
     }
+    if ((route->flags & ROUTE_IDEMPOTENT) != 0) {
+        buf_printf(out, "%s{\"$ref\":\"#/components/parameters/IdempotencyKey\"}",
+                   first ? "" : ",");
+        first = false;
+    }
     put_query(route, first, out);
     buf_putc(out, ']');
 }
@@ -329,6 +335,8 @@ static void put_responses(const struct route *route, struct buf *out)
     buf_puts(out, ",\"responses\":{");
     put_success(route, out);
     put_error_response(400, false, out);
+    if ((route->flags & ROUTE_IDEMPOTENT) != 0)
+        put_error_response(409, false, out);
     if (!anonymous) {
         put_error_response(401, false, out);
         put_error_response(403, false, out);

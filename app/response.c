@@ -82,6 +82,21 @@ enum err respond_sized(struct request *req, struct response *res, int status,
     return ERR_OK;
 }
 
+static enum err build_early(struct ctx *ctx, void *arg)
+{
+    struct request *req = arg;
+
+    (void)ctx; /* the request's own */
+    return req->early.build(req, req->early.res, req->early.arg);
+}
+
+void respond_within(struct request *req, struct response *res, answer_fn build, void *arg)
+{
+    req->early = (struct early_answer){
+        .hook = {.run = build_early, .arg = req}, .res = res, .build = build, .arg = arg};
+    db_before_commit(&req->ctx, &req->early.hook);
+}
+
 enum err respond_empty(struct response *res, int status)
 {
     buf_init(&res->body, res->body.arena, HTTP_MAX_RESPONSE);

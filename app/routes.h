@@ -61,6 +61,7 @@ enum route_flags {
     ROUTE_API_V1 = 1 << 6,      /* also under /api/v1 */
     ROUTE_SETS_COOKIE = 1 << 7, /* cross-site rule of api.md §11 applies */
     ROUTE_LINES = 1 << 8,       /* answers NDJSON: one object of the output per line */
+    ROUTE_IDEMPOTENT = 1 << 9,  /* takes Idempotency-Key: creates, in a transaction */
 };
 
 typedef enum err (*handler_fn)(struct request *req, struct response *res);

@@ -74,6 +74,10 @@ static const char *check_columns_together(const struct route *route)
         return "takes a body but has no cap for it";
     if (route->body != BODY_NONE && route->in == NULL)
         return "takes a body but has no input schema";
+    if ((route->flags & ROUTE_IDEMPOTENT) != 0 &&
+        (route->method != POST || route->rate == RATE_NONE ||
+         (route->flags & (ROUTE_SETS_COOKIE | ROUTE_PAGE)) != 0))
+        return "takes an Idempotency-Key but is no limited POST without cookies";
     if (route->method == GET && route->body != BODY_NONE)
         return "takes a body with GET";
     return NULL;

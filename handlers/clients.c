@@ -97,6 +97,19 @@ static enum err check(struct request *req, const struct client_register_input *i
     return ERR_OK;
 }
 
+static enum err answer_registered(struct request *req, struct response *res, void *arg)
+{
+    const struct created_tenant *created = arg;
+    const struct client_registered answer = {
+        .client_id = created->tenant.id,
+        .slug = created->tenant.slug,
+        .access_key = created->access_key,
+        .documentation_url = documentation_url(&req->ctx, &created->tenant.id),
+    };
+
+    return answer.documentation_url != NULL ? respond(req, res, 201, &answer) : ERR_MEMORY;
+}
+
 enum err handle_client_register(struct request *req, struct response *res)
 {
     struct client_register_input in;
@@ -110,24 +123,16 @@ enum err handle_client_register(struct request *req, struct response *res)
                              app_config(req->ctx.app)->password.min_length, &password));
         TRY(password_hash(&req->ctx, password, &hash));
     }
-    TRY(tenant_create(&req->ctx,
-                      &(struct new_tenant){.is_reserved = router_is_reserved_slug,
-                                           .name = in.client_name,
-                                           .industry = in.industry,
-                                           .plan = PLAN_FREE,
-                                           .owner_email = in.email,
-                                           .owner_password_hash = hash,
-                                           .with_key = true},
-                      &created));
-
-    const struct client_registered answer = {
-        .client_id = created.tenant.id,
-        .slug = created.tenant.slug,
-        .access_key = created.access_key,
-        .documentation_url = documentation_url(&req->ctx, &created.tenant.id),
-    };
-
-    return answer.documentation_url != NULL ? respond(req, res, 201, &answer) : ERR_MEMORY;
+    respond_within(req, res, answer_registered, &created);
+    return tenant_create(&req->ctx,
+                         &(struct new_tenant){.is_reserved = router_is_reserved_slug,
+                                              .name = in.client_name,
+                                              .industry = in.industry,
+                                              .plan = PLAN_FREE,
+                                              .owner_email = in.email,
+                                              .owner_password_hash = hash,
+                                              .with_key = true},
+                         &created);
 }
 
 enum err handle_client_get(struct request *req, struct response *res)

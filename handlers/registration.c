@@ -114,22 +114,27 @@ static enum err create_user(struct request *req, struct user *ret_user)
 }
 
 /* The routes' output schemas choose the members. */
-static enum err register_and_respond(struct request *req, struct response *res)
+static enum err answer(struct request *req, struct response *res, void *arg)
 {
-    struct user user;
-
-    TRY(create_user(req, &user));
-
+    const struct user *user = arg;
     const struct registered answer = {
         .message = "User registered successfully",
-        .user_id = user.id,
-        .username = user.username,
-        .email = user.email,
+        .user_id = user->id,
+        .username = user->username,
+        .email = user->email,
         .tenant_id = req->ctx.tenant_id,
         .tenant_slug = req->ctx.tenant->slug,
     };
 
     return respond(req, res, 201, &answer);
+}
+
+static enum err register_and_respond(struct request *req, struct response *res)
+{
+    struct user user;
+
+    respond_within(req, res, answer, &user);
+    return create_user(req, &user);
 }
 
 enum err handle_api_register(struct request *req, struct response *res)
@@ -147,13 +152,22 @@ enum err handle_auth_register(struct request *req, struct response *res)
     return register_and_respond(req, res);
 }
 
+/* The grant belongs to the transaction that makes the user: never a user without the tokens that
+ * were promised. */
+static enum err answer_with_tokens(struct request *req, struct response *res, void *arg)
+{
+    const struct user *user = arg;
+    struct token_pair pair;
+
+    TRY(grant_open(&req->ctx, user, NULL, false, &pair));
+    return respond(req, res, 201, &pair);
+}
+
 /* 003: signing up answers with tokens at once. */
 enum err handle_client_signup(struct request *req, struct response *res)
 {
     struct user user;
-    struct token_pair pair;
 
-    TRY(create_user(req, &user));
-    TRY(grant_open(&req->ctx, &user, NULL, false, &pair));
-    return respond(req, res, 201, &pair);
+    respond_within(req, res, answer_with_tokens, &user);
+    return create_user(req, &user);
 }

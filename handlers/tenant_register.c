@@ -201,9 +201,16 @@ static enum err describe_access(struct request *req, const char *slug, struct ac
                : ERR_MEMORY;
 }
 
-static enum err answer(struct request *req, struct response *res,
-                       const struct tenant_register_input *in, const struct created_tenant *created)
+struct registering {
+    struct tenant_register_input in;
+    struct created_tenant created;
+};
+
+static enum err answer(struct request *req, struct response *res, void *arg)
 {
+    const struct registering *registering = arg;
+    const struct tenant_register_input *in = &registering->in;
+    const struct created_tenant *created = &registering->created;
     struct tenant_registered answer = {
         .message = "Tenant registered successfully",
         .tenant = {.id = created->tenant.id,
@@ -223,27 +230,27 @@ static enum err answer(struct request *req, struct response *res,
 
 enum err handle_tenant_register(struct request *req, struct response *res)
 {
-    struct tenant_register_input in;
-    struct created_tenant created = {0};
+    struct registering registering = {0};
+    struct tenant_register_input *in = &registering.in;
     const char *password = NULL, *hash = NULL;
 
-    TRY(request_input(req, &in));
-    if (in.plan == PLAN_UNSET)
-        in.plan = PLAN_FREE;
-    TRY(check(req, &in));
-    TRY(password_prepare(&req->ctx, "admin_password", in.admin_password,
+    TRY(request_input(req, in));
+    if (in->plan == PLAN_UNSET)
+        in->plan = PLAN_FREE;
+    TRY(check(req, in));
+    TRY(password_prepare(&req->ctx, "admin_password", in->admin_password,
                          app_config(req->ctx.app)->password.min_length, &password));
-    TRY(check_slug_is_free(req, in.tenant_slug));
+    TRY(check_slug_is_free(req, in->tenant_slug));
     TRY(password_hash(&req->ctx, password, &hash));
-    TRY(tenant_create(&req->ctx,
-                      &(struct new_tenant){.slug = in.tenant_slug,
-                                           .name = in.tenant_name,
-                                           .industry = in.industry,
-                                           .domain = in.domain,
-                                           .plan = in.plan,
-                                           .owner_username = in.admin_username,
-                                           .owner_email = in.admin_email,
-                                           .owner_password_hash = hash},
-                      &created));
-    return answer(req, res, &in, &created);
+    respond_within(req, res, answer, &registering);
+    return tenant_create(&req->ctx,
+                         &(struct new_tenant){.slug = in->tenant_slug,
+                                              .name = in->tenant_name,
+                                              .industry = in->industry,
+                                              .domain = in->domain,
+                                              .plan = in->plan,
+                                              .owner_username = in->admin_username,
+                                              .owner_email = in->admin_email,
+                                              .owner_password_hash = hash},
+                         &registering.created);
 }

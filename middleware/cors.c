@@ -16,7 +16,7 @@
 
 static const char exposed[] =
     "X-Request-Id, RateLimit-Limit, RateLimit-Remaining, RateLimit-Reset, "
-    "Retry-After, ETag, Location, WWW-Authenticate";
+    "Retry-After, ETag, Location, WWW-Authenticate, Idempotency-Replayed";
 static const char accepted[] = "Authorization, Content-Type, X-Tenant-Slug, X-Tenant-ID, "
                                "X-Access-Key, If-Match, Idempotency-Key";
 

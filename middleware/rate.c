@@ -216,7 +216,7 @@ enum err rate_take_key(struct request *req, struct response *res)
 
 void rate_settle_create(struct request *req, const struct response *res)
 {
-    if (res->status < 400)
+    if (res->status < 400 && !req->replayed)
         return;
     if ((req->limits_taken & (1u << LIMIT_TENANT_CREATE)) != 0) {
         struct subject address = subject_of_address(req);

@@ -53,7 +53,7 @@ enum err sign_up(struct ctx *ctx, const struct new_user *new_user, struct user *
     const int64_t min_length = app_config(ctx->app)->password.min_length;
     const char *password = NULL;
     struct user user = {
-        .id = uuid_new(),
+        .id = ctx_new_id(ctx),
         .username = new_user->username,
         .email = new_user->email,
         .name = new_user->name,
@@ -76,10 +76,9 @@ enum err sign_up(struct ctx *ctx, const struct new_user *new_user, struct user *
     }
     TRY(reserved);
 
-    const enum err inserted = db_transaction(ctx, insert_audited, &user);
-
-    if (inserted != ERR_OK)
-        return give_back(ctx, inserted);
     *ret_user = user;
-    return ERR_OK;
+
+    const enum err inserted = db_transaction(ctx, insert_audited, ret_user);
+
+    return inserted != ERR_OK ? give_back(ctx, inserted) : ERR_OK;
 }

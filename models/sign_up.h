@@ -14,6 +14,7 @@ struct new_user {
     int role; /* ROLE_USER unless the caller may give more */
 };
 
-/* Checks, hashes, reserves a place under the plan's limit, inserts, audits "signup". Errors name
- * the field: ERR_VALIDATION, ERR_USERNAME_TAKEN, ERR_EMAIL_TAKEN, ERR_PLAN_LIMIT, ERR_BUSY. */
+/* Checks, hashes, reserves a place under the plan's limit, inserts, audits "signup". *ret_user is
+ * complete when the hooks of the inserting transaction run (db_before_commit). Errors name the
+ * field: ERR_VALIDATION, ERR_USERNAME_TAKEN, ERR_EMAIL_TAKEN, ERR_PLAN_LIMIT, ERR_BUSY. */
 CHECKED enum err sign_up(struct ctx *ctx, const struct new_user *new_user, struct user *ret_user);

@@ -75,7 +75,8 @@ struct created_tenant {
 };
 
 /* Reserves the slug, makes collection and indexes, then activates tenant, owner, keys and audit row
- * in one transaction. ERR_SLUG_TAKEN, ERR_CAPACITY. */
+ * in one transaction. *ret_created is complete when the hooks of that transaction run
+ * (db_before_commit). ERR_SLUG_TAKEN, ERR_CAPACITY. */
 CHECKED enum err tenant_create(struct ctx *ctx, const struct new_tenant *new_tenant,
                                struct created_tenant *ret_created);
 

@@ -28,11 +28,32 @@ struct creation {
     bool has_owner;
 };
 
+/* A retry of the same creation (ctx_new_id) goes on with what an earlier try reserved. */
+static enum err adopt(struct ctx *ctx, struct tenant *tenant)
+{
+    AUTO(bson_destroy) bson_t *filter = BCON_NEW("status", BCON_UTF8("creating"));
+    AUTO(bson_destroy)
+    bson_t *update = BCON_NEW("$set", "{", "expires_at", BCON_DATE_TIME(tenant->expires_at), "}");
+    struct tenant earlier;
+
+    bson_put_uuid(filter, "_id", &tenant->id);
+    TRY(db_find_and_update(ctx, &tenant_schema,
+                           &(struct db_change){.filter = filter, .update = update}, &earlier));
+    tenant->slug = earlier.slug;
+    return tenant_place_release(ctx); /* its document holds one already */
+}
+
 /* Inserts the tenant in state creating: the unique slug is ours from here on. */
 static enum err reserve(struct ctx *ctx, struct tenant *tenant)
 {
-    const enum err inserted = db_insert(ctx, &tenant_schema, tenant);
+    enum err inserted = db_insert(ctx, &tenant_schema, tenant);
 
+    if (inserted == ERR_CONFLICT && ctx->object_id != NULL) {
+        fail_clear(ctx);
+        inserted = adopt(ctx, tenant);
+        if (inserted == ERR_NOT_FOUND)
+            inserted = ERR_CONFLICT;
+    }
     if (inserted == ERR_CONFLICT)
         return fail(ctx, ERR_SLUG_TAKEN, "tenant_slug", "The slug \"%s\" is taken.", tenant->slug);
     return inserted;
@@ -180,7 +201,7 @@ enum err tenant_create(struct ctx *ctx, const struct new_tenant *new_tenant,
         return ERR_MEMORY;
 
     *tenant = (struct tenant){
-        .id = uuid_new(),
+        .id = ctx_new_id(ctx),
         .slug = new_tenant->slug,
         .name = new_tenant->name,
         .industry = new_tenant->industry,
@@ -198,11 +219,11 @@ enum err tenant_create(struct ctx *ctx, const struct new_tenant *new_tenant,
     TRY(reserve_place_and_slug(ctx, new_tenant, tenant));
     ctx_set_tenant(ctx, tenant, &tenant->id);
     TRY(db_ensure_collection(ctx, &user_schema, user_indexes, user_index_count));
-    TRY(db_transaction(ctx, activate_all, &creation));
     tenant->status = TENANT_ACTIVE;
     tenant->expires_at = 0;
+    ret_created->tenant = *tenant;
+    TRY(db_transaction(ctx, activate_all, &creation));
     /* Neither this instance nor, by the change stream, another keeps "there is no such tenant". */
     tenant_forget(ctx, tenant);
-    ret_created->tenant = *tenant;
     return ERR_OK;
 }

@@ -12,6 +12,7 @@
 #include "models/access_key.h"
 #include "models/audit.h"
 #include "models/grant.h"
+#include "models/idempotency.h"
 #include "models/login_attempt.h"
 #include "models/session.h"
 #include "models/tenant.h"
@@ -87,6 +88,7 @@ static const struct central {
     {.schema = &data_key_schema, INDEXES(key_indexes)},
     {.schema = &access_key_schema, INDEXES(access_key_indexes)},
     {.schema = &audit_schema, INDEXES(audit_indexes)},
+    {.schema = &idempotency_schema, INDEXES(expiry_indexes)},
 };
 /* clang-format on */
 

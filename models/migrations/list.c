@@ -4,6 +4,7 @@
 const struct migration *const migrations[] = {
     &migration_0001,
     &migration_0002,
+    &migration_0003,
     &migration_0004,
 };
 const size_t migration_count = sizeof migrations / sizeof migrations[0];

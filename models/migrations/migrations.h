@@ -5,6 +5,7 @@
 
 extern const struct migration migration_0001;
 extern const struct migration migration_0002;
+extern const struct migration migration_0003;
 extern const struct migration migration_0004;
 
 /* Makes or completes all central collections with validators and indexes, as this version wants
