@@ -180,7 +180,13 @@ static void put_components(struct buf *out)
         "63}},"
         "\"TenantId\":{\"name\":\"X-Tenant-ID\",\"in\":\"header\",\"description\":\"Names the "
         "tenant "
-        "by its id.\",\"schema\":{\"type\":\"string\",\"format\":\"uuid\"}}},");
+        "by its id.\",\"schema\":{\"type\":\"string\",\"format\":\"uuid\"}},"
+        "\"IdempotencyKey\":{\"name\":\"Idempotency-Key\",\"in\":\"header\",\"description\":"
+        "\"A random value of the client's choice, such as a UUID. Within 24 hours the same key "
+        "with "
+        "the same body gives the same answer, with Idempotency-Replayed: true; with another body "
+        "409.\",\"schema\":{\"type\":\"string\",\"minLength\":1,\"maxLength\":64,"
+        "\"pattern\":\"^[!-~]+$\"}}},");
     put_security_schemes(out);
     buf_putc(out, '}');
 }
