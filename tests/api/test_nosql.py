@@ -1,0 +1,175 @@
+"""Operators of MongoDB in every field of every route: none reaches the database as one.
+
+G9, IN-1, IN-3, IN-4, PS GHSA-vgjh. The database's profiler shows what an instance really sent. In
+./dev test each field meets a share of the 500 payloads, with TENANTD_LONG=1 (./dev soak) all.
+"""
+import itertools
+import json
+import os
+import urllib.parse
+
+import pytest
+
+from support.check import ok
+from support.world import World, unique
+from test_bad_input import Caller
+
+CANARY = "c4n4ry"
+SHARE = None if os.environ.get("TENANTD_LONG") else 8
+PROFILE_BYTES = 64 * 1024 * 1024
+OPERATORS = [
+    "$ne", "$gt", "$gte", "$lt", "$lte", "$in", "$nin", "$eq", "$exists", "$type", "$regex", "$not",
+    "$where", "$expr", "$jsonSchema", "$mod", "$text", "$all", "$elemMatch", "$size", "$or", "$and",
+    "$nor", "$comment", "$rand", "$function", "$accumulator", "$set", "$unset", "$inc", "$rename",
+    "$push", "$pull", "$addToSet", "$currentDate", "$setOnInsert", "$lookup", "$merge", "$out",
+    "$unionWith", "$graphLookup", "$oid", "$date", "$numberLong", "$binary", "$code", "$minKey",
+    "$maxKey", "$undefined", "$ref"]
+
+
+def shapes(operator):
+    """Ten ways to send one operator where a value belongs."""
+    yield {operator: CANARY}
+    yield {operator: [CANARY]}
+    yield {operator: {"x": CANARY}}
+    yield [{operator: CANARY}]
+    yield {"a": {operator: CANARY}}
+    yield {operator: CANARY, "x": CANARY}
+    yield {f"{operator}\u2024x": CANARY}
+    yield {f"x.{operator}": CANARY}
+    yield f'{{"{operator}": "{CANARY}"}}'
+    yield f"{CANARY}'; return {operator}; //"
+
+
+PAYLOADS = [shape for operator in OPERATORS for shape in shapes(operator)]
+
+
+@pytest.fixture(scope="module")
+def place(instances, connect):
+    """An instance of its own, whose commands are recorded."""
+    instance = instances({"password": {"scheme": "argon2id"},
+                          "limits": {"development_factor": 1000000}})
+    api = connect(instance)
+    world = World(api)
+    caller = Caller(instance, world)
+    world.sign_in(caller.user)
+    instance.db.create_collection("system.profile", capped=True, size=PROFILE_BYTES)
+    instance.db.command("profile", 2)
+    yield api, world, caller
+    instance.db.command("profile", 0)
+
+
+def share(start):
+    """The payloads for the next field."""
+    if SHARE is None:
+        return PAYLOADS
+    return list(itertools.islice(itertools.cycle(PAYLOADS), start * SHARE, (start + 1) * SHARE))
+
+
+def operators_over_canaries(value, operator=None):
+    """Names of operators under which the canary stands as a value."""
+    if isinstance(value, dict):
+        for name, inner in value.items():
+            if CANARY in name:
+                yield name
+            yield from operators_over_canaries(inner, name if name.startswith("$") else operator)
+    elif isinstance(value, (list, tuple)):
+        for inner in value:
+            yield from operators_over_canaries(inner, operator)
+    elif operator is not None and CANARY in str(value):
+        yield operator
+
+
+def check_commands(api):
+    """What came as a value was sent as a value: compared for equality or stored, nothing else."""
+    seen = 0
+    for entry in api.instance.db["system.profile"].find({"appName": {"$regex": "^tenantd"}}):
+        seen += 1
+        found = set(operators_over_canaries(entry.get("command", {})))
+        assert found <= {"$set", "$setOnInsert", "$literal"}, (found, str(entry["command"])[:600])
+    assert seen > 0
+    api.instance.db.command("profile", 0)
+    api.instance.db["system.profile"].drop()
+    api.instance.db.create_collection("system.profile", capped=True, size=PROFILE_BYTES)
+    api.instance.db.command("profile", 2)
+
+
+@pytest.mark.parametrize("command, found", [
+    ({"filter": {"email": CANARY}}, set()), ({"filter": {"email": {"$ne": CANARY}}}, {"$ne"}),
+    ({"q": {"$or": [{"a": {"x": [CANARY]}}]}}, {"$or"}), ({"q": {CANARY: 1}}, {CANARY}),
+    ({"u": {"$set": {"name": CANARY}}}, {"$set"})])
+def test_the_check_can_tell(command, found):
+    assert set(operators_over_canaries(command)) == found
+
+
+def test_there_are_enough():
+    assert len(PAYLOADS) >= 500
+    assert len({json.dumps(payload) for payload in PAYLOADS}) == len(PAYLOADS)
+
+
+def test_every_member_of_every_body(place, contract):
+    """Beside good members, so that the refusal is about this one."""
+    api, _, caller = place
+    number = 0
+    rows = [row for row in contract.rows
+            if row.facts["body"] in ("json", "json_or_form", "merge_patch")]
+    for row in rows:
+        (schema, *_) = row.input_schemas().values()
+        members = contract.members(schema)
+        good = {name: f"{unique('no')}-x1" for name in contract.resolve(schema).get("required", [])}
+        path, options = caller.options(row)
+        for member in members:
+            for payload in share(number):
+                answer = api.request(row.method, path, json=good | {member: payload}, **options)
+                assert answer.status_code < 500, f"{row} {member} {payload}: {answer.text}"
+            number += 1
+    assert number > 40
+    check_commands(api)
+
+
+def test_every_custom_field(place):
+    """IN-3: names that could be operators are refused; what is stored comes back as it was."""
+    api, _, caller = place
+    token = caller.user.token
+    for payload in PAYLOADS:
+        answer = api.patch("/users/me", token=token, json={"custom_fields": {"f": payload}})
+        assert answer.status_code in (200, 400), answer.text
+        if answer.status_code == 200:
+            assert ok(api.get("/users/me", token=token))["custom_fields"]["f"] == payload
+            assert "$" not in "".join(names(payload))
+    check_commands(api)
+
+
+def names(payload):
+    if isinstance(payload, dict):
+        for name, inner in payload.items():
+            yield name
+            yield from names(inner)
+    elif isinstance(payload, list):
+        for inner in payload:
+            yield from names(inner)
+
+
+def test_every_name_that_a_request_can_carry(place, contract):
+    """Queries, paths, headers, forms and cookies."""
+    api, _, caller = place
+    slug = caller.tenant.slug
+    for number, payload in enumerate(PAYLOADS):
+        text = payload if isinstance(payload, str) else json.dumps(payload)
+        quoted = urllib.parse.quote(text, safe="")
+        bracket = urllib.parse.quote(f"limit[{OPERATORS[number % len(OPERATORS)]}]")
+        answers = [
+            api.get(f"/tenants/list?limit=5&cursor={quoted}"),
+            api.get(f"/api/v1/{caller.tenant.id}/users?cursor={quoted}", token=caller.tenant.key),
+            api.get(f"/tenants/list?{bracket}=5"),
+            api.get(f"/t/{quoted}/tenants/info"),
+            api.get("/tenants/info", headers={"X-Tenant-Slug": quoted}),
+            api.get("/tenants/info", headers={"X-Tenant-ID": quoted}),
+            api.post("/auth/login", tenant=slug, form={
+                "username": text, "password": text, "username[$ne]": CANARY}),
+            api.get("/users/me", tenant=slug, cookie={f"session-{slug}": quoted}),
+            api.get("/users/me", token=quoted),
+        ][number % 3::3 if SHARE else 1]
+        for answer in answers:
+            assert answer.status_code < 500, f"{answer.request.url} {text}: {answer.text}"
+    check_commands(api)
+    assert contract.rows
