@@ -7,6 +7,7 @@
 #include "app/revocation.h"
 #include "app/routes.h"
 #include "models/access_key.h"
+#include "models/access_key_use.h"
 #include "models/audit.h"
 #include "models/grant.h"
 #include "models/idempotency.h"
@@ -16,11 +17,11 @@
 #include "models/user.h"
 
 static const struct schema *const stored_schemas[] = {
-    &config_schema,        &tenant_schema,   &tenant_settings_schema, &tenant_usage_schema,
-    &tenant_domain_schema, &user_schema,     &grant_schema,           &session_schema,
-    &access_key_schema,    &audit_schema,    &login_attempt_schema,   &revocation_schema,
-    &signing_key_schema,   &data_key_schema, &lease_schema,           &migration_schema,
-    &idempotency_schema,
+    &config_schema,        &tenant_schema,         &tenant_settings_schema, &tenant_usage_schema,
+    &tenant_domain_schema, &user_schema,           &grant_schema,           &session_schema,
+    &access_key_schema,    &access_key_use_schema, &audit_schema,           &login_attempt_schema,
+    &revocation_schema,    &signing_key_schema,    &data_key_schema,        &lease_schema,
+    &migration_schema,     &idempotency_schema,
 };
 
 const char *app_check_tables(void)

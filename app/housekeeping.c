@@ -15,6 +15,7 @@
 #include "app/db.h"
 #include "app/lease.h"
 #include "app/log.h"
+#include "models/access_key_admin.h"
 #include "models/tenant.h"
 #include "models/tenant_life.h"
 #include "models/tenant_places.h"
@@ -219,6 +220,7 @@ static enum err recount_next(struct housekeeping *keeping, struct ctx *ctx)
     if (tenant->status != TENANT_ACTIVE && tenant->status != TENANT_SUSPENDED)
         return ERR_OK;
     ctx_set_tenant(ctx, tenant, &tenant->id);
+    TRY(access_key_recount(ctx));
     return tenant_recount_users(ctx);
 }
 

@@ -7,6 +7,7 @@
  */
 #include "app/routes.h"
 
+#include "handlers/access_keys.h"
 #include "handlers/audit.h"
 #include "handlers/clients.h"
 #include "handlers/console.h"
@@ -95,6 +96,22 @@ const struct route routes[] = {
      AUTH_SESSION | AUTH_BEARER, "admin", NULL, ROLE_ADMIN, RATE_READ,
      BODY_NONE, 64 * KIB, &audit_export_query_schema, &audit_event_schema, 200,
      ROUTE_NO_STORE | ROUTE_API_V1 | ROUTE_LINES, "Audit log of the tenant as NDJSON, oldest first; cut without its last chunk when it cannot be finished"},
+    {GET, "/tenants/access-keys", handle_access_keys_list, TENANT_REQUIRED,
+     AUTH_SESSION | AUTH_BEARER | AUTH_NO_CLIENTS, "admin", NULL, ROLE_OWNER, RATE_READ,
+     BODY_NONE, 64 * KIB, NULL, &access_keys_schema, 200,
+     ROUTE_NO_STORE | ROUTE_API_V1, "Access keys of the tenant, without their secrets"},
+    {POST, "/tenants/access-keys", handle_access_key_create, TENANT_REQUIRED,
+     AUTH_SESSION | AUTH_BEARER | AUTH_NO_CLIENTS, "admin", NULL, ROLE_OWNER, RATE_WRITE,
+     BODY_JSON, 64 * KIB, &access_key_input_schema, &made_access_key_schema, 201,
+     ROUTE_NO_STORE | ROUTE_API_V1, "Make an access key; it is shown once"},
+    {POST, "/tenants/access-keys/{id}/rotate", handle_access_key_rotate, TENANT_REQUIRED,
+     AUTH_SESSION | AUTH_BEARER | AUTH_NO_CLIENTS, "admin", NULL, ROLE_OWNER, RATE_WRITE,
+     BODY_JSON, 64 * KIB, &access_key_rotate_input_schema, &made_access_key_schema, 200,
+     ROUTE_NO_STORE | ROUTE_API_V1, "Replace an access key, at once or with an overlap"},
+    {DELETE, "/tenants/access-keys/{id}", handle_access_key_delete, TENANT_REQUIRED,
+     AUTH_SESSION | AUTH_BEARER | AUTH_NO_CLIENTS, "admin", NULL, ROLE_OWNER, RATE_WRITE,
+     BODY_NONE, 64 * KIB, NULL, NULL, 204,
+     ROUTE_NO_STORE | ROUTE_API_V1, "End an access key"},
     {GET, "/tenants/resolve", handle_tenant_resolve, TENANT_IGNORED,
      AUTH_PUBLIC | AUTH_IGNORE, NULL, NULL, ROLE_UNSET, RATE_READ,
      BODY_NONE, 64 * KIB, NULL, &tenant_resolve_schema, 200,

@@ -5,7 +5,7 @@
 #include "app/password.h"
 #include "app/router.h"
 #include "app/text.h"
-#include "models/access_key.h"
+#include "models/access_key_admin.h"
 #include "models/tenant.h"
 
 struct client_register_input {
@@ -153,11 +153,10 @@ enum err handle_client_get(struct request *req, struct response *res)
 
 enum err handle_client_rotate_key(struct request *req, struct response *res)
 {
-    const struct access_key *old_key = NULL;
     struct made_key made;
+    const enum err rotated = access_key_rotate(&req->ctx, &req->ctx.who.key_id, 0, &made);
 
-    TRY(access_key_find(&req->ctx, &req->ctx.who.key_id, &old_key));
-    TRY(access_key_rotate(&req->ctx, old_key, &made));
+    TRY(rotated == ERR_NOT_FOUND ? ERR_BAD_KEY : rotated);
 
     const struct client_key answer = {
         .key_id = made.key.id,

@@ -29,8 +29,13 @@ struct tenant_page {
     const char *next;
 };
 
+struct meter {
+    int64_t used, limit;
+    bool has_used;
+};
+
 struct usage {
-    int64_t users, max_users;
+    struct meter users, access_keys, requests_per_minute, audit_days;
 };
 
 struct tenant_stats {
@@ -83,9 +88,18 @@ const struct schema tenant_list_schema = {
     .name = "tenant_list", .size = sizeof(struct tenant_page), SCHEMA_FIELDS(tenant_list_fields),
 };
 
+static const struct field meter_fields[] = {
+    FIELD_INT_OPT(struct meter, used, has_used, "used", F_NONE, 0, INT64_MAX, .doc = "Absent where nothing is counted."),
+    FIELD_INT(struct meter, limit, "limit", F_REQUIRED, 0, INT64_MAX, .doc = "0 = unlimited."),
+};
+static const struct schema meter_schema = {
+    .name = "meter", .size = sizeof(struct meter), SCHEMA_FIELDS(meter_fields),
+};
 static const struct field usage_fields[] = {
-    FIELD_INT(struct usage, users, "users", F_REQUIRED, 0, INT64_MAX),
-    FIELD_INT(struct usage, max_users, "max_users", F_REQUIRED, 0, INT64_MAX, .doc = "0 = unlimited."),
+    FIELD_OBJECT(struct usage, users, "users", F_REQUIRED, &meter_schema),
+    FIELD_OBJECT(struct usage, access_keys, "access_keys", F_REQUIRED, &meter_schema),
+    FIELD_OBJECT(struct usage, requests_per_minute, "requests_per_minute", F_REQUIRED, &meter_schema, .doc = "Of the tenant, and of each access key."),
+    FIELD_OBJECT(struct usage, audit_days, "audit_days", F_REQUIRED, &meter_schema, .doc = "How long audit rows are kept."),
 };
 static const struct schema usage_schema = {
     .name = "usage", .size = sizeof(struct usage), SCHEMA_FIELDS(usage_fields),
@@ -177,6 +191,18 @@ enum err handle_tenant_list(struct request *req, struct response *res)
     return respond(req, res, 200, &page);
 }
 
+static struct usage meters(const struct ctx *ctx, const struct tenant_usage *usage)
+{
+    const struct config_plan plan = tenant_plan(ctx->app, ctx->tenant);
+
+    return (struct usage){
+        .users = {.used = usage->users, .has_used = true, .limit = plan.users},
+        .access_keys = {.used = usage->access_keys, .has_used = true, .limit = plan.access_keys},
+        .requests_per_minute = {.limit = plan.requests_per_minute},
+        .audit_days = {.limit = plan.audit_days},
+    };
+}
+
 enum err handle_tenant_stats(struct request *req, struct response *res)
 {
     struct tenant_usage usage = {0};
@@ -188,7 +214,7 @@ enum err handle_tenant_stats(struct request *req, struct response *res)
     TRY(grant_count_active(&req->ctx, &stats.active_tokens));
     stats.total_users = usage.users;
     stats.active_users = usage.users - usage.inactive_users;
-    stats.usage = (struct usage){.users = usage.users, .max_users = max_users};
+    stats.usage = meters(&req->ctx, &usage);
     return respond(req, res, 200, &stats);
 }
 

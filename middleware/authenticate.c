@@ -12,6 +12,7 @@
 #include "app/routes.h"
 #include "middleware/middleware.h"
 #include "models/access_key.h"
+#include "models/access_key_use.h"
 #include "models/access_token.h"
 #include "models/session.h"
 #include "models/tenant.h"
@@ -83,6 +84,7 @@ static enum err use_key(struct request *req, const char *text)
         return ERR_BAD_KEY;
     TRY(revoked);
     TRY(settle_tenant(req, tenant));
+    access_key_use_note(&req->ctx, &key->id);
     buf_init(&scope, req->ctx.arena, 1024);
     for (size_t i = 0; i < key->scopes.count; i++) {
         if (i > 0)
@@ -317,6 +319,8 @@ static enum err check_second_key(struct request *req)
     TRY(access_key_verify(&req->ctx, text, &key));
     if (req->ctx.tenant != NULL && !uuid_equal(&key->tenant_id, &req->ctx.tenant_id))
         return fail_internal(&req->ctx, ERR_TENANT_MISMATCH, "X-Access-Key is of another tenant");
+    if (req->ctx.tenant != NULL)
+        access_key_use_note(&req->ctx, &key->id);
     return ERR_OK;
 }
 

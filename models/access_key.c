@@ -1,4 +1,4 @@
-/* Access keys: making, proving through the cache, rotating. */
+/* Access keys: making, and proving through the cache. */
 #include "models/access_key.h"
 
 #include <string.h>
@@ -9,7 +9,6 @@
 #include "app/db.h"
 #include "app/secret.h"
 #include "app/watch.h"
-#include "models/audit.h"
 
 #define PREFIX        "ak_"
 #define PREFIX_LENGTH (sizeof PREFIX - 1)
@@ -28,7 +27,11 @@ static const struct field access_key_fields[] = {
     FIELD_STRS(struct access_key, scopes, "scopes", F_REQUIRED, 1, 32, 16),
     FIELD_TIME(struct access_key, created_at, "created_at", F_READONLY | F_REQUIRED),
     FIELD_TIME(struct access_key, expires_at, "expires_at", F_NONE),
-    FIELD_TIME(struct access_key, revoked_at, "revoked_at", F_READONLY),
+    FIELD_TIME(struct access_key, last_used_at, "last_used_at", F_READONLY | F_NOT_STORED, .doc = "To the minute; absent when it was not used in the last 400 days."),
+    FIELD_TIME(struct access_key, ends_at, "ends_at", F_READONLY, .doc = "Of a key that was replaced and still works until then."),
+    FIELD_TIME(struct access_key, revoked_at, "revoked_at", F_READONLY | F_INTERNAL),
+    FIELD_UUID(struct access_key, successor_id, "successor_id", F_READONLY, .doc = "The key that replaced it."),
+    FIELD_TIME(struct access_key, purge_at, "purge_at", F_READONLY | F_INTERNAL),
 };
 /* clang-format on */
 
@@ -136,19 +139,21 @@ static enum err get(struct ctx *ctx, const uint8_t cache_key[32], const struct a
     return ERR_OK;
 }
 
-static bool is_live(const struct access_key *key)
+bool access_key_is_live(const struct access_key *key)
 {
-    return key->revoked_at == 0 && (key->expires_at == 0 || key->expires_at > clock_now_ms());
+    const int64_t now = clock_now_ms();
+
+    return key->revoked_at == 0 && (key->expires_at == 0 || key->expires_at > now) &&
+           (key->ends_at == 0 || key->ends_at > now);
 }
 
-enum err access_key_find(struct ctx *ctx, const struct uuid *id, const struct access_key **ret_key)
+void access_key_forget(struct ctx *ctx, const struct uuid *id)
 {
     uint8_t cache_key[32];
 
     memcpy(cache_key, ctx->tenant_id.bytes, 16);
     memcpy(cache_key + 16, id->bytes, 16);
-    TRY(get(ctx, cache_key, ret_key));
-    return is_live(*ret_key) ? ERR_OK : ERR_BAD_KEY;
+    cache_drop(ctx->app->access_keys, cache_key, sizeof cache_key);
 }
 
 /* Form and checksum; fills the cache's key (tenant and id). */
@@ -182,44 +187,8 @@ enum err access_key_verify(struct ctx *ctx, const char *text, const struct acces
     secret_sha256(text, KEY_LENGTH, digest);
     if (key->hash.size != sizeof digest || !secret_equal(digest, key->hash.data, sizeof digest))
         return ERR_BAD_KEY;
-    if (!is_live(key))
+    if (!access_key_is_live(key))
         return ERR_BAD_KEY;
     *ret_key = key;
     return ERR_OK;
-}
-
-struct rotation {
-    const struct access_key *old_key, *new_key;
-};
-
-static enum err replace(struct ctx *ctx, void *arg)
-{
-    const struct rotation *rotation = arg;
-    AUTO(bson_destroy)
-    bson_t *filter = BCON_NEW("revoked_at", "{", "$exists", BCON_BOOL(false), "}");
-    AUTO(bson_destroy)
-    bson_t *update = BCON_NEW("$currentDate", "{", "revoked_at", BCON_BOOL(true), "}");
-
-    bson_put_uuid(filter, "_id", &rotation->old_key->id);
-    TRY(db_update_one(ctx, &access_key_schema, filter, update));
-    TRY(db_insert(ctx, &access_key_schema, rotation->new_key));
-    return audit_insert(ctx, "access_key.rotated", "success", NULL, NULL);
-}
-
-enum err access_key_rotate(struct ctx *ctx, const struct access_key *old_key,
-                           struct made_key *ret_made)
-{
-    uint8_t cache_key[32];
-    struct rotation rotation = {.old_key = old_key, .new_key = &ret_made->key};
-
-    TRY(access_key_make(ctx, &old_key->tenant_id, old_key->label, "auth", ret_made));
-    ret_made->key.scopes = old_key->scopes;
-    ret_made->key.expires_at = old_key->expires_at;
-
-    const enum err rotated = db_transaction(ctx, replace, &rotation);
-
-    memcpy(cache_key, old_key->tenant_id.bytes, 16);
-    memcpy(cache_key + 16, old_key->id.bytes, 16);
-    cache_drop(ctx->app->access_keys, cache_key, sizeof cache_key);
-    return rotated == ERR_NOT_FOUND ? ERR_BAD_KEY : rotated;
 }

@@ -1,6 +1,6 @@
 /*
  * Access keys of tenants: ak_<id hex>_<tenant, random, checksum in base64url>; stored is only the
- * SHA-256. Scopes: auth users:read users:write users:hashes schema audit:read.
+ * SHA-256. Here they are made and proven; access_key_admin.h lists, rotates and ends them.
  */
 #pragma once
 
@@ -14,8 +14,12 @@ struct access_key {
     const char *label;
     struct strs scopes;
     int64_t created_at;
-    int64_t expires_at; /* 0 = none */
-    int64_t revoked_at; /* 0 = live */
+    int64_t expires_at;       /* 0 = none */
+    int64_t ends_at;          /* of one that was replaced, after its overlap; 0 = it was not */
+    int64_t revoked_at;       /* 0 = not; whatever it is, the key has ended */
+    struct uuid successor_id; /* of one that was replaced */
+    int64_t purge_at;         /* TTL, once it has ended */
+    int64_t last_used_at;     /* 0 = unknown; not stored here (access_key_use.h) */
 };
 
 extern const struct schema access_key_schema;
@@ -26,7 +30,10 @@ struct made_key {
     const char *text;
 };
 
+/* All that a key may have, and what the key of /api/v1/clients/register has. */
+#define ACCESS_KEY_SCOPES     "auth users:read users:write users:hashes schema audit:read"
 #define ACCESS_KEY_ALL_SCOPES "auth users:read users:write schema audit:read"
+#define ACCESS_KEY_MAX_SCOPES 6
 
 /* Makes id, secret text and hash; insert with access_key_insert (in the creating transaction). */
 CHECKED enum err access_key_make(struct ctx *ctx, const struct uuid *tenant_id, const char *label,
@@ -35,10 +42,8 @@ CHECKED enum err access_key_insert(struct ctx *ctx, const struct access_key *key
 /* ERR_BAD_KEY. Through app->access_keys; the caller compares tenants. */
 CHECKED enum err access_key_verify(struct ctx *ctx, const char *text,
                                    const struct access_key **ret_key);
-/* A live key of the ctx's tenant by its id. ERR_BAD_KEY. */
-CHECKED enum err access_key_find(struct ctx *ctx, const struct uuid *id,
-                                 const struct access_key **ret_key);
-/* Replaces key by a new one with the same label and scopes; the old one ends at once. */
-CHECKED enum err access_key_rotate(struct ctx *ctx, const struct access_key *old_key,
-                                   struct made_key *ret_made);
+/* Drops this instance's snapshot of a key of the ctx's tenant; others learn by the stream. */
+void access_key_forget(struct ctx *ctx, const struct uuid *id);
+/* By the clock of this instance. */
+bool access_key_is_live(const struct access_key *key);
 enum err access_key_load(struct ctx *ctx, const void *key, size_t size, const void **ret_data);

@@ -12,6 +12,7 @@ struct tenant_usage {
     struct uuid tenant_id;
     int64_t users;
     int64_t inactive_users;
+    int64_t access_keys; /* that were neither replaced nor deleted; changes with them */
 };
 
 struct tenant_domain {

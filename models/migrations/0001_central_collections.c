@@ -10,6 +10,7 @@
 #include "app/lease.h"
 #include "app/revocation.h"
 #include "models/access_key.h"
+#include "models/access_key_use.h"
 #include "models/audit.h"
 #include "models/grant.h"
 #include "models/idempotency.h"
@@ -58,7 +59,12 @@ static const struct db_index key_indexes[] = {
     {.name = "tenant_id_1_kid_1", KEYS("tenant_id", "kid"), .unique = true, .ttl_seconds = -1},
 };
 static const struct db_index access_key_indexes[] = {
-    {.name = "tenant_id_1_created_at_1", KEYS("tenant_id", "created_at"), .ttl_seconds = -1},
+    {.name = "tenant_id_1__id_1", KEYS("tenant_id", "_id"), .ttl_seconds = -1},
+    {.name = "purge_at_1", KEYS("purge_at"), .ttl_seconds = 0},
+};
+static const struct db_index access_key_use_indexes[] = {
+    {.name = "tenant_id_1", KEYS("tenant_id"), .ttl_seconds = -1},
+    {.name = "used_at_1", KEYS("used_at"), .ttl_seconds = (int64_t)ACCESS_KEY_USE_DAYS * 86400},
 };
 static const struct db_index audit_indexes[] = {
     {.name = "tenant_id_1_timestamp_-1__id_-1", KEYS("tenant_id", "-timestamp", "-_id"), .ttl_seconds = -1},
@@ -87,6 +93,7 @@ static const struct central {
     {.schema = &signing_key_schema, INDEXES(key_indexes)},
     {.schema = &data_key_schema, INDEXES(key_indexes)},
     {.schema = &access_key_schema, INDEXES(access_key_indexes)},
+    {.schema = &access_key_use_schema, INDEXES(access_key_use_indexes)},
     {.schema = &audit_schema, INDEXES(audit_indexes)},
     {.schema = &idempotency_schema, INDEXES(expiry_indexes)},
 };

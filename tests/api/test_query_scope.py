@@ -11,7 +11,8 @@ from support.check import ok
 from support.world import USER_PASSWORD, World, unique
 
 #: Collections whose documents belong to no tenant, or are found before the tenant is known.
-GLOBAL = {"tenants", "tenant_domains", "tenant_usage", "leases", "schema_migrations"}
+GLOBAL = {"tenants", "tenant_domains", "tenant_usage", "leases", "schema_migrations",
+          "platform_counters"}
 PROFILE_BYTES = 32 * 1024 * 1024
 
 

@@ -1,0 +1,282 @@
+/* Access keys: making under the plan's limit, listing, replacing, ending. */
+#include "models/access_key_admin.h"
+
+#include <string.h>
+
+#include "app/app.h"
+#include "app/cache.h"
+#include "app/clock.h"
+#include "app/db.h"
+#include "models/access_key_use.h"
+#include "models/audit.h"
+#include "models/tenant.h"
+#include "models/tenant_records.h"
+
+#define KEPT_MS (INT64_C(30) * 86400 * 1000) /* an ended key stays for questions */
+
+bool access_key_is_scope(const char *text)
+{
+    static const char all[] = " " ACCESS_KEY_SCOPES " ";
+    const size_t length = strlen(text);
+
+    for (const char *at = all; length > 0 && (at = strstr(at, text)) != NULL; at++) {
+        if (at[-1] == ' ' && at[length] == ' ')
+            return true;
+    }
+    return false;
+}
+
+/* --- common parts --- */
+
+/* The row names the key that it is about; who did it stands in user_id. */
+static enum err audit_key(struct ctx *ctx, const char *action, const struct uuid *key_id)
+{
+    const struct uuid used = ctx->who.key_id;
+
+    ctx->who.key_id = *key_id;
+
+    const enum err inserted = audit_insert(ctx, action, "success", &ctx->who.user_id, NULL);
+
+    ctx->who.key_id = used;
+    return inserted;
+}
+
+/* Documents without the counter are of versions before it. */
+static enum err count_key(struct ctx *ctx, int64_t delta, int64_t below)
+{
+    AUTO(bson_destroy) bson_t *filter = bson_new();
+    AUTO(bson_destroy)
+    bson_t *update = BCON_NEW("$inc", "{", "access_keys", BCON_INT64(delta), "}");
+
+    bson_put_uuid(filter, "_id", &ctx->tenant_id);
+    if (below > 0) {
+        AUTO(bson_destroy)
+        bson_t *full = BCON_NEW("$not", "{", "$gte", BCON_INT64(below), "}");
+
+        BSON_APPEND_DOCUMENT(filter, "access_keys", full);
+    }
+    return db_update_one(ctx, &tenant_usage_schema, filter, update);
+}
+
+static bson_t *not_ended(void)
+{
+    return BCON_NEW("revoked_at", "{", "$exists", BCON_BOOL(false), "}");
+}
+
+/* Ended at once, whatever the clocks of the instances say. */
+static bson_t *ending(void)
+{
+    return BCON_NEW("$set", "{", "purge_at", BCON_DATE_TIME(clock_now_ms() + KEPT_MS), "}",
+                    "$currentDate", "{", "revoked_at", BCON_BOOL(true), "}");
+}
+
+/* --- making --- */
+
+static enum err take_place(struct ctx *ctx)
+{
+    const int64_t limit = tenant_plan(ctx->app, ctx->tenant).access_keys;
+    const enum err counted = count_key(ctx, 1, limit);
+
+    if (counted != ERR_NOT_FOUND)
+        return counted;
+
+    const enum err full = fail(ctx, ERR_PLAN_LIMIT, NULL,
+                               "The plan \"%s\" allows %lld access keys, and that many exist.",
+                               plan_names[ctx->tenant->plan], (long long)limit);
+
+    ctx->failure.limit = ctx->failure.usage = limit;
+    return full;
+}
+
+static enum err insert(struct ctx *ctx, void *arg)
+{
+    const struct access_key *key = arg;
+
+    TRY(take_place(ctx));
+    TRY(access_key_insert(ctx, key));
+    return audit_key(ctx, "key.created", &key->id);
+}
+
+enum err access_key_create(struct ctx *ctx, const struct new_access_key *wanted,
+                           struct made_key *ret_made)
+{
+    TRY(access_key_make(ctx, &ctx->tenant_id, wanted->label, wanted->scopes, ret_made));
+    ret_made->key.expires_at = wanted->expires_at;
+    return db_transaction(ctx, insert, &ret_made->key);
+}
+
+/* --- listing --- */
+
+/* Replaced keys are there as long as they work. */
+static void put_working(bson_t *filter)
+{
+    AUTO(bson_destroy)
+    bson_t *ended = BCON_NEW("$not", "{", "$lte", BCON_DATE_TIME(clock_now_ms()), "}");
+
+    BSON_APPEND_DOCUMENT(filter, "ends_at", ended);
+}
+
+enum err access_key_list(struct ctx *ctx, const struct uuid *after, int64_t limit,
+                         struct list *ret_keys)
+{
+    AUTO(bson_destroy) bson_t *filter = not_ended();
+    AUTO(bson_destroy) bson_t *sort = BCON_NEW("_id", BCON_INT32(1));
+
+    put_working(filter);
+    if (!uuid_is_zero(after)) {
+        bson_t range;
+
+        BSON_APPEND_DOCUMENT_BEGIN(filter, "_id", &range);
+        bson_put_uuid(&range, "$gt", after);
+        bson_append_document_end(filter, &range);
+    }
+    TRY(db_find_many(ctx, &access_key_schema,
+                     &(struct db_find){.filter = filter, .sort = sort, .limit = limit}, ret_keys));
+    return access_key_use_fill(ctx, ret_keys);
+}
+
+/* --- replacing --- */
+
+struct rotation {
+    const struct access_key *old_key, *new_key;
+    int64_t overlap_ms;
+};
+
+/* The old key, on condition that nobody has replaced or ended it meanwhile. */
+static enum err retire(struct ctx *ctx, const struct rotation *rotation)
+{
+    AUTO(bson_destroy) bson_t *filter = not_ended();
+    AUTO(bson_destroy) bson_t *update = rotation->overlap_ms > 0 ? bson_new() : ending();
+    const int64_t ends_at = clock_now_ms() + rotation->overlap_ms;
+    AUTO(bson_destroy) bson_t *unreplaced = BCON_NEW("$exists", BCON_BOOL(false));
+
+    bson_put_uuid(filter, "_id", &rotation->old_key->id);
+    BSON_APPEND_DOCUMENT(filter, "ends_at", unreplaced);
+    if (rotation->overlap_ms > 0) {
+        bson_t set;
+
+        BSON_APPEND_DOCUMENT_BEGIN(update, "$set", &set);
+        bson_put_time(&set, "ends_at", ends_at);
+        bson_put_time(&set, "purge_at", ends_at + KEPT_MS);
+        bson_put_uuid(&set, "successor_id", &rotation->new_key->id);
+        bson_append_document_end(update, &set);
+    }
+    return db_update_one(ctx, &access_key_schema, filter, update);
+}
+
+/* What the old key replaced: two keys work at once, never three. */
+static enum err end_predecessors(struct ctx *ctx, const struct uuid *id)
+{
+    AUTO(bson_destroy) bson_t *filter = not_ended();
+    AUTO(bson_destroy) bson_t *update = ending();
+    int64_t ended = 0;
+
+    bson_put_uuid(filter, "successor_id", id);
+    return db_update_many(ctx, &access_key_schema, filter, update, &ended);
+}
+
+static enum err replace(struct ctx *ctx, void *arg)
+{
+    const struct rotation *rotation = arg;
+
+    TRY(retire(ctx, rotation));
+    TRY(end_predecessors(ctx, &rotation->old_key->id));
+    TRY(access_key_insert(ctx, rotation->new_key));
+    return audit_key(ctx, "key.rotated", &rotation->old_key->id);
+}
+
+static enum err find_replaceable(struct ctx *ctx, const struct uuid *id, struct access_key *ret_key)
+{
+    AUTO(bson_destroy) bson_t *filter = not_ended();
+
+    bson_put_uuid(filter, "_id", id);
+    TRY(db_find_one(ctx, &access_key_schema, filter, ret_key));
+    if (ret_key->ends_at != 0)
+        return access_key_is_live(ret_key)
+                   ? fail(ctx, ERR_CONFLICT, NULL, "This key was replaced already.")
+                   : ERR_NOT_FOUND;
+    if (!access_key_is_live(ret_key))
+        return fail(ctx, ERR_CONFLICT, NULL, "This key has expired; delete it and make a new one.");
+    return ERR_OK;
+}
+
+enum err access_key_rotate(struct ctx *ctx, const struct uuid *id, int64_t overlap_ms,
+                           struct made_key *ret_made)
+{
+    struct access_key old_key = {0};
+    struct rotation rotation = {
+        .old_key = &old_key, .new_key = &ret_made->key, .overlap_ms = overlap_ms};
+
+    TRY(find_replaceable(ctx, id, &old_key));
+    TRY(access_key_make(ctx, &ctx->tenant_id, old_key.label, "auth", ret_made));
+    ret_made->key.scopes = old_key.scopes;
+    ret_made->key.expires_at = old_key.expires_at;
+
+    const enum err replaced = db_transaction(ctx, replace, &rotation);
+
+    /* Also of those that it had replaced. */
+    cache_flush(ctx->app->access_keys);
+    return replaced == ERR_NOT_FOUND
+               ? fail(ctx, ERR_CONFLICT, NULL, "This key was replaced or deleted meanwhile.")
+               : replaced;
+}
+
+/* --- ending --- */
+
+static enum err end_key(struct ctx *ctx, void *arg)
+{
+    const struct uuid *id = arg;
+    AUTO(bson_destroy) bson_t *filter = not_ended();
+    AUTO(bson_destroy) bson_t *update = ending();
+    struct access_key before = {0};
+
+    bson_put_uuid(filter, "_id", id);
+    put_working(filter);
+    TRY(db_find_and_update(ctx, &access_key_schema,
+                           &(struct db_change){.filter = filter, .update = update, .before = true},
+                           &before));
+    if (before.ends_at == 0)
+        TRY(count_key(ctx, -1, 0));
+    return audit_key(ctx, "key.deleted", id);
+}
+
+enum err access_key_delete(struct ctx *ctx, const struct uuid *id)
+{
+    struct uuid key_id = *id;
+    const enum err ended = db_transaction(ctx, end_key, &key_id);
+
+    access_key_forget(ctx, id);
+    return ended;
+}
+
+/* --- counting --- */
+
+/* Keys and counter change together, so a counter that is still as it was read was wrong then. */
+enum err access_key_recount(struct ctx *ctx)
+{
+    AUTO(bson_destroy) bson_t *having = not_ended();
+    AUTO(bson_destroy) bson_t *unreplaced = BCON_NEW("$exists", BCON_BOOL(false));
+    AUTO(bson_destroy) bson_t *filter = bson_new();
+    struct tenant_usage usage = {0};
+    int64_t keys = 0;
+
+    TRY(tenant_usage_get(ctx, &usage));
+    BSON_APPEND_DOCUMENT(having, "ends_at", unreplaced);
+    TRY(db_count(ctx, &access_key_schema, having, 0, &keys));
+    if (keys == usage.access_keys)
+        return ERR_OK;
+
+    AUTO(bson_destroy)
+    bson_t *update = BCON_NEW("$set", "{", "access_keys", BCON_INT64(keys), "}");
+    /* null: documents of versions before it was counted. */
+    AUTO(bson_destroy)
+    bson_t *same = usage.access_keys == 0 ? BCON_NEW("$in", "[", BCON_INT64(0), BCON_NULL, "]")
+                                          : BCON_NEW("$eq", BCON_INT64(usage.access_keys));
+
+    bson_put_uuid(filter, "_id", &ctx->tenant_id);
+    BSON_APPEND_DOCUMENT(filter, "access_keys", same);
+
+    const enum err updated = db_update_one(ctx, &tenant_usage_schema, filter, update);
+
+    return updated == ERR_NOT_FOUND ? ERR_OK : updated;
+}

@@ -1,0 +1,35 @@
+/*
+ * Administering the access keys of the ctx's tenant. The counter that the plan limits, the key and
+ * the audit row change in one transaction, so the limit is exact. Other instances follow within a
+ * second. An expired key keeps its place until it is deleted; one that was replaced has none. Any
+ * thread.
+ */
+#pragma once
+
+#include "models/access_key.h"
+
+struct new_access_key {
+    const char *label;
+    const char *scopes; /* with blanks between */
+    int64_t expires_at; /* 0 = never */
+};
+
+/* True for the name of a scope that keys can have. */
+bool access_key_is_scope(const char *text);
+
+/* ERR_PLAN_LIMIT. */
+CHECKED enum err access_key_create(struct ctx *ctx, const struct new_access_key *wanted,
+                                   struct made_key *ret_made);
+/* Those that have not been ended, by age, after the given one (zero = from the first). list of
+ * struct access_key with last_used_at. */
+CHECKED enum err access_key_list(struct ctx *ctx, const struct uuid *after, int64_t limit,
+                                 struct list *ret_keys);
+/* A new key with label, scopes and end of the old one, which works on for overlap_ms; what the old
+ * one had replaced ends at once. ERR_NOT_FOUND; ERR_CONFLICT when it was replaced before or has
+ * expired. */
+CHECKED enum err access_key_rotate(struct ctx *ctx, const struct uuid *id, int64_t overlap_ms,
+                                   struct made_key *ret_made);
+/* ERR_NOT_FOUND. */
+CHECKED enum err access_key_delete(struct ctx *ctx, const struct uuid *id);
+/* Housekeeping: brings the counter of the ctx's tenant in line with the keys. */
+CHECKED enum err access_key_recount(struct ctx *ctx);
