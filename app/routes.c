@@ -103,7 +103,7 @@ const struct route routes[] = {
     {POST, "/tenants/access-keys", handle_access_key_create, TENANT_REQUIRED,
      AUTH_SESSION | AUTH_BEARER | AUTH_NO_CLIENTS, "admin", NULL, ROLE_OWNER, RATE_WRITE,
      BODY_JSON, 64 * KIB, &access_key_input_schema, &made_access_key_schema, 201,
-     ROUTE_NO_STORE | ROUTE_API_V1, "Make an access key; it is shown once"},
+     ROUTE_NO_STORE | ROUTE_API_V1 | ROUTE_IDEMPOTENT, "Make an access key; it is shown once"},
     {POST, "/tenants/access-keys/{id}/rotate", handle_access_key_rotate, TENANT_REQUIRED,
      AUTH_SESSION | AUTH_BEARER | AUTH_NO_CLIENTS, "admin", NULL, ROLE_OWNER, RATE_WRITE,
      BODY_JSON, 64 * KIB, &access_key_rotate_input_schema, &made_access_key_schema, 200,

@@ -152,6 +152,11 @@ static enum err join_scopes(struct request *req, const struct strs *scopes, cons
     return *ret_text == NULL ? ERR_MEMORY : ERR_OK;
 }
 
+static enum err answer_created(struct request *req, struct response *res, void *arg)
+{
+    return respond_made(req, res, 201, arg);
+}
+
 enum err handle_access_key_create(struct request *req, struct response *res)
 {
     struct access_key_input in;
@@ -163,8 +168,8 @@ enum err handle_access_key_create(struct request *req, struct response *res)
     if (in.expires_at != 0 && in.expires_at <= clock_now_ms())
         return fail(&req->ctx, ERR_VALIDATION, "expires_at", "expires_at must be in the future.");
     TRY(join_scopes(req, &in.scopes, &wanted.scopes));
-    TRY(access_key_create(&req->ctx, &wanted, &made));
-    return respond_made(req, res, 201, &made);
+    respond_within(req, res, answer_created, &made);
+    return access_key_create(&req->ctx, &wanted, &made);
 }
 
 /* --- rotate, delete --- */

@@ -95,6 +95,18 @@ static const char *caller_of(struct request *req)
     return req->route->tenant == TENANT_IGNORED ? address_of(req) : "public";
 }
 
+/* The row, and which object its path names; the tenant in a path is the scope's. */
+static const char *target_of(struct request *req)
+{
+    const char *target = req->route->path;
+
+    for (size_t i = 0; i < req->param_count && target != NULL; i++) {
+        if (strcmp(req->params[i].name, "cid") != 0)
+            target = arena_printf(req->ctx.arena, "%s %s", target, req->params[i].value);
+    }
+    return target;
+}
+
 /* --- answers in and out --- */
 
 static const char *location_of(const struct response *res)
@@ -148,7 +160,7 @@ static enum err claim(struct request *req, struct response *res, const char *key
     const struct idempotency_request request = {
         .tenant_id = req->ctx.tenant_id,
         .caller = caller_of(req),
-        .route = req->route->path,
+        .route = target_of(req),
         .key = key,
         .query = req->query,
         .body = {.data = (const uint8_t *)req->body, .size = req->body_size},
@@ -156,7 +168,7 @@ static enum err claim(struct request *req, struct response *res, const char *key
     struct idempotency_answer answer;
     bool was_answered = false;
 
-    if (attempt == NULL || request.caller == NULL)
+    if (attempt == NULL || request.caller == NULL || request.route == NULL)
         return fail_internal(&req->ctx, ERR_MEMORY, "no memory for an idempotency key");
     TRY(idempotency_claim(&req->ctx, &request, &attempt->claimed, &answer, &was_answered));
     if (was_answered)

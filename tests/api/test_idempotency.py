@@ -52,6 +52,10 @@ def new_client():
     return {"client_name": f"Idem {unique()}", "industry": "SaaS"}
 
 
+def new_access_key():
+    return {"label": unique("idem")}
+
+
 #: One row per route of the table that takes the header: how to make a body and how to send it.
 CREATIONS = {
     "POST /tenants/register": (new_tenant, {}),
@@ -60,6 +64,7 @@ CREATIONS = {
     "POST /oauth/register": (named_user, {"tenant": True}),
     "POST /auth/register": (new_user, {"tenant": True}),
     "POST /api/v1/{cid}/signup": (new_user, {"key": True}),
+    "POST /tenants/access-keys": (new_access_key, {"owner": True}),
 }
 
 
