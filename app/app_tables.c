@@ -12,6 +12,7 @@
 #include "models/grant.h"
 #include "models/idempotency.h"
 #include "models/login_attempt.h"
+#include "models/rate_limit.h"
 #include "models/session.h"
 #include "models/tenant.h"
 #include "models/user.h"
@@ -21,7 +22,7 @@ static const struct schema *const stored_schemas[] = {
     &tenant_domain_schema, &user_schema,           &grant_schema,           &session_schema,
     &access_key_schema,    &access_key_use_schema, &audit_schema,           &login_attempt_schema,
     &revocation_schema,    &signing_key_schema,    &data_key_schema,        &lease_schema,
-    &migration_schema,     &idempotency_schema,
+    &migration_schema,     &idempotency_schema,    &rate_limit_schema,
 };
 
 const char *app_check_tables(void)

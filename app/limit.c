@@ -8,36 +8,27 @@
 #include "app/limit.h"
 
 #include <assert.h>
-#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
 
 #include "app/clock.h"
+#include "app/limit_internal.h"
 
-#define SHARDS     64u
 #define WAYS       8u
-#define NS         ((int64_t)1000000000)
-#define MAX_PERIOD (((int64_t)1 << 62) / NS)
+#define MAX_PERIOD (((int64_t)1 << 62) / LIMIT_NS)
 
-struct entry {
-    int64_t whole_at; /* monotonic ns; 0 = free */
-    uint8_t size;
-    uint8_t class;
-    uint8_t subject[LIMIT_SUBJECT_MAX];
-};
+static void shard_init(struct limit_shard *shard, struct limit_entry *entries)
+{
+    pthread_condattr_t attributes;
 
-struct shard {
-    pthread_mutex_t lock;
-    struct entry *entries; /* sets * WAYS */
-};
-
-struct limiter {
-    struct shard shards[SHARDS];
-    struct entry *entries; /* of all shards: one block, of which only used pages count */
-    size_t sets;           /* per shard */
-    uint64_t seed[2];
-};
+    pthread_mutex_init(&shard->lock, NULL);
+    pthread_condattr_init(&attributes);
+    pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
+    pthread_cond_init(&shard->leased, &attributes);
+    pthread_condattr_destroy(&attributes);
+    shard->entries = entries;
+}
 
 struct limiter *limiter_new(size_t max_keys)
 {
@@ -45,21 +36,19 @@ struct limiter *limiter_new(size_t max_keys)
 
     if (limiter == NULL)
         return NULL;
-    limiter->sets = max_keys / (SHARDS * WAYS) + 1;
+    limiter->sets = max_keys / (LIMIT_SHARDS * WAYS) + 1;
     /* Keyed, so that nobody can choose addresses that push others out of their set. */
     if (getrandom(limiter->seed, sizeof limiter->seed, 0) != (ssize_t)sizeof limiter->seed) {
         free(limiter);
         return NULL;
     }
-    limiter->entries = calloc(SHARDS * limiter->sets * WAYS, sizeof(struct entry));
+    limiter->entries = calloc(LIMIT_SHARDS * limiter->sets * WAYS, sizeof(struct limit_entry));
     if (limiter->entries == NULL) {
         free(limiter);
         return NULL;
     }
-    for (size_t i = 0; i < SHARDS; i++) {
-        pthread_mutex_init(&limiter->shards[i].lock, NULL);
-        limiter->shards[i].entries = limiter->entries + i * limiter->sets * WAYS;
-    }
+    for (size_t i = 0; i < LIMIT_SHARDS; i++)
+        shard_init(&limiter->shards[i], limiter->entries + i * limiter->sets * WAYS);
     return limiter;
 }
 
@@ -67,8 +56,10 @@ void limiter_free(struct limiter *limiter)
 {
     if (limiter == NULL)
         return;
-    for (size_t i = 0; i < SHARDS; i++)
+    for (size_t i = 0; i < LIMIT_SHARDS; i++) {
+        pthread_cond_destroy(&limiter->shards[i].leased);
         pthread_mutex_destroy(&limiter->shards[i].lock);
+    }
     free(limiter->entries);
     free(limiter);
 }
@@ -83,7 +74,7 @@ static uint64_t mix(uint64_t a, uint64_t b)
     return (uint64_t)product ^ (uint64_t)(product >> 64);
 }
 
-static uint64_t hash_key(const struct limiter *limiter, const struct entry *key)
+static uint64_t hash_key(const struct limiter *limiter, const struct limit_entry *key)
 {
     uint64_t hash = limiter->seed[0] ^ ((uint64_t)key->class << 8 | key->size);
     uint64_t word;
@@ -96,9 +87,9 @@ static uint64_t hash_key(const struct limiter *limiter, const struct entry *key)
     return mix(hash ^ limiter->seed[1], limiter->seed[0] | 1);
 }
 
-static struct entry make_key(enum limit_class class, const void *subject, size_t size)
+struct limit_entry limit_make_key(enum limit_class class, const void *subject, size_t size)
 {
-    struct entry key = {.class = (uint8_t) class, .size = (uint8_t)size};
+    struct limit_entry key = {.class = (uint8_t) class, .size = (uint8_t)size};
 
     assert(size <= LIMIT_SUBJECT_MAX);
     if (size > 0)
@@ -106,19 +97,17 @@ static struct entry make_key(enum limit_class class, const void *subject, size_t
     return key;
 }
 
-static bool is_same(const struct entry *a, const struct entry *b)
+static bool is_same(const struct limit_entry *a, const struct limit_entry *b)
 {
     return a->class == b->class && a->size == b->size &&
            memcmp(a->subject, b->subject, a->size) == 0;
 }
 
-/* The key's place in its set, under the shard's lock; NULL when it has none. *ret_stalest is the
- * one to give up for it. */
-static struct entry *find(const struct limiter *limiter, const struct shard *shard,
-                          const struct entry *key, struct entry **ret_stalest)
+struct limit_entry *limit_find(const struct limiter *limiter, const struct limit_shard *shard,
+                               const struct limit_entry *key, struct limit_entry **ret_stalest)
 {
     size_t set = (size_t)((hash_key(limiter, key) >> 8) % limiter->sets);
-    struct entry *ways = &shard->entries[set * WAYS];
+    struct limit_entry *ways = &shard->entries[set * WAYS];
 
     *ret_stalest = &ways[0];
     for (size_t i = 0; i < WAYS; i++) {
@@ -130,24 +119,24 @@ static struct entry *find(const struct limiter *limiter, const struct shard *sha
     return NULL;
 }
 
-static struct shard *shard_of(struct limiter *limiter, const struct entry *key)
+struct limit_shard *limit_shard_of(struct limiter *limiter, const struct limit_entry *key)
 {
-    return &limiter->shards[hash_key(limiter, key) % SHARDS];
+    return &limiter->shards[hash_key(limiter, key) % LIMIT_SHARDS];
 }
 
 /* --- taking --- */
 
-static int64_t seconds_up(int64_t ns)
+int64_t limit_seconds_up(int64_t ns)
 {
-    return ns > 0 ? (ns + NS - 1) / NS : 0;
+    return ns > 0 ? (ns + LIMIT_NS - 1) / LIMIT_NS : 0;
 }
 
-static int64_t period_of(const struct limit_rule *rule)
+int64_t limit_period(const struct limit_rule *rule)
 {
-    return (rule->seconds < MAX_PERIOD ? rule->seconds : MAX_PERIOD) * NS;
+    return (rule->seconds < MAX_PERIOD ? rule->seconds : MAX_PERIOD) * LIMIT_NS;
 }
 
-static int64_t now_ns(void)
+int64_t limit_now(void)
 {
     return clock_monotonic_us() * 1000;
 }
@@ -155,22 +144,22 @@ static int64_t now_ns(void)
 void limit_take(struct limiter *limiter, enum limit_class class, const void *subject,
                 size_t subject_size, const struct limit_rule *rule, struct limit_result *ret_result)
 {
-    struct entry key = make_key(class, subject, subject_size);
-    struct entry *stalest;
+    struct limit_entry key = limit_make_key(class, subject, subject_size);
+    struct limit_entry *stalest;
 
     *ret_result = (struct limit_result){.allowed = true, .limit = rule->count};
     if (rule->count <= 0 || rule->seconds <= 0)
         return;
 
-    int64_t interval = period_of(rule) / rule->count;
+    int64_t interval = limit_period(rule) / rule->count;
     /* More than one a nanosecond: no limit that anybody could reach. */
     if (interval == 0)
         return;
     int64_t period = interval * rule->count;
-    struct shard *shard = shard_of(limiter, &key);
+    struct limit_shard *shard = limit_shard_of(limiter, &key);
     pthread_mutex_lock(&shard->lock);
-    int64_t now = now_ns();
-    struct entry *entry = find(limiter, shard, &key, &stalest);
+    int64_t now = limit_now();
+    struct limit_entry *entry = limit_find(limiter, shard, &key, &stalest);
     int64_t start = entry != NULL && entry->whole_at > now ? entry->whole_at : now;
     /* A rule that became smaller must not lock a key out for the old, longer time. */
     if (start > now + period)
@@ -184,26 +173,26 @@ void limit_take(struct limiter *limiter, enum limit_class class, const void *sub
         }
         entry->whole_at = whole_at;
     } else {
-        ret_result->retry_after = seconds_up(whole_at - now - period);
+        ret_result->retry_after = limit_seconds_up(whole_at - now - period);
         whole_at = start;
     }
     pthread_mutex_unlock(&shard->lock);
     ret_result->remaining = (period - (whole_at - now)) / interval;
-    ret_result->reset_seconds = seconds_up(whole_at - now);
+    ret_result->reset_seconds = limit_seconds_up(whole_at - now);
 }
 
 void limit_refund(struct limiter *limiter, enum limit_class class, const void *subject,
                   size_t subject_size, const struct limit_rule *rule)
 {
-    struct entry key = make_key(class, subject, subject_size);
-    struct shard *shard = shard_of(limiter, &key);
-    struct entry *stalest;
+    struct limit_entry key = limit_make_key(class, subject, subject_size);
+    struct limit_shard *shard = limit_shard_of(limiter, &key);
+    struct limit_entry *stalest;
 
     if (rule->count <= 0 || rule->seconds <= 0)
         return;
     pthread_mutex_lock(&shard->lock);
-    struct entry *entry = find(limiter, shard, &key, &stalest);
+    struct limit_entry *entry = limit_find(limiter, shard, &key, &stalest);
     if (entry != NULL)
-        entry->whole_at -= period_of(rule) / rule->count;
+        entry->whole_at -= limit_period(rule) / rule->count;
     pthread_mutex_unlock(&shard->lock);
 }

@@ -1,6 +1,9 @@
 /*
- * Rate limits of this instance: GCRA per key in a bounded sharded table. Keys are (class, subject)
- * bytes, never joined text. Any thread; no allocation per call.
+ * Rate limits: GCRA per key in a bounded sharded table. Keys are (class, subject) bytes, never
+ * joined text. limit_take counts on this instance alone; limit_take_shared counts with all
+ * instances: the first quarter of a budget is each instance's own, what goes beyond is leased in
+ * chunks from one place (docs/adr/0016-shared-limits.md has the bounds). Any thread; no allocation
+ * per call, no lock held while leasing.
  */
 #pragma once
 
@@ -19,8 +22,9 @@ enum limit_class {
     LIMIT_REGISTER,      /* per address */
     LIMIT_TENANT_CREATE, /* per address and day */
     LIMIT_PLATFORM_CREATE,
-    LIMIT_TENANT, /* requests of a tenant, by plan */
-    LIMIT_KEY,    /* requests of an access key, by plan */
+    LIMIT_TENANT,  /* requests of a tenant, by plan */
+    LIMIT_KEY,     /* requests of an access key, by plan */
+    LIMIT_UNKNOWN, /* look-ups of tenants that do not exist, per address; this instance alone */
 };
 
 struct limit_rule {
@@ -44,3 +48,46 @@ void limit_take(struct limiter *limiter, enum limit_class class, const void *sub
 /* Gives back what one limit_take charged: the request turned out not to count here. */
 void limit_refund(struct limiter *limiter, enum limit_class class, const void *subject,
                   size_t subject_size, const struct limit_rule *rule);
+
+/* --- shared with the other instances --- */
+
+struct limit_key {
+    enum limit_class class;
+    const void *subject;
+    size_t size;
+};
+
+/* What an instance tells and asks. */
+struct limit_ask {
+    int64_t told;   /* used since it last asked … */
+    int64_t age_us; /* … the first of it so long ago */
+    int64_t more;   /* wanted on top */
+};
+
+struct limit_lease {
+    int64_t given;    /* of both together, the told part first */
+    int64_t ahead_us; /* how far ahead the moment lies at which the shared budget is whole */
+};
+
+/* Takes from the shared budget by one atomic operation. False: the store did not answer, and
+ * nothing counts as given. Called without a lock, once at a time for a key. */
+typedef bool (*limit_lease_fn)(void *arg, const struct limit_key *key,
+                               const struct limit_rule *rule, const struct limit_ask *ask,
+                               struct limit_lease *ret_lease);
+
+struct limit_source {
+    limit_lease_fn lease;
+    void *arg;
+};
+
+/* What an instance may use without asking, and what it takes when it asks. */
+int64_t limit_quarter(const struct limit_rule *rule);
+int64_t limit_chunk(const struct limit_rule *rule);
+
+/* Blocks only in the source's lease, or up to 250 ms for one that another request has begun. */
+void limit_take_shared(struct limiter *limiter, const struct limit_key *key,
+                       const struct limit_rule *rule, const struct limit_source *source,
+                       struct limit_result *ret_result);
+/* What is given back stays with this instance, as a credit. */
+void limit_refund_shared(struct limiter *limiter, const struct limit_key *key,
+                         const struct limit_rule *rule);

@@ -6,13 +6,18 @@
 #include <strings.h>
 
 #include "app/app.h"
+#include "app/clock.h"
 #include "app/metrics.h"
 #include "app/routes.h"
+#include "app/watch.h"
+#include "models/rate_limit.h"
 #include "models/tenant.h"
 
 #define MINUTE 60
 #define HOUR   3600
 #define DAY    86400
+
+#define LEASE_MS 300
 
 /* Who is charged: the class is part of the limiter's key. */
 struct subject {
@@ -77,12 +82,51 @@ static void tell(struct request *req, struct response *res, const struct limit_r
     response_header(res, "RateLimit-Reset", reset);
 }
 
+/* A chunk from the budget of all instances. A store that is known to be away is not waited for, one
+ * that turns out to be slow not for long. */
+static bool lease(void *arg, const struct limit_key *key, const struct limit_rule *rule,
+                  const struct limit_ask *ask, struct limit_lease *ret_lease)
+{
+    struct ctx *ctx = arg;
+    const int64_t deadline = ctx->deadline;
+    const int64_t until = clock_monotonic_ms() + LEASE_MS;
+
+    if (ctx->app->db == NULL || (ctx->app->watch != NULL && !watch_is_fresh(ctx->app->watch)))
+        return false;
+    if (deadline == 0 || deadline > until)
+        ctx->deadline = until;
+
+    const enum err leased = rate_limit_lease(ctx, key, rule, ask, ret_lease);
+
+    ctx->deadline = deadline;
+    if (leased != ERR_OK)
+        fail_clear(ctx);
+    return leased == ERR_OK;
+}
+
+static void take_shared(struct request *req, enum limit_class class, const struct subject *subject,
+                        const struct limit_rule *rule, struct limit_result *ret_result)
+{
+    const struct limit_key key = {.class = class, .subject = subject->bytes, .size = subject->size};
+    const struct limit_source source = {.lease = lease, .arg = &req->ctx};
+
+    limit_take_shared(req->ctx.app->limiter, &key, rule, &source, ret_result);
+}
+
+static void refund(struct request *req, enum limit_class class, const struct subject *subject,
+                   const struct limit_rule *rule)
+{
+    const struct limit_key key = {.class = class, .subject = subject->bytes, .size = subject->size};
+
+    limit_refund_shared(req->ctx.app->limiter, &key, rule);
+}
+
 static enum err take(struct request *req, struct response *res, enum limit_class class,
                      const struct subject *subject, const struct limit_rule *rule)
 {
     struct limit_result result;
 
-    limit_take(req->ctx.app->limiter, class, subject->bytes, subject->size, rule, &result);
+    take_shared(req, class, subject, rule, &result);
     if (result.allowed) {
         req->limits_taken |= 1u << class;
         tell(req, res, &result);
@@ -167,7 +211,7 @@ enum err rate_take_shown_key(struct request *req, struct response *res)
     struct limit_rule rule = address_rule(req);
     struct limit_result result;
 
-    limit_take(req->ctx.app->limiter, LIMIT_ADDRESS, subject.bytes, subject.size, &rule, &result);
+    take_shared(req, LIMIT_ADDRESS, &subject, &rule, &result);
     if (result.allowed)
         return ERR_OK;
     metric_add(req->ctx.app->metrics, METRIC_RATE_LIMITED, 1);
@@ -180,7 +224,7 @@ void rate_refund_shown_key(struct request *req)
     struct subject subject = subject_of_shown_key(req);
     struct limit_rule rule = address_rule(req);
 
-    limit_refund(req->ctx.app->limiter, LIMIT_ADDRESS, subject.bytes, subject.size, &rule);
+    refund(req, LIMIT_ADDRESS, &subject, &rule);
 }
 
 /* --- plans --- */
@@ -221,12 +265,10 @@ void rate_settle_create(struct request *req, const struct response *res)
     if ((req->limits_taken & (1u << LIMIT_TENANT_CREATE)) != 0) {
         struct subject address = subject_of_address(req);
         struct limit_rule rule = create_rule(req);
-        limit_refund(req->ctx.app->limiter, LIMIT_TENANT_CREATE, address.bytes, address.size,
-                     &rule);
+        refund(req, LIMIT_TENANT_CREATE, &address, &rule);
     }
     if ((req->limits_taken & (1u << LIMIT_PLATFORM_CREATE)) != 0) {
         struct limit_rule rule = platform_rule(req);
-        limit_refund(req->ctx.app->limiter, LIMIT_PLATFORM_CREATE, platform.bytes, platform.size,
-                     &rule);
+        refund(req, LIMIT_PLATFORM_CREATE, &platform, &rule);
     }
 }

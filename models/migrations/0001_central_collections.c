@@ -15,6 +15,7 @@
 #include "models/grant.h"
 #include "models/idempotency.h"
 #include "models/login_attempt.h"
+#include "models/rate_limit.h"
 #include "models/session.h"
 #include "models/tenant.h"
 #include "models/tenant_places.h"
@@ -89,6 +90,7 @@ static const struct central {
     {.schema = &grant_schema, INDEXES(token_indexes)},
     {.schema = &session_schema, INDEXES(session_indexes)},
     {.schema = &login_attempt_schema, INDEXES(expiry_indexes)},
+    {.schema = &rate_limit_schema, INDEXES(expiry_indexes)},
     {.schema = &revocation_schema, INDEXES(expiry_indexes)},
     {.schema = &signing_key_schema, INDEXES(key_indexes)},
     {.schema = &data_key_schema, INDEXES(key_indexes)},

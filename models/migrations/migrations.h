@@ -7,6 +7,7 @@ extern const struct migration migration_0001;
 extern const struct migration migration_0002;
 extern const struct migration migration_0003;
 extern const struct migration migration_0004;
+extern const struct migration migration_0005;
 
 /* Makes or completes all central collections with validators and indexes, as this version wants
  * them: the whole of a step that only adds some. */

@@ -5,6 +5,7 @@ Instances of their own, in which the limits are small and nothing multiplies the
 import datetime
 import threading
 import time
+import urllib.request
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 
@@ -134,6 +135,72 @@ def test_one_tenants_budget_is_not_anothers(small):
     until(lambda: api.get("/tenants/info", tenant=loud.slug).status_code == 429, 5, 0)
     for _ in range(5):
         ok(api.get("/tenants/info", tenant=quiet.slug))
+
+
+PLAN = {"free": {"users": 10, "requests_per_minute": 64, "access_keys": 5, "audit_days": 30}}
+
+
+def burst(apis, slug):
+    """Requests in turn until none of them lets one pass; how many passed, and within what time."""
+    passed, start, refused_in_turn = 0, time.monotonic(), 0
+    for number in range(400):
+        answer = apis[number % len(apis)].get("/tenants/info", tenant=slug)
+        if answer.status_code == 429:
+            assert answer.headers["ratelimit-remaining"] == "0"
+            assert 1 <= int(answer.headers["retry-after"]) <= 60
+            refused_in_turn += 1
+        else:
+            assert answer.headers["ratelimit-limit"] == "64"
+            passed, refused_in_turn = passed + 1, 0
+        if refused_in_turn == 2 * len(apis):
+            break
+    return passed, time.monotonic() - start
+
+
+def test_instances_share_a_budget(start_instance, connect):
+    """RL-1: the same limit over two instances and a restart, within a quarter (ADR 0016)."""
+    settings = SMALL | {"plans": PLAN}
+    first = start_instance(settings)
+    second = start_instance(settings, database=first.database_name)
+    apis = [connect(first), connect(second)]
+    world = World(apis[0])
+    slugs = [world.tenant(plan="free").slug for _ in range(2)]
+    passed, took = burst(apis, slugs[0])
+    assert 64 - 8 <= passed <= 64 + 16 + took * 64 / 60 + 1, passed
+    # One instance uses it up, then the other starts anew: what it has is a quarter.
+    passed, took = burst(apis[:1], slugs[1])
+    assert 64 <= passed <= 64 + took * 64 / 60 + 1, passed
+    assert second.stop() == []
+    second.start()
+    passed, took = burst(apis[1:], slugs[1])
+    assert passed <= 16 + took * 64 / 60 + 1, passed
+
+
+def counters(instance):
+    """What costs: calls of the database and evaluated passwords, so far."""
+    with urllib.request.urlopen(f"http://127.0.0.1:{instance.metrics_port}/metrics") as answer:
+        text = answer.read().decode()
+    found = dict(line.rsplit(" ", 1) for line in text.splitlines() if not line.startswith("#"))
+    return {name: value for name, value in found.items()
+            if name.startswith(("tenantd_login", "tenantd_hash", "tenantd_lockout"))}, \
+        int(found["tenantd_db_calls_total"])
+
+
+def test_a_refused_request_costs_nothing(small):
+    """RL-6: the limit is taken before the hash and before the database is asked."""
+    api, world = small({"sign_ins_per_minute": 3})
+    tenant = world.tenant()
+    login = {"username": unique("nobody"), "password": "wrong password"}
+    spend(lambda: api.post("/api/login", tenant=tenant.slug, json=login), 3)
+    attempts = list(api.instance.db.login_attempts.find())
+    before, calls_before = counters(api.instance)
+    assert before
+    for _ in range(100):
+        refused(api.post("/api/login", tenant=tenant.slug, json=login), 429, "rate_limited")
+    after, calls_after = counters(api.instance)
+    assert after == before
+    assert calls_after - calls_before < 100, "more than the service's own heartbeats"
+    assert list(api.instance.db.login_attempts.find()) == attempts
 
 
 def test_development_multiplies_only_the_addresses_limits(start_instance, connect):
