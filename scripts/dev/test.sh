@@ -2,6 +2,7 @@
 # shellcheck shell=bash
 
 SUITES=(lint unit fuzz api browser)
+TEST_PRESET=dev # ./dev coverage takes another
 
 cmd_test() {
     local suites=() failed=() suite
@@ -39,7 +40,7 @@ forget_settings() {
 # What the suites share. Sanitizers stop at the first finding, so that no test can pass over one.
 test_setup() {
     forget_settings
-    export TENANTD_ROOT=$ROOT TENANTD_BIN=$ROOT/build/dev/tenantd
+    export TENANTD_ROOT=$ROOT TENANTD_BIN=$ROOT/build/$TEST_PRESET/tenantd
     export ASAN_OPTIONS=detect_leaks=1:halt_on_error=1:abort_on_error=1
     export UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1
 
@@ -53,7 +54,7 @@ test_setup() {
         esac
         [[ $suite == lint || $suite == fuzz ]] || test_mongo_launch
     done
-    ((${#targets[@]} == 0)) || build dev "${targets[@]}"
+    ((${#targets[@]} == 0)) || build "$TEST_PRESET" "${targets[@]}"
     test_mongo_wait
 }
 
@@ -141,7 +142,7 @@ run_ctest() {
         [[ $arg != -k ]] || arg=-R
         args+=("$arg")
     done
-    ctest --test-dir build/dev --label-regex "^$label\$" --parallel 2 --output-on-failure \
+    ctest --test-dir "build/$TEST_PRESET" --label-regex "^$label\$" --parallel 2 --output-on-failure \
         --output-junit "$report" --test-output-size-passed 1000000 "${args[@]}" || true
     closing_line "$suite" "$report"
 }

@@ -253,6 +253,37 @@ static int login(struct mg_connection *conn)
     return done ? pair(conn, id, grant, 1) : answer(conn, 503, "{}");
 }
 
+/* Hash and insert: what signing a user up cannot do without. */
+static int sign_up(struct mg_connection *conn)
+{
+    char hash[128], setting[CRYPT_GENSALT_OUTPUT_SIZE];
+    struct crypt_data *data = calloc(1, sizeof *data);
+    json_t *body = read_body(conn);
+    const char *name = json_string_value(json_object_get(body, "email"));
+    const char *typed = json_string_value(json_object_get(body, "password"));
+    bool done = false;
+
+    if (name != NULL && typed != NULL) {
+        (void)crypt_gensalt_rn("$2b$", 10, NULL, 0, setting, sizeof setting);
+        (void)snprintf(hash, sizeof hash, "%s", crypt_r(typed, setting, data));
+
+        bson_t *request = BCON_NEW("insert", "users", "documents", "[", "{", "_id", BCON_UTF8(name),
+                                   "tenant_id", BCON_INT32(1), "username", BCON_UTF8(name),
+                                   "password_hash", BCON_UTF8(hash), "}", "]");
+        mongoc_client_t *client = mongoc_client_pool_pop(pool);
+        bson_t reply;
+
+        put_concern(request);
+        done = command(client, request, &reply);
+        mongoc_client_pool_push(pool, client);
+        bson_destroy(&reply);
+        bson_destroy(request);
+    }
+    free(data);
+    json_decref(body);
+    return answer(conn, done ? 201 : 409, "{}");
+}
+
 static int begin_request(struct mg_connection *conn)
 {
     const char *path = mg_get_request_info(conn)->local_uri;
@@ -265,6 +296,8 @@ static int begin_request(struct mg_connection *conn)
         return refresh(conn);
     if (strcmp(path, "/login") == 0)
         return login(conn);
+    if (strcmp(path, "/signup") == 0)
+        return sign_up(conn);
     return answer(conn, 404, "{}");
 }
 

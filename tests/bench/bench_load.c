@@ -8,6 +8,10 @@
  * body of POST /auth/login (or the path in BENCH_PATH) bench_load PORT CONNECTIONS SECONDS refresh
  * FILE      line i is connection i's refresh token; each answer's refresh_token is the next one
  * sent BENCH_HEADERS holds further header lines, each ended by CR LF.
+ *
+ *   bench_load PORT CONNECTIONS SECONDS list FILE         whole requests in turn, each after its
+ * length in decimal and a line break; with BENCH_ONCE each is sent once. An answer counts when its
+ * status begins with BENCH_STATUS (2).
  */
 #include <arpa/inet.h>
 #include <netinet/in.h>
@@ -25,7 +29,7 @@
 #define MAX_SAMPLES 200000
 #define BUFFER      65536
 
-enum mode { MODE_FIXED = 1, MODE_USERS, MODE_REFRESH };
+enum mode { MODE_FIXED = 1, MODE_USERS, MODE_REFRESH, MODE_LIST };
 
 static struct {
     uint16_t port;
@@ -33,10 +37,12 @@ static struct {
     double until;
     char *text; /* of FILE */
     size_t text_length;
-    char **lines;
+    char **lines; /* of a list: requests, each with its length */
+    size_t *lengths;
     size_t line_count;
     _Atomic size_t next_line;
-    const char *path, *headers;
+    const char *path, *headers, *status;
+    bool once;
 } load;
 
 struct worker {
@@ -87,8 +93,16 @@ static size_t build_post(struct worker *worker, const char *body)
 static size_t build(struct worker *worker)
 {
     char body[1200];
+    size_t at;
 
     switch (load.mode) {
+    case MODE_LIST:
+        at = load.next_line++;
+        if (load.once && at >= load.line_count)
+            return 0;
+        at %= load.line_count;
+        memcpy(worker->request, load.lines[at], load.lengths[at]);
+        return load.lengths[at];
     case MODE_USERS:
         return build_post(worker, load.lines[load.next_line++ % load.line_count]);
     case MODE_REFRESH:
@@ -153,10 +167,9 @@ static bool keep_token(struct worker *worker)
     return true;
 }
 
-static bool once(struct worker *worker)
+static bool once(struct worker *worker, size_t length)
 {
     bool close_after = false;
-    const size_t length = build(worker);
 
     if (!send_all(worker, length) || !receive(worker, &close_after)) {
         (void)open_socket(worker);
@@ -164,7 +177,7 @@ static bool once(struct worker *worker)
     }
     if (close_after)
         (void)open_socket(worker);
-    if (strncmp(worker->answer + 9, "2", 1) != 0)
+    if (strncmp(worker->answer + 9, load.status, strlen(load.status)) != 0)
         return false;
     return load.mode != MODE_REFRESH || keep_token(worker);
 }
@@ -178,9 +191,12 @@ static void *run(void *arg)
         return NULL;
     }
     while (now() < load.until) {
+        const size_t length = build(worker);
         const double started = now();
 
-        if (once(worker))
+        if (length == 0)
+            break;
+        if (once(worker, length))
             worker->requests++;
         else
             worker->failures++;
@@ -191,18 +207,38 @@ static void *run(void *arg)
     return NULL;
 }
 
+static bool split_list(void)
+{
+    char *at = load.text, *end = load.text + load.text_length;
+
+    load.lengths = calloc(1 << 17, sizeof *load.lengths);
+    while (at < end && load.line_count < 1 << 17) {
+        char *start;
+        const size_t length = strtoul(at, &start, 10);
+
+        if (length == 0 || length >= BUFFER || start + 1 + length > end)
+            return false;
+        load.lines[load.line_count] = start + 1;
+        load.lengths[load.line_count++] = length;
+        at = start + 1 + length;
+    }
+    return load.line_count > 0;
+}
+
 static bool read_file(const char *path)
 {
     FILE *file = fopen(path, "r");
 
     if (file == NULL)
         return false;
-    load.text = calloc(1, 1 << 24);
-    load.text_length = fread(load.text, 1, (1 << 24) - 1, file);
+    load.text = calloc(1, 1 << 26);
+    load.text_length = fread(load.text, 1, (1 << 26) - 1, file);
     (void)fclose(file);
     if (load.mode == MODE_FIXED)
         return load.text_length < BUFFER;
     load.lines = calloc(1 << 17, sizeof *load.lines);
+    if (load.mode == MODE_LIST)
+        return split_list();
     for (char *rest = load.text; rest != NULL && *rest != '\0';)
         load.lines[load.line_count++] = strsep(&rest, "\n");
     return load.line_count > 0;
@@ -237,7 +273,7 @@ static void report(struct worker *workers, size_t count, double seconds)
 int main(int argc, char **argv)
 {
     if (argc != 6) {
-        fputs("usage: bench_load PORT CONNECTIONS SECONDS fixed|users|refresh FILE\n", stderr);
+        fputs("usage: bench_load PORT CONNECTIONS SECONDS fixed|users|refresh|list FILE\n", stderr);
         return 2;
     }
     const size_t count = strtoul(argv[2], NULL, 10);
@@ -246,9 +282,12 @@ int main(int argc, char **argv)
     load.port = (uint16_t)strtoul(argv[1], NULL, 10);
     load.mode = strcmp(argv[4], "users") == 0     ? MODE_USERS
                 : strcmp(argv[4], "refresh") == 0 ? MODE_REFRESH
+                : strcmp(argv[4], "list") == 0    ? MODE_LIST
                                                   : MODE_FIXED;
     load.path = getenv("BENCH_PATH") != NULL ? getenv("BENCH_PATH") : "/auth/login";
     load.headers = getenv("BENCH_HEADERS") != NULL ? getenv("BENCH_HEADERS") : "";
+    load.status = getenv("BENCH_STATUS") != NULL ? getenv("BENCH_STATUS") : "2";
+    load.once = getenv("BENCH_ONCE") != NULL;
     if (workers == NULL || !read_file(argv[5]) ||
         (load.mode == MODE_REFRESH && load.line_count < count)) {
         fprintf(stderr, "bench_load: %s cannot be used\n", argv[5]);

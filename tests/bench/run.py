@@ -1,11 +1,14 @@
 """Benchmarks of a release build: every figure beside the physical limit measured in the same run.
 
-    ./dev bench [--seconds 4] [--rounds 3] [--connections 8] [--only health,whoami,refresh,login]
+    ./dev bench [--seconds 4] [--rounds 3] [--connections 8,64] [--tenants 1000] [--only PARTS]
+
+PARTS: health 404 token cold whoami refresh signup login flood tenants, separated by commas.
 
 Service and floor (tests/bench/bench_floor.c) take turns, so that a machine whose speed drifts does not
 decide. CPU comes from the operating system's account of each process; medians of the rounds are printed.
 """
 import argparse
+import itertools
 import json
 import os
 import pathlib
@@ -15,6 +18,7 @@ import sys
 import tempfile
 import time
 import urllib.request
+from concurrent.futures import ThreadPoolExecutor
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
@@ -50,6 +54,29 @@ def resident_mb(pid):
     return 0.0
 
 
+def whole(method, path, headers=(), body=None):
+    """A request as it goes over the wire."""
+    text = None if body is None else json.dumps(body)
+    lines = [f"{method} {path} HTTP/1.1", "Host: localhost", *headers]
+    if text is not None:
+        lines += ["Content-Type: application/json", f"Content-Length: {len(text)}"]
+    return "\r\n".join(lines) + "\r\n\r\n" + (text or "")
+
+
+def generate(port, connections, seconds, mode, path, **variables):
+    """One run of the load generator, started and to be waited for."""
+    return subprocess.Popen(
+        [program("bench_load"), str(port), str(connections), str(seconds), mode, path],
+        env=dict(os.environ, **variables), stdout=subprocess.PIPE, text=True)
+
+
+def result_of(process):
+    text, _ = process.communicate()
+    if process.returncode != 0:
+        raise SystemExit("bench: the load generator failed")
+    return json.loads(text)
+
+
 def post(url, body, headers=None):
     request = urllib.request.Request(url, json.dumps(body).encode(), {
         "Content-Type": "application/json", **(headers or {})})
@@ -64,7 +91,8 @@ class Bench:
         self.options, self.mongo, self.service, self.folder = options, mongo, service, folder
         self.slug = "bench"
         self.floor_port = ports.free_port()
-        self.users = max(options.connections, 16)
+        self.users = max(options.connection_counts + [16])
+        self.names = itertools.count(1)
         self.tokens = []
         self.floor = self._start_floor()
         self._prepare()
@@ -108,6 +136,32 @@ class Bench:
                 ("floor-whoami", "/whoami", "Authorization: Bearer user0\r\n")):
             self._write(who, f"GET {path} HTTP/1.1\r\n{head}{extra}\r\n")
 
+        plain = f"Authorization: Bearer {self.tokens[1]['access_token']}"
+        self.write_list("service-token", [whole("GET", "/tenants/stats", [plain])])
+        self.write_list("floor-token", [whole("GET", "/health")])
+        self.write_list("floor-cold", [whole("GET", "/health")] * 40000)
+
+    def write_list(self, name, requests):
+        return self._write(name, "".join(f"{len(text)}\n{text}" for text in requests))
+
+    def fresh_sign_ups(self, side):
+        """Requests of people that nobody knows yet."""
+        path = "/auth/register" if side == "service" else "/signup"
+        self.write_list(f"{side}-signup", [
+            whole("POST", path, [f"X-Tenant-Slug: {self.slug}"], {
+                "email": f"new{next(self.names)}@bench.example", "password": PASSWORD})
+            for _ in range(int(self.options.seconds * 40 * os.cpu_count()))])
+
+    def fresh_tokens(self, count=1500):
+        """Access tokens that no instance has seen yet."""
+        pair, requests = self.tokens[1], []
+        for _ in range(count):
+            pair = post(self.service.url + "/auth/refresh", {"refresh_token": pair["refresh_token"]})
+            requests.append(whole("GET", "/tenants/stats",
+                                  [f"Authorization: Bearer {pair['access_token']}"]))
+        self.tokens[1] = pair
+        self.write_list("service-cold", requests)
+
     def fresh_refresh_tokens(self):
         tenant = {"X-Tenant-Slug": self.slug}
         lines = [post(self.service.url + "/auth/login",
@@ -119,20 +173,22 @@ class Bench:
         """One round of one side: requests, failures, latency, CPU of the side and of MongoDB."""
         port = self.service.port if side == "service" else self.floor_port
         pid = self.service.process.pid if side == "service" else self.floor.pid
-        mode = {"refresh": "refresh", "login": "users"}.get(operation, "fixed")
+        mode = {"refresh": "refresh", "login": "users", "token": "list", "cold": "list",
+                "signup": "list"}.get(operation, "fixed")
         path = {("service", "refresh"): "/auth/refresh", ("service", "login"): "/auth/login",
                 ("floor", "refresh"): "/refresh", ("floor", "login"): "/login"}.get(
                     (side, operation), "/")
-        environment = dict(os.environ, BENCH_PATH=path, BENCH_HEADERS=(
-            f"X-Tenant-Slug: {self.slug}\r\n" if side == "service" else ""))
-        connections = min(self.options.connections, 8) if operation == "login" \
+        variables = {"BENCH_PATH": path, "BENCH_HEADERS": (
+            f"X-Tenant-Slug: {self.slug}\r\n" if side == "service" else "")}
+        if operation in ("token", "cold") and side == "service":
+            variables["BENCH_STATUS"] = "403"
+        if operation in ("cold", "signup"):
+            variables["BENCH_ONCE"] = "1"
+        connections = min(self.options.connections, 8) if operation in ("login", "signup") \
             else self.options.connections
         before, before_mongo = cpu_seconds(pid), cpu_seconds(self.mongo.pid)
-        done = subprocess.run(
-            [program("bench_load"), str(port), str(connections), str(self.options.seconds), mode,
-             os.path.join(self.folder, f"{side}-{operation}")],
-            env=environment, capture_output=True, text=True, check=True)
-        result = json.loads(done.stdout)
+        result = result_of(generate(port, connections, self.options.seconds, mode,
+                                    os.path.join(self.folder, f"{side}-{operation}"), **variables))
         count = max(result["requests"] + (result["failures"] if operation == "404" else 0), 1)
         result["rate"] = count / result["seconds"]
         result["cpu_us"] = (cpu_seconds(pid) - before) * 1e6 / count
@@ -166,6 +222,10 @@ def measure(bench, operation, rounds):
                 bench.fresh_refresh_tokens()
             if operation == "refresh" and side == "floor":
                 bench.refresh_floor_tokens(number)
+            if operation == "signup":
+                bench.fresh_sign_ups(side)
+            if operation == "cold" and side == "service":
+                bench.fresh_tokens()
             sides[side].append(bench.load(side, operation))
     return sides
 
@@ -190,6 +250,97 @@ def show_login(sides, bare):
           f" (floor {middle(sides['floor'], 'rate') / limit:.2f})", flush=True)
 
 
+def flood(bench):
+    """Reads with a token while every hashing thread is busy and more logins wait."""
+    token, login = (os.path.join(bench.folder, name) for name in ("service-whoami", "service-login"))
+    seconds, port = bench.options.seconds, bench.service.port
+    quiet = result_of(generate(port, 1, seconds, "fixed", token))
+    storm = generate(port, 64, seconds + 1, "users", login, BENCH_HEADERS=(
+        f"X-Tenant-Slug: {bench.slug}\r\n"))
+    time.sleep(0.5)
+    under = result_of(generate(port, 1, seconds, "fixed", token))
+    logins = result_of(storm)
+    print(f"flood    whoami p50 {quiet['p50_us']} us, p99 {quiet['p99_us']} us unloaded; "
+          f"p50 {under['p50_us']} us, p99 {under['p99_us']} us with 64 connections logging in "
+          f"({logins['requests'] / logins['seconds']:.1f} logins/s, {logins['failures']} refused, "
+          f"{under['failures']} reads failed)", flush=True)
+
+
+def make_tenants(instance, count):
+    """[(slug, access token)] of tenants registered like anybody's, eight at a time."""
+    def one(number):
+        slug = f"tenant{number}"
+        post(instance.url + "/tenants/register", {
+            "tenant_name": f"Tenant {number}", "tenant_slug": slug, "admin_username": "owner",
+            "admin_email": "owner@bench.example", "admin_password": PASSWORD,
+            "plan": "enterprise"})
+        pair = post(instance.url + "/auth/login", {"username": "owner", "password": PASSWORD},
+                    {"X-Tenant-Slug": slug})
+        return slug, pair["access_token"]
+
+    with ThreadPoolExecutor(8) as pool:
+        return list(pool.map(one, range(count)))
+
+
+def latencies(instance, folder, tenants, seconds):
+    """Median microseconds of whoami and of login, spread over these tenants; warm."""
+    found = {}
+    for name, requests in (
+            ("whoami", [whole("GET", "/api/whoami", [f"Authorization: Bearer {token}"])
+                        for _, token in tenants]),
+            ("login", [whole("POST", "/auth/login", [f"X-Tenant-Slug: {slug}"], {
+                "username": "owner", "password": PASSWORD}) for slug, _ in tenants])):
+        path = os.path.join(folder, f"tenants-{name}")
+        with open(path, "w", encoding="utf-8") as file:
+            file.write("".join(f"{len(text)}\n{text}" for text in requests))
+        if name == "whoami":
+            result_of(generate(instance.port, 2, 60, "list", path, BENCH_ONCE="1"))
+        found[name] = result_of(generate(instance.port, 2, seconds, "list", path))["p50_us"]
+    return found
+
+
+def many_tenants(options, mongo):
+    """What more tenants cost: the start, and one request of anybody."""
+    service = Instance(mongo, "bench_tenants", {
+        "log_level": "warn", "password": {"scheme": "argon2id"},
+        "tenants": {"max_collections": 100000, "self_service_plans": ["free", "enterprise"]},
+        "limits": {"requests_per_minute": 100000000, "sign_ins_per_minute": 1000000,
+                   "tenants_per_day": 1000000, "tenants_per_hour": 1000000}})
+    mongo.client.drop_database("bench_tenants")
+    try:
+        service.start()
+        started = time.monotonic()
+        tenants = make_tenants(service, options.tenants)
+        each = (time.monotonic() - started) / options.tenants * 1000
+        with tempfile.TemporaryDirectory(prefix="tenantd-bench-") as folder:
+            few = latencies(service, folder, tenants[:10], options.seconds)
+            many = latencies(service, folder, tenants, options.seconds)
+        resident = resident_mb(service.process.pid)
+        service.stop()
+        ready = ready_after(service)
+        print(f"tenants  {options.tenants}: {each:.0f} ms to make one and log in, ready after "
+              f"{ready:.0f} ms, {resident:.1f} MB resident with all in use", flush=True)
+        for name, median in many.items():
+            print(f"tenants  {name} p50 {few[name]} us with 10, {median} us with {options.tenants}"
+                  f" = {median / few[name]:.2f}", flush=True)
+    finally:
+        service.close()
+        mongo.client.drop_database("bench_tenants")
+
+
+def ready_after(instance):
+    """Milliseconds from exec to the first good /ready."""
+    started = time.monotonic()
+    instance.start(wait=False)
+    while True:
+        try:
+            with urllib.request.urlopen(instance.url + "/ready", timeout=1) as answer:
+                if answer.status == 200:
+                    return (time.monotonic() - started) * 1000
+        except OSError:
+            time.sleep(0.002)
+
+
 def start_figures(options, mongo):
     """Milliseconds from exec to ready with a warm database, and resident memory idle."""
     with_data = Instance(mongo, "bench_start", {"log_level": "warn"})
@@ -197,16 +348,7 @@ def start_figures(options, mongo):
     with_data.stop()
     times, sizes = [], []
     for _ in range(options.rounds):
-        started = time.monotonic()
-        with_data.start(wait=False)
-        while True:
-            try:
-                with urllib.request.urlopen(with_data.url + "/ready", timeout=1) as answer:
-                    if answer.status == 200:
-                        break
-            except OSError:
-                time.sleep(0.002)
-        times.append((time.monotonic() - started) * 1000)
+        times.append(ready_after(with_data))
         time.sleep(1)
         sizes.append(resident_mb(with_data.process.pid))
         with_data.stop()
@@ -215,31 +357,48 @@ def start_figures(options, mongo):
           f"{statistics.median(sizes):.1f} MB resident idle", flush=True)
 
 
+def measure_all(bench, options):
+    """All operations with the present number of connections; those that hash once only."""
+    for operation in options.parts:
+        hashes = operation in ("login", "signup")
+        if operation in ("flood", "tenants") or \
+                hashes and options.connections != options.connection_counts[0]:
+            continue
+        sides = measure(bench, operation, options.rounds)
+        show(operation, sides)
+        if operation == "login":
+            show_login(sides, bare_bcrypt(options.seconds))
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--seconds", type=float, default=4)
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--connections", type=int, default=8)
-    parser.add_argument("--only", default="health,404,whoami,refresh,login")
+    parser.add_argument("--connections", default="8,64")
+    parser.add_argument("--tenants", type=int, default=1000)
+    parser.add_argument("--only",
+                        default="health,404,token,cold,whoami,refresh,signup,login,flood,tenants")
     options = parser.parse_args()
+    options.connection_counts = [int(text) for text in options.connections.split(",")]
+    options.parts = options.only.split(",")
     mongo = Mongo(os.environ["TEST_MONGODB_URI"])
     mongo.pid = mongo.client.admin.command("serverStatus")["pid"]
     service = Instance(mongo, "bench_service", {
         "log_level": "warn", "limits": {"requests_per_minute": 100000000,
                                         "sign_ins_per_minute": 1000000,
                                         "registrations_per_hour": 1000000}})
-    print(f"{os.cpu_count()} cores; {options.connections} connections, {options.rounds} rounds of "
+    print(f"{os.cpu_count()} cores; {options.rounds} rounds of "
           f"{options.seconds} s, service and floor in turn; medians", flush=True)
     start_figures(options, mongo)
     service.start()
     with tempfile.TemporaryDirectory(prefix="tenantd-bench-") as folder:
         bench = Bench(options, mongo, service, folder)
         try:
-            for operation in options.only.split(","):
-                sides = measure(bench, operation, options.rounds)
-                show(operation, sides)
-                if operation == "login":
-                    show_login(sides, bare_bcrypt(options.seconds))
+            for options.connections in options.connection_counts:
+                print(f"--- {options.connections} connections", flush=True)
+                measure_all(bench, options)
+            if "flood" in options.parts:
+                flood(bench)
             print(f"memory   {resident_mb(service.process.pid):.1f} MB resident after the load", flush=True)
         finally:
             bench.floor.kill()
@@ -247,6 +406,8 @@ def main():
             service.close()
             for name in ("bench_floor", "bench_service"):
                 mongo.client.drop_database(name)
+    if "tenants" in options.parts:
+        many_tenants(options, mongo)
 
 
 if __name__ == "__main__":
