@@ -153,6 +153,18 @@ static enum err match_route(struct request *req, struct response *res,
     return is_available(req) ? ERR_OK : not_found(req);
 }
 
+/* In production nothing but a probe is answered over plain http: a trusted proxy says that the
+ * client came by https (R004-55). */
+static enum err check_scheme(struct request *req)
+{
+    if (req->https || req->internal || app_is_development(req->ctx.app) || is_probe(req->route))
+        return ERR_OK;
+    return fail_internal(&req->ctx, ERR_HTTPS_REQUIRED,
+                         "the request came from %s, and server.trusted_proxies or its "
+                         "X-Forwarded-Proto did not make it https",
+                         req->peer);
+}
+
 /* --- body --- */
 
 enum media { MEDIA_NONE = 1, MEDIA_JSON, MEDIA_MERGE_PATCH, MEDIA_FORM, MEDIA_OTHER };
@@ -291,6 +303,7 @@ static enum err walk(struct request *req, struct response *res, const struct dis
 {
     TRY(mw_request_id(req, res));
     TRY(match_route(req, res, input));
+    TRY(check_scheme(req));
     TRY(mw_cors(req, res));
     if (res->status != 0)
         return ERR_OK;

@@ -98,6 +98,8 @@ def test_behind(target, proxies, name):
             problems.append(f"{case.name}: {found}")
         if served[number] > (counted[number] if may_follow else 0):
             problems.append(f"{case.name}: served {served[number]}, {name} saw {counted[number]}")
+        if {500, 502, 503, 504} & set(found):
+            problems.append(f"{case.name}: {found}")
         if any(200 <= status < 300 and status != 204 for status in found):
             problems.append(f"{case.name}: succeeded: {found}")
     assert not problems, "\n".join(problems)

@@ -40,8 +40,8 @@ def test_front_page_in_production_tells_no_names(start_site):
     """Only development lists tenants and logins."""
     site = start_site({"environment": "production", "tenants": {
         "registration": "closed", "base_domains": ["tenants.example"]},
-        "server": {"public_url": "https://id.tenants.example"}})
-    answer = site.http.get("/", headers=HTML)
+        "server": {"public_url": "https://id.tenants.example", "trusted_proxies": ["127.0.0.1"]}})
+    answer = site.http.get("/", headers=HTML | {"X-Forwarded-Proto": "https"})
     assert answer.status_code == 200
     assert "Tenants</h2>" not in answer.text and "demo" not in answer.text
     assert "Service ready" in re.sub(r"\s+", " ", answer.text)

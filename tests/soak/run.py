@@ -1,6 +1,8 @@
-"""The long runs: every fuzz target for a while, the races and faults again and again, then chaos.
+"""The long runs: every fuzz target for a while, the races and faults again and again, malformed requests
+among good ones, then chaos.
 
-    ./dev soak [--fuzz-seconds 60] [--rounds 50] [--minutes 10] [--only fuzz,races,faults,chaos]
+    ./dev soak [--fuzz-seconds 60] [--rounds 50] [--malformed 20000] [--minutes 10]
+               [--only fuzz,races,faults,malformed,chaos]
 
 A crash is written below tests/fuzz/regression/<target>/, where ./dev test replays it from then on.
 """
@@ -72,12 +74,21 @@ def chaos(options):
     return good
 
 
+def malformed(options):
+    print(f"==> {options.malformed} malformed requests among good ones", flush=True)
+    done = subprocess.run([sys.executable, "-m", "pytest", "-q", "-rP", "tests/api/test_malformed.py"],
+                          cwd=ROOT, check=False,
+                          env=dict(os.environ, MALFORMED_REQUESTS=str(options.malformed)))
+    return done.returncode == 0
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--fuzz-seconds", type=int, default=60)
     parser.add_argument("--rounds", type=int, default=50)
+    parser.add_argument("--malformed", type=int, default=20000, help="requests among good ones")
     parser.add_argument("--minutes", type=float, default=10)
-    parser.add_argument("--only", default="fuzz,races,faults,chaos")
+    parser.add_argument("--only", default="fuzz,races,faults,malformed,chaos")
     options = parser.parse_args()
     wanted = options.only.split(",")
     good = fuzz(options) if "fuzz" in wanted else True
@@ -85,6 +96,8 @@ def main():
         good = again(["tests/api/test_races.py", "tests/api/test_revocation.py"], options) and good
     if "faults" in wanted:
         good = again(["tests/api/test_faults.py"], options) and good
+    if "malformed" in wanted:
+        good = malformed(options) and good
     if "chaos" in wanted:
         good = chaos(options) and good
     return 0 if good else 1

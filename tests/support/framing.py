@@ -234,7 +234,7 @@ def send(port, raw, first=b""):
 def statuses_of(raw, heads=()):
     """The final status codes in a stream of answers; heads: indices of answers without bodies."""
     found = []
-    if raw.startswith(b'{"error"'):
+    if raw.startswith((b'{"error"', b"<html>\r\n<head><title>400 ")):
         return [400]  # to HTTP/0.9, whose answers have no head
     while raw:
         head, end, rest = raw.partition(b"\r\n\r\n")
