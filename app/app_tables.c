@@ -16,13 +16,14 @@
 #include "models/session.h"
 #include "models/tenant.h"
 #include "models/user.h"
+#include "models/user_removal.h"
 
 static const struct schema *const stored_schemas[] = {
     &config_schema,        &tenant_schema,         &tenant_settings_schema, &tenant_usage_schema,
     &tenant_domain_schema, &user_schema,           &grant_schema,           &session_schema,
     &access_key_schema,    &access_key_use_schema, &audit_schema,           &login_attempt_schema,
     &revocation_schema,    &signing_key_schema,    &data_key_schema,        &lease_schema,
-    &migration_schema,     &idempotency_schema,    &rate_limit_schema,
+    &migration_schema,     &idempotency_schema,    &rate_limit_schema,      &user_removal_schema,
 };
 
 const char *app_check_tables(void)

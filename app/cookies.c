@@ -55,3 +55,13 @@ enum err tenant_cookie_get(struct request *req, const char *kind, const char **r
     *ret_value = value != NULL && value[0] != '\0' ? value : NULL;
     return ERR_OK;
 }
+
+enum err caller_cookies_expire(struct request *req, struct response *res)
+{
+    if (req->ctx.who.credential == CREDENTIAL_SESSION)
+        return tenant_cookie_set(req, res, "session", "", 0);
+    if (!req->ctx.who.from_cookie)
+        return ERR_OK;
+    TRY(tenant_cookie_set(req, res, "access", "", 0));
+    return tenant_cookie_set(req, res, "refresh", "", 0);
+}

@@ -17,3 +17,5 @@ CHECKED enum err tenant_cookie_set(struct request *req, struct response *res, co
                                    const char *value, int64_t max_age);
 /* Its value in this request, NULL when absent or empty. */
 CHECKED enum err tenant_cookie_get(struct request *req, const char *kind, const char **ret_value);
+/* Expires what this browser still holds of a caller whose sessions and grants just ended. */
+CHECKED enum err caller_cookies_expire(struct request *req, struct response *res);

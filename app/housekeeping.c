@@ -19,6 +19,8 @@
 #include "models/tenant.h"
 #include "models/tenant_life.h"
 #include "models/tenant_places.h"
+#include "models/tenant_usage.h"
+#include "models/user_removal.h"
 
 #define LEASE_NAME    "housekeeping"
 #define LEASE_MS      2000
@@ -32,6 +34,7 @@
 #define PURGE_EVERY_MS   10000
 #define PLACES_EVERY_MS  10000
 #define REPAIR_EVERY_MS  60000
+#define REMOVAL_EVERY_MS 5000
 #define RECOUNT_EVERY_MS 600000
 #define WORK_MS          2000 /* time budget of one beat or one chore */
 #define ARENA_LIMIT      ((size_t)1024 * 1024)
@@ -48,7 +51,7 @@ struct housekeeping {
     /* The beating thread's. */
     int64_t renew_at;
     /* The working thread's. */
-    int64_t expired_at, purge_at, places_at, repair_at, recount_at;
+    int64_t expired_at, purge_at, removal_at, places_at, repair_at, recount_at;
     char recounted[SLUG_SIZE]; /* the tenant counted last; "" = begin with the first */
 };
 
@@ -199,6 +202,19 @@ static enum err read_places(struct housekeeping *keeping, struct ctx *ctx)
     return tenant_places_read(ctx, &places);
 }
 
+static enum err remove_users(struct housekeeping *keeping, struct ctx *ctx)
+{
+    int64_t removed = 0;
+
+    (void)keeping;
+    ctx->deadline = 0;
+    TRY(user_remove_due(ctx, &removed));
+    if (removed > 0)
+        log_message(LOG_INFO, "users.removed", "%lld closed accounts were removed",
+                    (long long)removed);
+    return ERR_OK;
+}
+
 /* The next tenant in order of slug: one at a time, so that no round ever walks all of them at once.
  */
 static enum err recount_next(struct housekeeping *keeping, struct ctx *ctx)
@@ -245,6 +261,7 @@ static void *working_thread(void *arg)
             continue;
         run_every(keeping, remove_expired, &keeping->expired_at, EXPIRED_EVERY_MS);
         run_every(keeping, purge_deleted, &keeping->purge_at, PURGE_EVERY_MS);
+        run_every(keeping, remove_users, &keeping->removal_at, REMOVAL_EVERY_MS);
         run_every(keeping, repair_places, &keeping->repair_at, REPAIR_EVERY_MS);
         if (clock_monotonic_ms() >= keeping->recount_at)
             (void)run(keeping, recount_next);

@@ -1,6 +1,7 @@
 /*
  * Work that one instance of all does, by a lease: the heartbeat for the watchers (every 250 ms),
- * removal of tenants whose creation expired, recounts of tenant_usage. Own thread.
+ * removal of tenants whose creation expired and of accounts whose grace has ended, recounts of
+ * tenant_usage. Own thread.
  */
 #pragma once
 

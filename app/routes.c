@@ -8,6 +8,7 @@
 #include "app/routes.h"
 
 #include "handlers/access_keys.h"
+#include "handlers/account_deletion.h"
 #include "handlers/audit.h"
 #include "handlers/clients.h"
 #include "handlers/console.h"
@@ -21,6 +22,7 @@
 #include "handlers/pages_forms.h"
 #include "handlers/registration.h"
 #include "handlers/sessions.h"
+#include "handlers/tenant_users.h"
 #include "handlers/tenants.h"
 #include "handlers/tokens.h"
 #include "models/user.h"
@@ -76,6 +78,34 @@ const struct route routes[] = {
      AUTH_PUBLIC | AUTH_IGNORE, NULL, NULL, ROLE_UNSET, RATE_READ,
      BODY_NONE, 64 * KIB, NULL, &tenant_list_schema, 200,
      ROUTE_API_V1, "Discoverable tenants, by slug"},
+    {GET, "/tenants/users", handle_client_users, TENANT_REQUIRED,
+     AUTH_SESSION | AUTH_BEARER, "admin", NULL, ROLE_ADMIN, RATE_READ,
+     BODY_NONE, 64 * KIB, NULL, &client_users_schema, 200,
+     ROUTE_NO_STORE | ROUTE_API_V1, "Users of the tenant, by id"},
+    {POST, "/tenants/users", handle_tenant_user_create, TENANT_REQUIRED,
+     AUTH_SESSION | AUTH_BEARER, "admin", NULL, ROLE_ADMIN, RATE_WRITE,
+     BODY_JSON, 64 * KIB, &tenant_user_input_schema, &tenant_user_answer_schema, 201,
+     ROUTE_NO_STORE | ROUTE_API_V1, "Make a user with a role up to one's own"},
+    {GET, "/tenants/users/{id}", handle_tenant_user_get, TENANT_REQUIRED,
+     AUTH_SESSION | AUTH_BEARER, "admin", NULL, ROLE_ADMIN, RATE_READ,
+     BODY_NONE, 64 * KIB, NULL, &user_schema, 200,
+     ROUTE_NO_STORE | ROUTE_API_V1, "One user of the tenant"},
+    {PATCH, "/tenants/users/{id}", handle_tenant_user_patch, TENANT_REQUIRED,
+     AUTH_SESSION | AUTH_BEARER, "admin", NULL, ROLE_ADMIN, RATE_WRITE,
+     BODY_MERGE_PATCH, 64 * KIB, &tenant_user_patch_schema, &user_schema, 200,
+     ROUTE_NO_STORE | ROUTE_API_V1, "Merge patch of a user's names, address, activity and custom fields"},
+    {DELETE, "/tenants/users/{id}", handle_tenant_user_delete, TENANT_REQUIRED,
+     AUTH_SESSION | AUTH_BEARER, "admin", NULL, ROLE_ADMIN, RATE_WRITE,
+     BODY_NONE, 64 * KIB, NULL, NULL, 204,
+     ROUTE_NO_STORE | ROUTE_API_V1, "Remove a user at once, with everything that is theirs"},
+    {PUT, "/tenants/users/{id}/role", handle_tenant_user_role, TENANT_REQUIRED,
+     AUTH_SESSION | AUTH_BEARER, "admin", NULL, ROLE_OWNER, RATE_WRITE,
+     BODY_JSON, 64 * KIB, &tenant_user_role_schema, &tenant_user_answer_schema, 200,
+     ROUTE_NO_STORE | ROUTE_API_V1, "Change a user's role; all sign-ins of the user end"},
+    {POST, "/tenants/users/{id}/revoke-sessions", handle_tenant_user_end_sessions, TENANT_REQUIRED,
+     AUTH_SESSION | AUTH_BEARER, "admin", NULL, ROLE_ADMIN, RATE_WRITE,
+     BODY_NONE, 64 * KIB, NULL, NULL, 204,
+     ROUTE_NO_STORE | ROUTE_API_V1, "End all sessions and tokens of a user"},
     {GET, "/tenants/stats", handle_tenant_stats, TENANT_REQUIRED,
      AUTH_SESSION | AUTH_BEARER, "admin", NULL, ROLE_ADMIN, RATE_READ,
      BODY_NONE, 64 * KIB, NULL, &tenant_stats_schema, 200,
@@ -190,6 +220,10 @@ const struct route routes[] = {
      AUTH_SESSION | AUTH_BEARER, "write", NULL, ROLE_USER, RATE_WRITE,
      BODY_MERGE_PATCH, 64 * KIB, &user_schema, &user_schema, 200,
      ROUTE_NO_STORE | ROUTE_API_V1, "Merge patch of own name and custom fields"},
+    {DELETE, "/users/me", handle_me_delete, TENANT_REQUIRED,
+     AUTH_SESSION | AUTH_BEARER | AUTH_NO_CLIENTS, NULL, NULL, ROLE_USER, RATE_WRITE,
+     BODY_NONE, 64 * KIB, NULL, &account_deletion_schema, 202,
+     ROUTE_NO_STORE | ROUTE_API_V1 | ROUTE_SETS_COOKIE, "Close one's own account, after a login of the last five minutes; it is removed after seven days"},
     {GET, "/users/me/sessions", handle_sessions_list, TENANT_REQUIRED,
      AUTH_SESSION | AUTH_BEARER | AUTH_NO_CLIENTS, NULL, NULL, ROLE_USER, RATE_READ,
      BODY_NONE, 64 * KIB, NULL, &user_sessions_schema, 200,

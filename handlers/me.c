@@ -1,9 +1,9 @@
 /* The caller's own user document: GET and merge patch (RFC 7396). */
 #include "handlers/me.h"
 
-#include <string.h>
-
 #include "app/document.h"
+#include "app/etag.h"
+#include "models/tenant_rules.h"
 #include "models/user.h"
 
 #define PATCH_TRIES 8
@@ -18,35 +18,13 @@ static enum err read_me(struct request *req, struct user *ret_user)
                : found;
 }
 
-static enum err set_etag(struct request *req, struct response *res, const struct user *user,
-                         const char **ret_etag)
-{
-    *ret_etag = arena_printf(req->ctx.arena, "\"%lld\"", (long long)user->version);
-    if (*ret_etag == NULL)
-        return ERR_MEMORY;
-    if (res != NULL)
-        response_header(res, "ETag", *ret_etag);
-    return ERR_OK;
-}
-
 enum err handle_me_get(struct request *req, struct response *res)
 {
     struct user user = {0};
-    const char *etag = NULL;
 
     TRY(read_me(req, &user));
-    TRY(set_etag(req, res, &user, &etag));
+    TRY(etag_set(req, res, user.version));
     return respond(req, res, 200, &user);
-}
-
-static enum err check_if_match(struct request *req, const struct user *user)
-{
-    const char *wanted = request_header(req, "If-Match"), *etag = NULL;
-
-    if (wanted == NULL || strcmp(wanted, "*") == 0)
-        return ERR_OK;
-    TRY(set_etag(req, NULL, user, &etag));
-    return strcmp(wanted, etag) == 0 ? ERR_OK : ERR_PRECONDITION;
 }
 
 /* The patch against the user as just read: names checked by the field table, custom fields merged.
@@ -75,9 +53,10 @@ static enum err patch_once(struct request *req, struct user *ret_user)
 {
     struct user_patch patch;
     struct user user = {0};
+    int64_t version = 0; /* user_patch is bound to the one read in any case */
 
     TRY(read_me(req, &user));
-    TRY(check_if_match(req, &user));
+    TRY(etag_match(req, user.version, &version));
     TRY(build_patch(req, &user, &patch));
     if (!patch.has_name && !patch.has_custom_fields) {
         *ret_user = user;
@@ -90,13 +69,13 @@ enum err handle_me_patch(struct request *req, struct response *res)
 {
     struct user user = {0};
     enum err patched = ERR_CONFLICT;
-    const char *etag = NULL;
 
+    TRY(etag_demand(req, tenant_requires_if_match(&req->ctx)));
     for (int i = 0; i < PATCH_TRIES && patched == ERR_CONFLICT; i++) {
         fail_clear(&req->ctx);
         patched = patch_once(req, &user);
     }
     TRY(patched);
-    TRY(set_etag(req, res, &user, &etag));
+    TRY(etag_set(req, res, user.version));
     return respond(req, res, 200, &user);
 }

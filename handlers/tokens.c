@@ -87,21 +87,10 @@ enum err handle_session_logout(struct request *req, struct response *res)
     return respond_empty(res, 204);
 }
 
-/* Expires what this browser still holds of a user whose sessions and grants just ended. */
-static enum err expire_cookies(struct request *req, struct response *res)
-{
-    if (req->ctx.who.credential == CREDENTIAL_SESSION)
-        return tenant_cookie_set(req, res, "session", "", 0);
-    if (!req->ctx.who.from_cookie)
-        return ERR_OK;
-    TRY(tenant_cookie_set(req, res, "access", "", 0));
-    return tenant_cookie_set(req, res, "refresh", "", 0);
-}
-
 enum err handle_logout_all(struct request *req, struct response *res)
 {
     TRY(user_end_all(&req->ctx, &req->ctx.who.user_id, "logout"));
-    TRY(expire_cookies(req, res));
+    TRY(caller_cookies_expire(req, res));
     return respond_empty(res, 204);
 }
 
@@ -113,6 +102,6 @@ enum err handle_password_change(struct request *req, struct response *res)
     TRY(request_input(req, &in));
     TRY(user_change_password(&req->ctx, &req->ctx.who.user_id, in.current_password, in.new_password,
                              &user));
-    TRY(expire_cookies(req, res));
+    TRY(caller_cookies_expire(req, res));
     return respond_empty(res, 204);
 }

@@ -134,6 +134,23 @@ enum err grant_revoke_user(struct ctx *ctx, const struct uuid *user_id)
     return db_update_many(ctx, &grant_schema, filter, update, &modified);
 }
 
+enum err grant_delete_user(struct ctx *ctx, const struct uuid *user_id)
+{
+    AUTO(bson_destroy) bson_t *filter = bson_new();
+    int64_t deleted = 0;
+
+    bson_put_uuid(filter, "user_id", user_id);
+    return db_delete_many(ctx, &grant_schema, filter, &deleted);
+}
+
+enum err grant_find(struct ctx *ctx, const struct uuid *id, struct grant *ret_grant)
+{
+    AUTO(bson_destroy) bson_t *filter = bson_new();
+
+    bson_put_uuid(filter, "_id", id);
+    return db_find_one(ctx, &grant_schema, filter, ret_grant);
+}
+
 enum err grant_count_active(struct ctx *ctx, int64_t *ret_count)
 {
     AUTO(bson_destroy)

@@ -56,6 +56,9 @@ CHECKED enum err grant_refresh(struct ctx *ctx, const char *refresh_token,
 CHECKED enum err grant_logout(struct ctx *ctx, const char *refresh_token);
 /* Ends all grants of a user, in the ctx's transaction. */
 CHECKED enum err grant_revoke_user(struct ctx *ctx, const struct uuid *user_id);
+/* Removes all documents of a user who is removed, in the ctx's transaction. */
+CHECKED enum err grant_delete_user(struct ctx *ctx, const struct uuid *user_id);
+CHECKED enum err grant_find(struct ctx *ctx, const struct uuid *id, struct grant *ret_grant);
 /* Seconds for which the revocation of tokens must be remembered: the longest life that settings and
  * configuration allow, since a setting may have been lowered after a token was signed. */
 #define GRANT_REVOCATION_SECONDS 86400

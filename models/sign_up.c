@@ -7,6 +7,7 @@
 #include "app/text.h"
 #include "models/audit.h"
 #include "models/tenant.h"
+#include "models/tenant_usage.h"
 
 static enum err check_text(struct ctx *ctx, const char *field, const char *text,
                            const char *(*check)(const char *))
@@ -25,16 +26,27 @@ static enum err check(struct ctx *ctx, const struct new_user *new_user)
     return check_text(ctx, "name", new_user->name, text_check_name);
 }
 
+struct insertion {
+    const struct new_user *wanted;
+    struct user *user;
+    const char *action;
+};
+
 static enum err insert_audited(struct ctx *ctx, void *arg)
 {
-    struct user *user = arg;
+    const struct insertion *insertion = arg;
+    struct user *user = insertion->user;
 
+    if (insertion->wanted->permit != NULL)
+        TRY(insertion->wanted->permit(ctx, (enum role)user->role));
+    if (user->role == ROLE_OWNER)
+        TRY(tenant_usage_change(ctx, &(struct usage_change){.owners = 1}));
     TRY(user_insert(ctx, user));
-    return audit_insert(ctx, "signup", "success", &user->id, NULL);
+    return audit_insert(ctx, insertion->action, "success", &user->id, NULL);
 }
 
 /* What failed stays the answer; the place goes back, and a refusal is audited. */
-static enum err give_back(struct ctx *ctx, enum err code)
+static enum err give_back(struct ctx *ctx, const char *action, enum err code)
 {
     const struct failure failure = ctx->failure;
 
@@ -43,7 +55,7 @@ static enum err give_back(struct ctx *ctx, enum err code)
         TRY(tenant_release_user(ctx));
     }
     if (code == ERR_EMAIL_TAKEN || code == ERR_USERNAME_TAKEN)
-        TRY(audit_write(ctx, "signup", "failed", NULL, error_info(code)->code));
+        TRY(audit_write(ctx, action, "failed", NULL, error_info(code)->code));
     ctx->failure = failure;
     return code;
 }
@@ -61,6 +73,10 @@ enum err sign_up(struct ctx *ctx, const struct new_user *new_user, struct user *
         .role = new_user->role,
         .is_active = true,
     };
+    struct insertion insertion = {
+        .wanted = new_user,
+        .action = new_user->action != NULL ? new_user->action : "signup",
+    };
 
     TRY(check(ctx, new_user));
     TRY(password_prepare(ctx, "password", new_user->password, min_length, &password));
@@ -71,14 +87,15 @@ enum err sign_up(struct ctx *ctx, const struct new_user *new_user, struct user *
     if (reserved == ERR_PLAN_LIMIT) {
         const struct failure failure = ctx->failure;
 
-        TRY(audit_write(ctx, "signup", "failed", NULL, "plan_limit"));
+        TRY(audit_write(ctx, insertion.action, "failed", NULL, "plan_limit"));
         ctx->failure = failure;
     }
     TRY(reserved);
 
     *ret_user = user;
+    insertion.user = ret_user;
 
-    const enum err inserted = db_transaction(ctx, insert_audited, ret_user);
+    const enum err inserted = db_transaction(ctx, insert_audited, &insertion);
 
-    return inserted != ERR_OK ? give_back(ctx, inserted) : ERR_OK;
+    return inserted != ERR_OK ? give_back(ctx, insertion.action, inserted) : ERR_OK;
 }

@@ -12,9 +12,13 @@ struct new_user {
     const char *password;
     struct bytes custom_fields;
     int role; /* ROLE_USER unless the caller may give more */
+    /* Asked inside the transaction, too: may this caller still give the role? NULL = nobody asks.
+     */
+    enum err (*permit)(struct ctx *ctx, enum role role);
+    const char *action; /* of the audit rows; NULL = "signup" */
 };
 
-/* Checks, hashes, reserves a place under the plan's limit, inserts, audits "signup". *ret_user is
+/* Checks, hashes, reserves a place under the plan's limit, inserts, audits. *ret_user is
  * complete when the hooks of the inserting transaction run (db_before_commit). Errors name the
  * field: ERR_VALIDATION, ERR_USERNAME_TAKEN, ERR_EMAIL_TAKEN, ERR_PLAN_LIMIT, ERR_BUSY. */
 CHECKED enum err sign_up(struct ctx *ctx, const struct new_user *new_user, struct user *ret_user);

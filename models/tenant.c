@@ -53,6 +53,7 @@ static const struct field tenant_usage_fields[] = {
     FIELD_INT(struct tenant_usage, users, "users", F_READONLY, 0, INT64_MAX),
     FIELD_INT(struct tenant_usage, inactive_users, "inactive_users", F_READONLY, 0, INT64_MAX),
     FIELD_INT(struct tenant_usage, access_keys, "access_keys", F_READONLY, 0, INT64_MAX),
+    FIELD_INT_OPT(struct tenant_usage, owners, has_owners, "owners", F_READONLY, 0, INT64_MAX),
 };
 const struct schema tenant_usage_schema = {
     .name = "tenant_usage", .collection = "tenant_usage", .global = true,

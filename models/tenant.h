@@ -127,8 +127,5 @@ int64_t tenant_max_users(const struct ctx *ctx);
 CHECKED enum err tenant_reserve_user(struct ctx *ctx);
 CHECKED enum err tenant_release_user(struct ctx *ctx);
 
-/* Housekeeping: removes tenants whose creation expired, with what they left; recounts tenant_usage.
- */
+/* Housekeeping: removes tenants whose creation expired, with what they left. */
 CHECKED enum err tenant_remove_expired(struct ctx *ctx, int64_t *ret_removed);
-/* Corrects the counters of the ctx's tenant; never while a reservation may be in flight. */
-CHECKED enum err tenant_recount_users(struct ctx *ctx);

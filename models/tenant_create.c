@@ -112,7 +112,9 @@ static enum err insert_owner(struct ctx *ctx, struct creation *creation)
 {
     const struct tenant_usage usage = {.tenant_id = creation->tenant->id,
                                        .users = creation->has_owner ? 1 : 0,
-                                       .access_keys = creation->wanted->with_key ? 1 : 0};
+                                       .access_keys = creation->wanted->with_key ? 1 : 0,
+                                       .owners = creation->has_owner ? 1 : 0,
+                                       .has_owners = true};
 
     TRY(db_insert(ctx, &tenant_usage_schema, &usage));
     return creation->has_owner ? user_insert(ctx, &creation->owner) : ERR_OK;

@@ -2,11 +2,8 @@
 #include "app/app.h"
 #include "app/db.h"
 #include "models/tenant.h"
-#include "models/tenant_records.h"
-#include "models/user.h"
 
 #define COOKIE_REFRESH_GRACE 10
-#define RESERVATION_MS       60000
 
 static int64_t either(bool has, int64_t setting, int64_t standard)
 {
@@ -105,50 +102,4 @@ enum err tenant_reserve_user(struct ctx *ctx)
 enum err tenant_release_user(struct ctx *ctx)
 {
     return change_users(ctx, -1, 0);
-}
-
-enum err tenant_usage_get(struct ctx *ctx, struct tenant_usage *ret_usage)
-{
-    AUTO(bson_destroy) bson_t *filter = bson_new();
-
-    bson_put_uuid(filter, "_id", &ctx->tenant_id);
-    return db_find_one(ctx, &tenant_usage_schema, filter, ret_usage);
-}
-
-/* True in the database when no reservation can be in flight any more: a request lives for seconds.
- */
-static void put_settled(bson_t *filter)
-{
-    AUTO(bson_destroy)
-    bson_t *settled =
-        BCON_NEW("$lt", "[", "{", "$ifNull", "[", "$reserved_at", BCON_DATE_TIME(0), "]", "}", "{",
-                 "$subtract", "[", "$$NOW", BCON_INT64(RESERVATION_MS), "]", "}", "]");
-
-    BSON_APPEND_DOCUMENT(filter, "$expr", settled);
-}
-
-enum err tenant_recount_users(struct ctx *ctx)
-{
-    AUTO(bson_destroy) bson_t *inactive_filter = BCON_NEW("is_active", BCON_BOOL(false));
-    AUTO(bson_destroy) bson_t *filter = bson_new();
-    struct tenant_usage before = {0};
-    int64_t users = 0, inactive = 0;
-
-    TRY(tenant_usage_get(ctx, &before));
-    TRY(db_count(ctx, &user_schema, NULL, 0, &users));
-    TRY(db_count(ctx, &user_schema, inactive_filter, 0, &inactive));
-    if (users == before.users && inactive == before.inactive_users)
-        return ERR_OK;
-
-    AUTO(bson_destroy)
-    bson_t *update = BCON_NEW("$set", "{", "users", BCON_INT64(users), "inactive_users",
-                              BCON_INT64(inactive), "}");
-
-    bson_put_uuid(filter, "_id", &ctx->tenant_id);
-    bson_put_int(filter, "users", before.users);
-    put_settled(filter);
-
-    const enum err updated = db_update_one(ctx, &tenant_usage_schema, filter, update);
-
-    return updated == ERR_NOT_FOUND ? ERR_OK : updated;
 }

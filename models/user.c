@@ -29,6 +29,7 @@ static const struct field user_fields[] = {
     FIELD_TIME(struct user, updated_at, "updated_at", F_READONLY | F_REQUIRED),
     FIELD_TIME(struct user, last_login_at, "last_login_at", F_READONLY),
     FIELD_TIME(struct user, strange_login_at, "strange_login_at", F_READONLY | F_INTERNAL),
+    FIELD_TIME(struct user, deletion_at, "deletion_at", F_READONLY, .doc = "Only of a closed account: when it is removed."),
     FIELD_INT(struct user, version, "version", F_READONLY | F_REQUIRED, 1, INT64_MAX),
 };
 /* clang-format on */
@@ -80,7 +81,7 @@ enum err user_find_by_login(struct ctx *ctx, const char *login, struct user *ret
 }
 
 /* Which of the unique names the database refused. */
-static enum err taken(struct ctx *ctx)
+enum err user_taken(struct ctx *ctx)
 {
     const char *index = ctx->failure.field;
 
@@ -106,7 +107,7 @@ enum err user_insert(struct ctx *ctx, struct user *user)
 
     const enum err inserted = db_insert(ctx, &user_schema, user);
 
-    return inserted == ERR_CONFLICT ? taken(ctx) : inserted;
+    return inserted == ERR_CONFLICT ? user_taken(ctx) : inserted;
 }
 
 enum err user_touch_login(struct ctx *ctx, struct user *user, bool on_known_device)
@@ -211,6 +212,66 @@ enum err user_patch(struct ctx *ctx, const struct user *user, const struct user_
         ctx, &user_schema, &(struct db_change){.filter = filter, .update = update}, ret_user);
 
     return updated == ERR_NOT_FOUND ? ERR_CONFLICT : updated;
+}
+
+uint64_t user_field_bit(const char *name)
+{
+    const int index = schema_field_index(&user_schema, name);
+
+    return index >= 0 ? UINT64_C(1) << index : 0;
+}
+
+/* {$set: what the mask names and after has, $unset: what it has not, $inc: the counters}. */
+static void build_rewrite(const struct user_write *write, bson_t *update)
+{
+    bson_t set, unset = BSON_INITIALIZER, inc;
+
+    BSON_APPEND_DOCUMENT_BEGIN(update, "$set", &set);
+    (void)schema_to_bson_masked(&user_schema, write->after, write->mask, "", &set);
+    for (size_t i = 0; i < user_schema.field_count; i++) {
+        const struct field *field = &user_schema.fields[i];
+        const char *name = field->bson != NULL ? field->bson : field->name;
+
+        if ((write->mask >> i & 1) != 0 && !bson_has_field(&set, name))
+            bson_put_int(&unset, name, 1);
+    }
+    bson_put_time(&set, "updated_at", clock_now_ms());
+    bson_append_document_end(update, &set);
+    if (!bson_empty(&unset))
+        BSON_APPEND_DOCUMENT(update, "$unset", &unset);
+    bson_destroy(&unset);
+    BSON_APPEND_DOCUMENT_BEGIN(update, "$inc", &inc);
+    bson_put_int(&inc, "version", 1);
+    if (write->new_epoch)
+        bson_put_int(&inc, "security_epoch", 1);
+    bson_append_document_end(update, &inc);
+}
+
+enum err user_rewrite(struct ctx *ctx, const struct user_write *write, struct user *ret_user)
+{
+    AUTO(bson_destroy) bson_t *filter = bson_new();
+    AUTO(bson_destroy) bson_t *update = bson_new();
+    struct user user = {0};
+
+    bson_put_uuid(filter, "_id", &write->after->id);
+    build_rewrite(write, update);
+
+    const enum err written = db_find_and_update(
+        ctx, &user_schema, &(struct db_change){.filter = filter, .update = update}, &user);
+
+    if (written == ERR_CONFLICT)
+        return user_taken(ctx);
+    TRY(written);
+    *ret_user = user;
+    return ERR_OK;
+}
+
+enum err user_delete(struct ctx *ctx, const struct uuid *id)
+{
+    AUTO(bson_destroy) bson_t *filter = bson_new();
+
+    bson_put_uuid(filter, "_id", id);
+    return db_delete_one(ctx, &user_schema, filter);
 }
 
 enum err user_list(struct ctx *ctx, const struct uuid *after, int64_t limit, struct list *ret_users)

@@ -24,6 +24,7 @@ struct user {
     int64_t security_epoch;
     int64_t created_at, updated_at, last_login_at;
     int64_t strange_login_at; /* the last one without a known device: wipes the account's tries */
+    int64_t deletion_at;      /* the account was closed and is removed then; 0 = no */
     int64_t version;
 };
 
@@ -41,6 +42,9 @@ CHECKED enum err user_find_by_login(struct ctx *ctx, const char *login, struct u
 CHECKED enum err user_insert(struct ctx *ctx, struct user *user);
 /* The last login is now, by the database's clock, which is left in user->last_login_at. */
 CHECKED enum err user_touch_login(struct ctx *ctx, struct user *user, bool on_known_device);
+/* What a refused write of a name or address means: ERR_USERNAME_TAKEN, ERR_EMAIL_TAKEN. For the
+ * ERR_CONFLICT of a db_ call just made. */
+CHECKED enum err user_taken(struct ctx *ctx);
 /* Replaces the hash if it is still old_hash (rehash on login). ERR_NOT_FOUND when it is not. */
 CHECKED enum err user_rehash(struct ctx *ctx, const struct user *user, const char *new_hash);
 /* New hash, epoch + 1 (only if hash and epoch are still those of user). For the transaction of a
@@ -57,5 +61,18 @@ struct user_patch {
 };
 CHECKED enum err user_patch(struct ctx *ctx, const struct user *user,
                             const struct user_patch *patch, struct user *ret_user);
+/* For the transaction of a change: writes the fields of after whose bit of user_schema is set in
+ * mask (an absent one is removed), version + 1, and with new_epoch the epoch + 1. ret_user as it is
+ * afterwards. ERR_USERNAME_TAKEN, ERR_EMAIL_TAKEN, ERR_NOT_FOUND. */
+struct user_write {
+    const struct user *after;
+    uint64_t mask;
+    bool new_epoch;
+};
+CHECKED enum err user_rewrite(struct ctx *ctx, const struct user_write *write,
+                              struct user *ret_user);
+/* The bit of a field in such a mask. */
+uint64_t user_field_bit(const char *name);
+CHECKED enum err user_delete(struct ctx *ctx, const struct uuid *id);
 CHECKED enum err user_list(struct ctx *ctx, const struct uuid *after, int64_t limit,
                            struct list *ret_users);

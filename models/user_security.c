@@ -26,6 +26,18 @@ static int64_t lifetime(const struct ctx *ctx)
     return tokens > session ? tokens : session;
 }
 
+enum err user_end_issued(struct ctx *ctx, const struct uuid *user_id, int64_t epoch)
+{
+    TRY(revocation_write(ctx, REVOKED_USER, user_id, epoch, lifetime(ctx)));
+    TRY(grant_revoke_user(ctx, user_id));
+    return session_end_user(ctx, user_id);
+}
+
+void user_end_issued_here(struct ctx *ctx, const struct uuid *user_id, int64_t epoch)
+{
+    revocation_apply(ctx, REVOKED_USER, user_id, epoch, lifetime(ctx));
+}
+
 static enum err apply(struct ctx *ctx, void *arg)
 {
     struct change *change = arg;
@@ -36,16 +48,14 @@ static enum err apply(struct ctx *ctx, void *arg)
     } else {
         TRY(user_raise_epoch(ctx, &change->user->id, &change->epoch));
     }
-    TRY(revocation_write(ctx, REVOKED_USER, &change->user->id, change->epoch, lifetime(ctx)));
-    TRY(grant_revoke_user(ctx, &change->user->id));
-    TRY(session_end_user(ctx, &change->user->id));
+    TRY(user_end_issued(ctx, &change->user->id, change->epoch));
     return audit_insert(ctx, change->action, "success", &change->user->id, NULL);
 }
 
 static enum err run(struct ctx *ctx, struct change *change)
 {
     TRY(db_transaction(ctx, apply, change));
-    revocation_apply(ctx, REVOKED_USER, &change->user->id, change->epoch, lifetime(ctx));
+    user_end_issued_here(ctx, &change->user->id, change->epoch);
     return ERR_OK;
 }
 

@@ -14,3 +14,9 @@ CHECKED enum err user_end_all(struct ctx *ctx, const struct uuid *user_id, const
 CHECKED enum err user_change_password(struct ctx *ctx, const struct uuid *user_id,
                                       const char *current_password, const char *new_password,
                                       struct user *ret_user);
+
+/* For the transaction of any further change: what was issued below this epoch of the user ends,
+ * tokens, grants and sessions alike. */
+CHECKED enum err user_end_issued(struct ctx *ctx, const struct uuid *user_id, int64_t epoch);
+/* After its commit: this instance refuses it without waiting for the change stream. */
+void user_end_issued_here(struct ctx *ctx, const struct uuid *user_id, int64_t epoch);

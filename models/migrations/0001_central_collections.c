@@ -19,6 +19,7 @@
 #include "models/session.h"
 #include "models/tenant.h"
 #include "models/tenant_places.h"
+#include "models/user_removal.h"
 
 #define KEYS(...)                 \
     .keys = (const char *const[]) \
@@ -75,6 +76,10 @@ static const struct db_index audit_indexes[] = {
     {.name = "purge_at_1", KEYS("purge_at"), .ttl_seconds = 0},
 };
 
+static const struct db_index user_removal_indexes[] = {
+    {.name = "due_at_1", KEYS("due_at"), .ttl_seconds = -1},
+};
+
 static const struct central {
     const struct schema *schema;
     const struct db_index *indexes;
@@ -96,6 +101,7 @@ static const struct central {
     {.schema = &data_key_schema, INDEXES(key_indexes)},
     {.schema = &access_key_schema, INDEXES(access_key_indexes)},
     {.schema = &access_key_use_schema, INDEXES(access_key_use_indexes)},
+    {.schema = &user_removal_schema, INDEXES(user_removal_indexes)},
     {.schema = &audit_schema, INDEXES(audit_indexes)},
     {.schema = &idempotency_schema, INDEXES(expiry_indexes)},
 };

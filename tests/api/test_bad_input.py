@@ -55,11 +55,12 @@ class Caller:
         self.tenant = world.key_tenant()
         service.db.tenants.update_one({"slug": self.tenant.slug}, {"$set": {"plan": "enterprise"}})
         self.user = self.tenant.owner
+        self.other = world.user(self.tenant, login=False)
 
     def options(self, row):
         """(path, options of Api.request) for a row."""
         path = row.path.replace("{cid}", self.tenant.id).replace("{client_id}", self.tenant.id) \
-            .replace("{file}", "none.css")
+            .replace("{file}", "none.css").replace("/users/{id}", f"/users/{self.other.id}")
         if "key" in row.auth and "bearer" not in row.auth:
             return path, {"token": self.tenant.key}
         if "bearer" in row.auth and "public" not in row.auth:

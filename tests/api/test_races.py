@@ -4,13 +4,14 @@ TS-4, TS-11, RL-2, G5, G6, design §8. All requests of a round wait at one barri
 """
 import functools
 import threading
+import uuid
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
 from support.api import Api
 from support.check import ok, refused, until
-from support.world import OWNER_PASSWORD, USER_PASSWORD, World, unique
+from support.world import OWNER_PASSWORD, USER_PASSWORD, User, World, unique
 
 PARALLEL = 32
 
@@ -287,3 +288,68 @@ def test_logout_in_a_burst(racers, place):
         if answer.status_code == 200:
             refused(api.post("/auth/refresh",
                              json={"refresh_token": answer.json()["refresh_token"]}), 401)
+
+
+def make_owners(api, world, tenant, count):
+    """Further owners of the tenant; all of them, logged in."""
+    world.login(tenant.owner)
+    owners = [tenant.owner]
+    for _ in range(count - 1):
+        email = f"{unique('own')}@example.com"
+        made = ok(api.post("/tenants/users", token=tenant.owner.token, json={
+            "email": email, "password": USER_PASSWORD, "role": "owner"}), 201)["user"]
+        owner = User(id=made["id"], tenant=tenant, email=email, password=USER_PASSWORD)
+        world.login(owner)
+        owners.append(owner)
+    return owners
+
+
+def owners_left(api, tenant):
+    """How many there are, and how many the tenant's counter says."""
+    db = api.instance.db
+    counters = db.tenant_usage.find_one({"_id": uuid.UUID(tenant.id)})
+    users = db[tenant.collection]
+    assert counters["users"] == users.count_documents({})
+    assert counters["inactive_users"] == users.count_documents({"is_active": False})
+    return users.count_documents({"role": "owner", "is_active": True}), counters["owners"]
+
+
+@pytest.mark.parametrize("round_number", range(3))
+@rounds
+def test_two_owners_demote_each_other(racers, place, round_number):
+    """R004-14: 32 demotions of each other on two instances: one owner stays, always."""
+    api, world, _ = place
+    tenant = world.tenant()
+    owners = make_owners(api, world, tenant, 2)
+    answers = racers.race(lambda racer, number: racer.put(
+        f"/tenants/users/{owners[1 - number // 2 % 2].id}/role",
+        token=owners[number // 2 % 2].token, json={"role": "user"}))
+    assert set(statuses(answers)) <= {200, 401, 403}, statuses(answers)
+    winners = {number // 2 % 2 for number, answer in enumerate(answers)
+               if answer.status_code == 200}  # whose further demotions change nothing
+    assert len(winners) == 1
+    assert owners_left(api, tenant) == (1, 1)
+
+
+def end_neighbour(racer, owners, number):
+    """One of the ways in which a tenant loses an owner."""
+    me, neighbour = owners[number], owners[(number + 1) % len(owners)].id
+    return (lambda: racer.put(f"/tenants/users/{neighbour}/role", token=me.token,
+                              json={"role": "user"}),
+            lambda: racer.patch(f"/tenants/users/{neighbour}", token=me.token,
+                                json={"is_active": False}),
+            lambda: racer.delete(f"/tenants/users/{neighbour}", token=me.token),
+            lambda: racer.delete("/users/me", token=me.token))[number // 2 % 4]()
+
+
+@rounds
+def test_the_last_owner_stays_whatever_ends_the_others(racers, place):
+    """R004-14, R001-15: 32 owners demote, deactivate and delete each other and themselves."""
+    api, world, _ = place
+    tenant = world.tenant()
+    owners = make_owners(api, world, tenant, PARALLEL)
+    answers = racers.race(lambda racer, number: end_neighbour(racer, owners, number))
+    assert set(statuses(answers)) <= {200, 202, 204, 401, 403, 404}, statuses(answers)
+    left, counted = owners_left(api, tenant)
+    assert left == counted and left >= 1, (left, counted)
+    assert left < PARALLEL

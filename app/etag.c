@@ -1,0 +1,56 @@
+/* ETag and If-Match. */
+#include "app/etag.h"
+
+#include <string.h>
+
+enum err etag_set(struct request *req, struct response *res, int64_t version)
+{
+    const char *tag = arena_printf(req->ctx.arena, "\"%lld\"", (long long)version);
+
+    if (tag == NULL)
+        return ERR_MEMORY;
+    response_header(res, "ETag", tag);
+    return ERR_OK;
+}
+
+enum err etag_demand(const struct request *req, bool required)
+{
+    return required && request_header(req, "If-Match") == NULL ? ERR_IF_MATCH_REQUIRED : ERR_OK;
+}
+
+/* The comparison is the strong one: a weak tag (W/) names no version of ours. */
+static bool lists(const char *header, const char *tag)
+{
+    const size_t length = strlen(tag);
+
+    while (*header != '\0') {
+        const size_t item = strcspn(header, ",");
+        size_t used = item;
+
+        while (used > 0 && (header[used - 1] == ' ' || header[used - 1] == '\t'))
+            used--;
+        if (used == length && strncmp(header, tag, length) == 0)
+            return true;
+        header += item;
+        header += strspn(header, ", \t");
+    }
+    return false;
+}
+
+enum err etag_match(struct request *req, int64_t version, int64_t *ret_version)
+{
+    const char *header = request_header(req, "If-Match");
+
+    *ret_version = 0;
+    if (header == NULL || strcmp(header, "*") == 0)
+        return ERR_OK;
+
+    const char *tag = arena_printf(req->ctx.arena, "\"%lld\"", (long long)version);
+
+    if (tag == NULL)
+        return ERR_MEMORY;
+    if (!lists(header, tag))
+        return ERR_PRECONDITION;
+    *ret_version = version;
+    return ERR_OK;
+}

@@ -1,0 +1,16 @@
+/* Users of a tenant, for its administrators (document 004's /tenants/users). */
+#pragma once
+
+#include "app/http.h"
+
+extern const struct schema tenant_user_input_schema;
+extern const struct schema tenant_user_patch_schema;
+extern const struct schema tenant_user_role_schema;
+extern const struct schema tenant_user_answer_schema;
+
+enum err handle_tenant_user_create(struct request *req, struct response *res);
+enum err handle_tenant_user_get(struct request *req, struct response *res);
+enum err handle_tenant_user_patch(struct request *req, struct response *res);
+enum err handle_tenant_user_delete(struct request *req, struct response *res);
+enum err handle_tenant_user_role(struct request *req, struct response *res);
+enum err handle_tenant_user_end_sessions(struct request *req, struct response *res);

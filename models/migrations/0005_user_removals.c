@@ -1,0 +1,26 @@
+/* Migration 5: the accounts that were closed and wait for their removal, by the time it is due. */
+#include "models/migrations/migrations.h"
+
+#include "app/db.h"
+#include "models/user_removal.h"
+
+/* An older version would forget them. */
+static enum err down(struct ctx *ctx)
+{
+    int64_t waiting = 0;
+
+    TRY(db_count(ctx, &user_removal_schema, NULL, 1, &waiting));
+    if (waiting > 0)
+        return fail_internal(ctx, ERR_CONFLICT,
+                             "closed accounts wait for their removal: make them active again, or "
+                             "wait until they are gone");
+    return db_drop_collection(ctx, &user_removal_schema);
+}
+
+const struct migration migration_0005 = {
+    .number = 5,
+    .name = "user_removals",
+    .revision = "1",
+    .up = migrations_ensure,
+    .down = down,
+};

@@ -1,0 +1,147 @@
+/* Counting what a tenant has: changes inside transactions, and the recount that heals. */
+#include "models/tenant_usage.h"
+
+#include "app/db.h"
+#include "models/tenant.h"
+#include "models/tenant_records.h"
+#include "models/user.h"
+
+#define RESERVATION_MS 60000
+
+enum err tenant_usage_get(struct ctx *ctx, struct tenant_usage *ret_usage)
+{
+    AUTO(bson_destroy) bson_t *filter = bson_new();
+
+    bson_put_uuid(filter, "_id", &ctx->tenant_id);
+    return db_find_one(ctx, &tenant_usage_schema, filter, ret_usage);
+}
+
+/* ---- changing ---- */
+
+static enum err count_owners(struct ctx *ctx, int64_t *ret_owners)
+{
+    AUTO(bson_destroy)
+    bson_t *filter =
+        BCON_NEW("role", BCON_UTF8(role_names[ROLE_OWNER]), "is_active", BCON_BOOL(true));
+
+    return db_count(ctx, &user_schema, filter, 0, ret_owners);
+}
+
+/* What the document must hold for the change: no counter of owners means that it was written before
+ * there was one. */
+static void put_condition(const struct usage_change *change, bson_t *filter)
+{
+    bson_t range;
+
+    if (change->owners == 0)
+        return;
+    BSON_APPEND_DOCUMENT_BEGIN(filter, "owners", &range);
+    bson_put_int(&range, "$gte", change->owners < 0 ? 1 - change->owners : 0);
+    bson_append_document_end(filter, &range);
+}
+
+static enum err apply(struct ctx *ctx, const struct usage_change *change)
+{
+    AUTO(bson_destroy) bson_t *filter = bson_new();
+    AUTO(bson_destroy) bson_t *update = bson_new();
+    bson_t inc;
+
+    bson_put_uuid(filter, "_id", &ctx->tenant_id);
+    put_condition(change, filter);
+    BSON_APPEND_DOCUMENT_BEGIN(update, "$inc", &inc);
+    bson_put_int(&inc, "users", change->users);
+    bson_put_int(&inc, "inactive_users", change->inactive_users);
+    if (change->owners != 0)
+        bson_put_int(&inc, "owners", change->owners);
+    bson_append_document_end(update, &inc);
+    return db_update_one(ctx, &tenant_usage_schema, filter, update);
+}
+
+/* Once for each tenant of an older version: the transaction's snapshot is counted, and whoever
+ * changes it at the same time conflicts with what is written here. */
+static enum err begin_counting(struct ctx *ctx)
+{
+    AUTO(bson_destroy) bson_t *filter = bson_new();
+    AUTO(bson_destroy) bson_t *update = bson_new();
+    int64_t owners = 0;
+    bson_t set;
+
+    TRY(count_owners(ctx, &owners));
+    bson_put_uuid(filter, "_id", &ctx->tenant_id);
+    BSON_APPEND_DOCUMENT_BEGIN(update, "$set", &set);
+    bson_put_int(&set, "owners", owners);
+    bson_append_document_end(update, &set);
+    return db_update_one(ctx, &tenant_usage_schema, filter, update);
+}
+
+enum err tenant_usage_change(struct ctx *ctx, const struct usage_change *change)
+{
+    struct tenant_usage usage = {0};
+
+    if (change->users == 0 && change->inactive_users == 0 && change->owners == 0)
+        return ERR_OK;
+
+    enum err changed = apply(ctx, change);
+
+    if (changed != ERR_NOT_FOUND)
+        return changed;
+    TRY(tenant_usage_get(ctx, &usage));
+    if (!usage.has_owners) {
+        TRY(begin_counting(ctx));
+        changed = apply(ctx, change);
+    }
+    return changed == ERR_NOT_FOUND ? ERR_LAST_OWNER : changed;
+}
+
+/* ---- recounting ---- */
+
+/* True in the database when no reservation can be in flight any more: a request lives for seconds.
+ */
+static void put_settled(bson_t *filter)
+{
+    AUTO(bson_destroy)
+    bson_t *settled =
+        BCON_NEW("$lt", "[", "{", "$ifNull", "[", "$reserved_at", BCON_DATE_TIME(0), "]", "}", "{",
+                 "$subtract", "[", "$$NOW", BCON_INT64(RESERVATION_MS), "]", "}", "]");
+
+    BSON_APPEND_DOCUMENT(filter, "$expr", settled);
+}
+
+static enum err count(struct ctx *ctx, struct tenant_usage *ret_usage)
+{
+    AUTO(bson_destroy) bson_t *inactive = BCON_NEW("is_active", BCON_BOOL(false));
+
+    TRY(db_count(ctx, &user_schema, NULL, 0, &ret_usage->users));
+    TRY(db_count(ctx, &user_schema, inactive, 0, &ret_usage->inactive_users));
+    return count_owners(ctx, &ret_usage->owners);
+}
+
+/* One snapshot for counters and users: who changes either meanwhile makes this attempt fail. */
+static enum err recount(struct ctx *ctx, void *arg)
+{
+    AUTO(bson_destroy) bson_t *filter = bson_new();
+    struct tenant_usage before = {0}, now = {0};
+
+    (void)arg;
+    TRY(tenant_usage_get(ctx, &before));
+    TRY(count(ctx, &now));
+    if (now.users == before.users && now.inactive_users == before.inactive_users &&
+        now.owners == before.owners && before.has_owners)
+        return ERR_OK;
+
+    AUTO(bson_destroy)
+    bson_t *update =
+        BCON_NEW("$set", "{", "users", BCON_INT64(now.users), "inactive_users",
+                 BCON_INT64(now.inactive_users), "owners", BCON_INT64(now.owners), "}");
+
+    bson_put_uuid(filter, "_id", &ctx->tenant_id);
+    put_settled(filter);
+    return db_update_one(ctx, &tenant_usage_schema, filter, update);
+}
+
+enum err tenant_recount_users(struct ctx *ctx)
+{
+    const enum err recounted = db_transaction(ctx, recount, NULL);
+
+    return recounted == ERR_NOT_FOUND ? ERR_OK : recounted;
+}

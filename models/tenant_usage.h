@@ -1,0 +1,20 @@
+/*
+ * The counters of a tenant in "tenant_usage": users (with those that are inactive), inactive users,
+ * active owners. users is reserved ahead of a sign-up (models/tenant_limits.c); everything else
+ * changes inside the transaction of the change that it counts, so that the counters are exact and
+ * two changes that would together remove the last owner conflict. Any thread.
+ */
+#pragma once
+
+#include "app/ctx.h"
+
+struct usage_change {
+    int64_t users, inactive_users, owners; /* how many more, or with a minus less */
+};
+
+/* Within a transaction, before the users themselves are written. ERR_LAST_OWNER when no active
+ * owner would be left. */
+CHECKED enum err tenant_usage_change(struct ctx *ctx, const struct usage_change *change);
+/* Housekeeping: corrects the counters of the ctx's tenant by what is there, but not while a place
+ * reserved for a sign-up may still be unused. */
+CHECKED enum err tenant_recount_users(struct ctx *ctx);

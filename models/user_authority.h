@@ -1,0 +1,24 @@
+/*
+ * Who may change whom among the users of a tenant: owner > admin > user; nobody reaches above
+ * themselves. Asked within the transaction of the change, so that an administrator who was just
+ * demoted no longer changes anybody. Any thread.
+ */
+#pragma once
+
+#include "app/ctx.h"
+#include "models/user.h"
+
+struct authority {
+    enum role role;
+    struct uuid
+        user_id; /* zero: the operator (command line, platform key), who may what owners may */
+};
+
+/* Of the ctx's caller, read again. ERR_ROLE below admin; ERR_BAD_TOKEN when the account ended. */
+CHECKED enum err user_authority(struct ctx *ctx, struct authority *ret_authority);
+/* ERR_ROLE: only owners change owners. */
+CHECKED enum err user_authority_over(struct ctx *ctx, const struct authority *authority,
+                                     const struct user *target);
+/* The caller may give this role to somebody new. ERR_ROLE_NOT_GRANTED. */
+CHECKED enum err user_authority_to_give(struct ctx *ctx, enum role role);
+bool user_authority_is_self(const struct authority *authority, const struct user *target);
