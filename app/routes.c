@@ -85,7 +85,7 @@ const struct route routes[] = {
     {POST, "/tenants/users", handle_tenant_user_create, TENANT_REQUIRED,
      AUTH_SESSION | AUTH_BEARER, "admin", NULL, ROLE_ADMIN, RATE_WRITE,
      BODY_JSON, 64 * KIB, &tenant_user_input_schema, &tenant_user_answer_schema, 201,
-     ROUTE_NO_STORE | ROUTE_API_V1, "Make a user with a role up to one's own"},
+     ROUTE_NO_STORE | ROUTE_API_V1 | ROUTE_IDEMPOTENT, "Make a user with a role up to one's own"},
     {GET, "/tenants/users/{id}", handle_tenant_user_get, TENANT_REQUIRED,
      AUTH_SESSION | AUTH_BEARER, "admin", NULL, ROLE_ADMIN, RATE_READ,
      BODY_NONE, 64 * KIB, NULL, &user_schema, 200,

@@ -101,30 +101,38 @@ static enum err respond_user(struct request *req, struct response *res, const st
     return respond(req, res, 200, user);
 }
 
-enum err handle_tenant_user_create(struct request *req, struct response *res)
+static enum err answer_created(struct request *req, struct response *res, void *arg)
 {
-    struct user_answer answer = {.message = "User created successfully"};
+    const struct user_answer *answer = arg;
     char id[UUID_TEXT_SIZE];
-    struct user_input in;
 
-    TRY(request_input(req, &in));
-    TRY(user_admin_create(&req->ctx,
-                          &(struct new_user){.username = in.username,
-                                             .email = in.email,
-                                             .name = in.name,
-                                             .password = in.password,
-                                             .custom_fields = in.custom_fields,
-                                             .role = in.role != ROLE_UNSET ? in.role : ROLE_USER},
-                          &answer.user));
-    uuid_text(&answer.user.id, id);
+    uuid_text(&answer->user.id, id);
 
     const char *location = arena_printf(req->ctx.arena, "/tenants/users/%s", id);
 
     if (location == NULL)
         return ERR_MEMORY;
     response_header(res, "Location", location);
-    TRY(etag_set(req, res, answer.user.version));
-    return respond(req, res, 201, &answer);
+    TRY(etag_set(req, res, answer->user.version));
+    return respond(req, res, 201, answer);
+}
+
+enum err handle_tenant_user_create(struct request *req, struct response *res)
+{
+    struct user_answer answer = {.message = "User created successfully"};
+    struct user_input in;
+
+    TRY(request_input(req, &in));
+    respond_within(req, res, answer_created, &answer);
+    return user_admin_create(
+        &req->ctx,
+        &(struct new_user){.username = in.username,
+                           .email = in.email,
+                           .name = in.name,
+                           .password = in.password,
+                           .custom_fields = in.custom_fields,
+                           .role = in.role != ROLE_UNSET ? in.role : ROLE_USER},
+        &answer.user);
 }
 
 enum err handle_tenant_user_get(struct request *req, struct response *res)
