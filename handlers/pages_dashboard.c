@@ -49,8 +49,8 @@ static enum err show(struct request *req, struct response *res, const struct use
 {
     const char *whoami = user->username != NULL ? user->username : user->email, *notice = NULL;
     const char *message = view->form != NULL ? message_for(req, view) : NULL;
-    const char *shortest = arena_printf(req->ctx.arena, "%lld",
-                                        (long long)app_config(req->ctx.app)->password.min_length);
+    const char *shortest =
+        arena_printf(req->ctx.arena, "%lld", (long long)tenant_password_min_length(&req->ctx));
     const bool is_json = is_form(view, "json");
     struct dashboard_tokens tokens = {0};
     struct fields_view fields = {0};

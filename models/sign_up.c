@@ -6,6 +6,7 @@
 #include "app/password.h"
 #include "app/text.h"
 #include "models/audit.h"
+#include "models/password_policy.h"
 #include "models/tenant.h"
 #include "models/tenant_usage.h"
 
@@ -62,7 +63,6 @@ static enum err give_back(struct ctx *ctx, const char *action, enum err code)
 
 enum err sign_up(struct ctx *ctx, const struct new_user *new_user, struct user *ret_user)
 {
-    const int64_t min_length = app_config(ctx->app)->password.min_length;
     const char *password = NULL;
     struct user user = {
         .id = ctx_new_id(ctx),
@@ -79,7 +79,11 @@ enum err sign_up(struct ctx *ctx, const struct new_user *new_user, struct user *
     };
 
     TRY(check(ctx, new_user));
-    TRY(password_prepare(ctx, "password", new_user->password, min_length, &password));
+    TRY(password_policy_prepare(ctx, "password", new_user->password, &password));
+    TRY(password_policy_check(ctx, "password", password,
+                              &(struct password_owner){.username = new_user->username,
+                                                       .email = new_user->email,
+                                                       .name = new_user->name}));
     TRY(password_hash(ctx, password, &user.password_hash));
 
     const enum err reserved = tenant_reserve_user(ctx);

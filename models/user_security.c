@@ -7,6 +7,7 @@
 #include "app/revocation.h"
 #include "models/audit.h"
 #include "models/grant.h"
+#include "models/password_policy.h"
 #include "models/session.h"
 #include "models/sign_in.h"
 #include "models/tenant.h"
@@ -75,9 +76,12 @@ enum err user_change_password(struct ctx *ctx, const struct uuid *user_id,
     struct change change = {.user = &user, .action = "user.password_changed"};
     const char *prepared = NULL;
 
-    TRY(password_prepare(ctx, "new_password", new_password,
-                         app_config(ctx->app)->password.min_length, &prepared));
+    TRY(password_policy_prepare(ctx, "new_password", new_password, &prepared));
     TRY(user_find(ctx, user_id, &user));
+    TRY(password_policy_check(ctx, "new_password", prepared,
+                              &(struct password_owner){.username = user.username,
+                                                       .email = user.email,
+                                                       .name = user.name}));
     TRY(sign_in_confirm(ctx, &user, current_password));
     TRY(password_hash(ctx, prepared, &change.new_hash));
     TRY(run(ctx, &change));

@@ -206,3 +206,59 @@ def test_require_access_key_off(api, client):
     ok(put(api, client, require_access_key=None, self_registration=None))
     refused(api.post(f"{base}/login", json=body), 401)
     ok(api.post(f"{base}/login", token=client.key, json=body))
+
+
+# -- passwords -----------------------------------------------------------------------------------
+
+
+def sign_up(api, tenant, password, **members):
+    return api.post("/auth/register", tenant=tenant.slug, json={
+        "email": f"{unique('p')}@example.com", "password": password, **members})
+
+
+def test_password_min_length(api, world, mine):
+    """PW-3: in code points, for registration and change alike; told by the pages."""
+    ok(put(api, mine, password_min_length=12))
+    said = refused(sign_up(api, mine, "elevenchars"), 400, field="password")["error_description"]
+    assert "12" in said
+    ok(sign_up(api, mine, "twelve chars"), 201)
+    ok(sign_up(api, mine, "日本語のパスワードです四"), 201)
+    user = world.user(mine)
+    change = {"current_password": user.password, "new_password": "elevenchars"}
+    refused(api.post("/auth/password/change", token=user.token, json=change), 400,
+            field="new_password")
+    ok(api.post("/auth/password/change", token=user.token,
+                json=change | {"new_password": "twelve chars"}), 204)
+    page = api.get("/register", tenant=mine.slug, headers={"Accept": "text/html"})
+    assert 'minlength="12"' in page.text
+
+
+COMMON = ["password123", "P4$$w0rd!", "Summer2026!", "qwerty123", "1q2w3e4r", "Iloveyou1",
+          "12345678", "aaaaaaaa", "31.12.1999"]
+
+
+def test_password_blocklist(api, world):
+    """PW-5: off, the source documents' commands work; on, what is guessed first is refused."""
+    slug = unique("acme")
+    mine = world.tenant(slug=slug, name="Wombat Industries")
+    world.login(mine.owner)
+    for password in COMMON:
+        ok(sign_up(api, mine, password), 201)
+    ok(put(api, mine, password_blocklist=True))
+    for password in COMMON:
+        refused(sign_up(api, mine, password), 400, field="password")
+    about = {"name": "Hildegard Obermayer"}
+    for password in (f"{slug}2026", "Wombat!!99", "industries1", "W0mb4t2026", "tenantd1",
+                     "hildegard77", "Obermayer1!", "hildegardobermayer"):
+        refused(sign_up(api, mine, password, **about), 400, field="password")
+    email = f"{unique('kunigunde')}@example.com"
+    refused(sign_up(api, mine, email.split("@", maxsplit=1)[0] + "1", email=email), 400,
+            field="password")
+    for password in ("wombat and vexing otter", "correct horse 1", "gy7#kq!vzp2m"):
+        ok(sign_up(api, mine, password, **about), 201)
+    user = world.user(mine)
+    refused(api.post("/auth/password/change", token=user.token, json={
+        "current_password": user.password, "new_password": "Dragon2026!"}), 400,
+            field="new_password")
+    ok(put(api, mine, password_blocklist=None))
+    ok(sign_up(api, mine, "password123"), 201)
