@@ -27,21 +27,22 @@ enum plan { PLAN_UNSET = 0, PLAN_FREE, PLAN_BASIC, PLAN_PREMIUM, PLAN_ENTERPRISE
 extern const char *const plan_names[]; /* {NULL, "free", "basic", "premium", "enterprise", NULL} */
 
 struct config_server {
-    const char *bind;            /* "127.0.0.1" in development, "0.0.0.0" */
-    int64_t port;                /* 8080 */
-    int64_t extra_port;          /* 5000 in development, 0 = none */
-    int64_t metrics_port;        /* 9464, loopback only, 0 = none */
-    int64_t threads;             /* 128 connection threads */
-    int64_t keep_alive_ms;       /* 15000 */
-    int64_t header_timeout_ms;   /* 10000: complete head */
-    int64_t body_timeout_ms;     /* 30000: complete body */
-    int64_t body_min_rate;       /* bytes a second after 5 s: 1024 */
-    int64_t request_timeout_ms;  /* time budget of a request after its body: 5000 */
-    int64_t stream_timeout_ms;   /* 600000: a whole long answer */
-    int64_t notice_ms;           /* 2000, development 0: idle connections outlive SIGTERM */
-    int64_t drain_ms;            /* 10000: from then on to exit */
-    struct strs trusted_proxies; /* addresses or CIDR; default none */
-    const char *public_url;      /* http://localhost:8080 */
+    const char *bind;                /* "127.0.0.1" in development, "0.0.0.0" */
+    int64_t port;                    /* 8080 */
+    int64_t extra_port;              /* 5000 in development, 0 = none */
+    int64_t metrics_port;            /* 9464, loopback only, 0 = none */
+    int64_t threads;                 /* 128 connection threads */
+    int64_t connections_per_address; /* 0 = production: threads / 4, development: no limit */
+    int64_t keep_alive_ms;           /* 15000 */
+    int64_t header_timeout_ms;       /* 10000: complete head */
+    int64_t body_timeout_ms;         /* 30000: complete body */
+    int64_t body_min_rate;           /* bytes a second after 5 s: 1024 */
+    int64_t request_timeout_ms;      /* time budget of a request after its body: 5000 */
+    int64_t stream_timeout_ms;       /* 600000: a whole long answer */
+    int64_t notice_ms;               /* 2000, development 0: idle connections outlive SIGTERM */
+    int64_t drain_ms;                /* 10000: from then on to exit */
+    struct strs trusted_proxies;     /* addresses or CIDR; default none */
+    const char *public_url;          /* http://localhost:8080 */
 };
 
 struct config_database {

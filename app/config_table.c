@@ -119,6 +119,7 @@ static const struct field server_fields[] = {
     FIELD_INT(struct config_server, extra_port, "extra_port", F_NONE, 0, 65535, .doc = "A second port with the same service; 0 = none."),
     FIELD_INT(struct config_server, metrics_port, "metrics_port", F_NONE, 0, 65535, .doc = "Loopback port of /metrics; 0 = none."),
     FIELD_INT(struct config_server, threads, "threads", F_NONE, 4, 4096, .doc = "Connection threads: connections served at once."),
+    FIELD_INT(struct config_server, connections_per_address, "connections_per_address", F_NONE, 0, 4096, .doc = "Most connections of one address, trusted proxies excepted; 0 = in production a quarter of the threads, in development all."),
     FIELD_INT(struct config_server, keep_alive_ms, "keep_alive_ms", F_NONE, 0, 600000, .doc = "How long an idle connection stays open."),
     FIELD_INT(struct config_server, header_timeout_ms, "header_timeout_ms", F_NONE, 100, 120000, .doc = "Time for a complete request head."),
     FIELD_INT(struct config_server, body_timeout_ms, "body_timeout_ms", F_NONE, 100, 600000, .doc = "Time for a complete body."),

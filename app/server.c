@@ -207,6 +207,7 @@ static void server_free(struct server *server)
 {
     pthread_mutex_destroy(&server->lock);
     pthread_cond_destroy(&server->wake);
+    server_census_free(server->census);
     free(server->workers);
     free(server);
 }
@@ -222,7 +223,10 @@ static struct server *server_new(struct app *app)
     server->threads = (int)app_config(app)->server.threads;
     server->worker_count = (size_t)server->threads + INTERNAL_THREADS;
     server->workers = calloc(server->worker_count, sizeof *server->workers);
-    if (server->workers == NULL) {
+    server->census = server_census_new(server);
+    if (server->workers == NULL || server->census == NULL) {
+        server_census_free(server->census);
+        free(server->workers);
         free(server);
         return NULL;
     }

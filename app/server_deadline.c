@@ -40,10 +40,7 @@ bool server_is_busy(const struct server *server)
 
 /* --- sockets by their addresses --- */
 
-typedef bool (*socket_fn)(int fd, void *arg);
-
-/* Calls fn for each open descriptor until it returns true. */
-static void each_descriptor(socket_fn fn, void *arg)
+void server_each_descriptor(server_socket_fn fn, void *arg)
 {
     int closed = 0;
 
@@ -110,7 +107,7 @@ static int find_socket(const struct worker *worker)
 {
     struct search search = {.worker = worker, .found = -1};
 
-    each_descriptor(search_one, &search);
+    server_each_descriptor(search_one, &search);
     return search.found >= 0 ? search.found : -1;
 }
 
@@ -152,6 +149,7 @@ static void *run_watchdog(void *arg)
             if (is_overdue(server, worker, now))
                 cut(worker, (enum phase)atomic_load(&worker->phase));
         }
+        server_census_take(server->census);
         clock_gettime(CLOCK_MONOTONIC, &until);
         until.tv_nsec += TICK_MS * 1000000L;
         until.tv_sec += until.tv_nsec / 1000000000L;
@@ -256,5 +254,5 @@ void server_close_listeners(const struct listener *listener)
 {
     struct listener copy = *listener;
 
-    each_descriptor(close_if_listening, &copy);
+    server_each_descriptor(close_if_listening, &copy);
 }

@@ -66,6 +66,7 @@ struct server {
     pthread_cond_t wake;
     pthread_t watchdog;
     bool has_watchdog;
+    struct census *census; /* the watchdog's */
     size_t worker_count;
     _Atomic size_t workers_taken;
     struct worker *workers;
@@ -75,6 +76,9 @@ struct server {
 
 void server_phase(struct worker *worker, enum phase phase, int64_t deadline_ms);
 bool server_is_busy(const struct server *server);
+/* Calls fn for each open descriptor until it returns true. */
+typedef bool (*server_socket_fn)(int fd, void *arg);
+void server_each_descriptor(server_socket_fn fn, void *arg);
 bool server_watch(struct server *server);
 void server_unwatch(struct server *server);
 /* Ends the kept-alive connections that wait for a request. */
@@ -86,6 +90,13 @@ bool server_head_overflowed(const struct worker *worker, bool is_first);
 void server_linger(struct worker *worker);
 /* Wakes CivetWeb's accepting thread, which otherwise sleeps up to two seconds. */
 void server_close_listeners(const struct listener *listener);
+
+/* --- server_census.c: no address takes all connections --- */
+
+struct census *server_census_new(struct server *server);
+void server_census_free(struct census *census);
+/* Under server->lock. Cheap while nobody has too many connections or is silent. */
+void server_census_take(struct census *census);
 
 /* --- server_body.c --- */
 
