@@ -60,6 +60,13 @@ CHECKED enum err db_find_many(struct ctx *ctx, const struct schema *schema,
 CHECKED enum err db_count(struct ctx *ctx, const struct schema *schema, const bson_t *filter,
                           int64_t limit, int64_t *ret_count);
 
+/* Called for each document, which is borrowed; its error ends the walk. */
+typedef enum err (*db_document_fn)(struct ctx *ctx, const bson_t *doc, void *arg);
+/* For the verification of the audit log alone: all documents of all tenants, undecoded, because
+ * they may be anything; one batch in memory at a time. */
+CHECKED enum err db_walk_any_tenant(struct ctx *ctx, const struct schema *schema,
+                                    const bson_t *sort, db_document_fn each, void *arg);
+
 /* --- writing --- */
 
 CHECKED enum err db_insert(struct ctx *ctx, const struct schema *schema, const void *struct_ptr);

@@ -81,7 +81,8 @@ struct db_transaction {
 
 enum db_use {
     DB_READ = 1,
-    DB_INSPECT,    /* reads structure: nothing of a tenant */
+    DB_READ_ANY_TENANT, /* the audit verification's walk: long */
+    DB_INSPECT,         /* reads structure: nothing of a tenant */
     DB_WRITE,      /* one document or an insert: sent again once when the first try was cut off */
     DB_WRITE_MANY, /* the server takes no second try of these */
     DB_WRITE_ANY_TENANT, /* the audit writer's batch: reserved client, rows of many tenants */

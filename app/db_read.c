@@ -5,6 +5,8 @@
 
 #include "app/db_internal.h"
 
+#define WALK_BATCH 500
+
 /* The documents of an answer: cursor.firstBatch or cursor.nextBatch. */
 static bool open_batch(const bson_t *reply, const char *path, bson_iter_t *ret_it)
 {
@@ -172,6 +174,57 @@ enum err db_find_many(struct ctx *ctx, const struct schema *schema, const struct
     }
     *ret_list = list;
     return ERR_OK;
+}
+
+static enum err each_document(struct db_call *call, const bson_t *reply, const char *path,
+                              db_document_fn each, void *arg)
+{
+    bson_iter_t batch;
+    bson_t doc;
+
+    if (!open_batch(reply, path, &batch))
+        return fail_internal(call->ctx, ERR_INTERNAL, "%s: no %s", call->collection, path);
+    while (next_document(&batch, &doc))
+        TRY(each(call->ctx, &doc, arg));
+    return ERR_OK;
+}
+
+static enum err walk_rest(struct db_call *call, bson_t *reply, db_document_fn each, void *arg)
+{
+    while (cursor_id(reply) != 0) {
+        bson_t bytes = BSON_INITIALIZER;
+        AUTO(bson_destroy) bson_t *command = &bytes;
+
+        bson_put_int(command, "getMore", cursor_id(reply));
+        bson_put_text(command, "collection", call->collection);
+        bson_put_int(command, "batchSize", WALK_BATCH);
+        TRY(db_run(call, command, reply));
+        TRY(each_document(call, reply, "cursor.nextBatch", each, arg));
+    }
+    return ERR_OK;
+}
+
+enum err db_walk_any_tenant(struct ctx *ctx, const struct schema *schema, const bson_t *sort,
+                            db_document_fn each, void *arg)
+{
+    AUTO(db_call_end) struct db_call call = {0};
+    bson_t command_bytes = BSON_INITIALIZER, reply_bytes = BSON_INITIALIZER;
+    AUTO(bson_destroy) bson_t *command = &command_bytes;
+    AUTO(bson_destroy) bson_t *reply = &reply_bytes;
+
+    TRY(db_call_begin(ctx, schema, DB_READ_ANY_TENANT, &call));
+    bson_put_text(command, "find", call.collection);
+    (void)bson_append_document(command, "sort", -1, sort);
+    bson_put_int(command, "batchSize", WALK_BATCH);
+    TRY(db_run(&call, command, reply));
+
+    int64_t id = cursor_id(reply);
+    enum err err = each_document(&call, reply, "cursor.firstBatch", each, arg);
+    if (err == ERR_OK)
+        err = walk_rest(&call, reply, each, arg);
+    if (err != ERR_OK)
+        kill_cursor(&call, id);
+    return err;
 }
 
 /* [{$match: filter}, {$limit: n}, {$count: "n"}]: unlike the command count it may be part of a

@@ -153,7 +153,7 @@ bool db_error_unavailable(const struct db_error *error)
 
 static bool is_read(const struct db_call *call)
 {
-    return call->use == DB_READ || call->use == DB_INSPECT;
+    return call->use == DB_READ || call->use == DB_READ_ANY_TENANT || call->use == DB_INSPECT;
 }
 
 static const char *place_name(const struct db_call *call)
@@ -270,6 +270,7 @@ static bool may_send_again(const struct db_call *call, const struct db_error *er
     case DB_WRITE:
     case DB_WRITE_ANY_TENANT:
         return error->network || db_has_label(reply, "RetryableWriteError");
+    case DB_READ_ANY_TENANT: /* a batch that got lost is lost */
     case DB_WRITE_MANY:
     case DB_ADMIN:
         break;
@@ -293,7 +294,9 @@ static bool send_again(struct db_call *call, const bson_t *command, bson_t *repl
 
 static int64_t time_limit(const struct db_call *call)
 {
-    return ctx_remaining(call->ctx, call->use == DB_ADMIN ? DB_LONG_MS : DB_MAX_TIME_MS);
+    const bool is_long = call->use == DB_ADMIN || call->use == DB_READ_ANY_TENANT;
+
+    return ctx_remaining(call->ctx, is_long ? DB_LONG_MS : DB_MAX_TIME_MS);
 }
 
 static bool is_retryable_write(const struct db_call *call)

@@ -25,6 +25,7 @@
 #include "handlers/tenant_users.h"
 #include "handlers/tenants.h"
 #include "handlers/tokens.h"
+#include "models/audit_event.h"
 #include "models/user.h"
 
 #define KIB ((size_t)1024)

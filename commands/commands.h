@@ -43,7 +43,7 @@ struct command {
     int (*run)(struct invocation *invocation, int argc, char **argv);
 };
 
-extern const struct command command_serve, command_migrate, command_check_config,
+extern const struct command command_audit, command_serve, command_migrate, command_check_config,
     command_print_config, command_openapi, command_seed, command_tenant, command_user,
     command_version;
 

@@ -7,17 +7,11 @@
 #include "app/paging.h"
 #include "app/stream.h"
 #include "models/audit.h"
+#include "models/audit_event.h"
 #include "models/tenant.h"
 
 #define EXPORT_ROWS  250 /* in one part, at most 3 KB each */
 #define FILTER_COUNT 5
-
-struct event {
-    struct uuid audit_id, user_id, client_id, key_id;
-    const char *action, *status, *reason, *ip_address, *user_agent, *request_id;
-    int64_t timestamp, count;
-    bool has_count;
-};
 
 struct event_page {
     struct list events;
@@ -66,23 +60,6 @@ const struct schema audit_export_query_schema = {
     .name = "audit_export_query", .size = sizeof(struct export_query), SCHEMA_FIELDS(export_query_fields),
 };
 
-static const struct field event_fields[] = {
-    FIELD_UUID(struct event, audit_id, "audit_id", F_REQUIRED),
-    FIELD_UUID(struct event, user_id, "user_id", F_ALWAYS, .doc = "null when no user is known."),
-    FIELD_UUID(struct event, client_id, "client_id", F_REQUIRED, .doc = "The tenant."),
-    FIELD_STR(struct event, action, "action", F_REQUIRED, 1, 64, .example = "login"),
-    FIELD_STR(struct event, status, "status", F_REQUIRED, 1, 16, .example = "success"),
-    FIELD_STR(struct event, reason, "reason", F_NONE, 1, 64),
-    FIELD_INT_OPT(struct event, count, has_count, "count", F_NONE, 1, INT64_MAX, .doc = "How many like it this row stands for, where that is more than one."),
-    FIELD_STR(struct event, ip_address, "ip_address", F_ALWAYS, 1, 64),
-    FIELD_STR(struct event, user_agent, "user_agent", F_ALWAYS, 1, 512),
-    FIELD_UUID(struct event, key_id, "key_id", F_NONE),
-    FIELD_STR(struct event, request_id, "request_id", F_NONE, 1, 128),
-    FIELD_TIME(struct event, timestamp, "timestamp", F_REQUIRED),
-};
-const struct schema audit_event_schema = {
-    .name = "audit_event", .size = sizeof(struct event), SCHEMA_FIELDS(event_fields),
-};
 static const struct field audit_page_fields[] = {
     FIELD_LIST(struct event_page, events, "events", F_REQUIRED | F_ALWAYS, &audit_event_schema, 200),
     FIELD_STR(struct event_page, next, "next", F_ALWAYS, 1, 1024, .doc = "Cursor of the next page; null on the last."),
@@ -91,23 +68,6 @@ const struct schema audit_page_schema = {
     .name = "audit_page", .size = sizeof(struct event_page), SCHEMA_FIELDS(audit_page_fields),
 };
 /* clang-format on */
-
-static struct event event_of(const struct audit_row *row)
-{
-    return (struct event){.audit_id = row->audit_id,
-                          .user_id = row->user_id,
-                          .client_id = row->tenant_id,
-                          .key_id = row->key_id,
-                          .action = row->action,
-                          .status = row->status,
-                          .reason = row->reason,
-                          .count = row->count,
-                          .has_count = row->has_count,
-                          .ip_address = row->ip_address,
-                          .user_agent = row->user_agent,
-                          .request_id = row->request_id,
-                          .timestamp = row->timestamp};
-}
 
 static enum err check_range(struct request *req, int64_t from, int64_t to)
 {
@@ -121,12 +81,12 @@ static enum err check_range(struct request *req, int64_t from, int64_t to)
 static enum err to_events(struct request *req, const struct list *rows, struct list *ret_events)
 {
     const struct audit_row *row = rows->items;
-    struct event *events = arena_array(req->ctx.arena, rows->count + 1, sizeof *events);
+    struct audit_event *events = arena_array(req->ctx.arena, rows->count + 1, sizeof *events);
 
     if (events == NULL)
         return ERR_MEMORY;
     for (size_t i = 0; i < rows->count; i++)
-        events[i] = event_of(&row[i]);
+        events[i] = audit_event_of(&row[i]);
     *ret_events = (struct list){.items = events, .count = rows->count};
     return ERR_OK;
 }
@@ -221,7 +181,7 @@ static enum err export_part(struct ctx *ctx, void *arg, struct buf *out, bool *r
     const struct audit_row *row = rows.items;
 
     for (size_t i = 0; i < rows.count; i++) {
-        const struct event event = event_of(&row[i]);
+        const struct audit_event event = audit_event_of(&row[i]);
 
         schema_to_json(&audit_event_schema, &event, out);
         buf_putc(out, '\n');

@@ -6,7 +6,6 @@
 extern const struct schema audit_query_schema;
 extern const struct schema audit_page_schema;
 extern const struct schema audit_export_query_schema;
-extern const struct schema audit_event_schema;
 
 enum err handle_audit_list(struct request *req, struct response *res);
 enum err handle_audit_export(struct request *req, struct response *res);

@@ -72,6 +72,7 @@ static const struct db_index audit_indexes[] = {
     {.name = "tenant_id_1_timestamp_-1__id_-1", KEYS("tenant_id", "-timestamp", "-_id"), .ttl_seconds = -1},
     {.name = "tenant_id_1_user_id_1_timestamp_-1__id_-1", KEYS("tenant_id", "user_id", "-timestamp", "-_id"), .ttl_seconds = -1},
     {.name = "tenant_id_1_action_1_status_1_timestamp_-1__id_-1", KEYS("tenant_id", "action", "status", "-timestamp", "-_id"), .ttl_seconds = -1},
+    {.name = "writer_1_n_1", KEYS("writer", "n"), .ttl_seconds = -1}, /* of the verification, which walks all */
     {.name = "tenant_id_1_status_1_timestamp_-1__id_-1", KEYS("tenant_id", "status", "-timestamp", "-_id"), .ttl_seconds = -1},
     {.name = "purge_at_1", KEYS("purge_at"), .ttl_seconds = 0},
 };

@@ -1,4 +1,5 @@
-/* Migration 4: an index for each way to filter the audit log, and counts in its rows. */
+/* Migration 4: an index for each way to filter the audit log and one to verify it; counts in its
+ * rows. */
 #include "models/migrations/migrations.h"
 
 /* An older version does not mind them. */

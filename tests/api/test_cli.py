@@ -17,7 +17,7 @@ from support.instance import Instance, program, run
 from support.ports import free_port
 from support.world import unique
 
-COMMANDS = ["serve", "migrate", "check-config", "print-config", "openapi", "seed", "tenant", "user",
+COMMANDS = ["audit", "serve", "migrate", "check-config", "print-config", "openapi", "seed", "tenant", "user",
             "version"]
 PASSWORD = "correct horse 9"
 
