@@ -23,6 +23,7 @@ static const struct field audit_fields[] = {
     FIELD_UUID(struct audit_row, audit_id, "audit_id", F_READONLY | F_REQUIRED, .bson = "_id"),
     FIELD_UUID(struct audit_row, tenant_id, "tenant_id", F_READONLY | F_INTERNAL | F_REQUIRED),
     FIELD_UUID(struct audit_row, user_id, "user_id", F_READONLY | F_ALWAYS),
+    FIELD_UUID(struct audit_row, actor_id, "actor_id", F_READONLY),
     FIELD_UUID(struct audit_row, key_id, "key_id", F_READONLY),
     FIELD_STR(struct audit_row, action, "action", F_READONLY | F_REQUIRED, 1, 64),
     FIELD_STR(struct audit_row, status, "status", F_READONLY | F_REQUIRED, 1, 16, .values = audit_statuses),
@@ -88,8 +89,11 @@ enum err audit_mac(struct ctx *ctx, const uint8_t key[32], const struct audit_ro
     put_id(&out, &row->writer);
     put_number(&out, (uint64_t)row->n, 8);
     put_number(&out, (uint64_t)row->purge_at, 8);
+    /* What few rows have tells itself by its length. */
     if (row->has_count)
         put_number(&out, (uint64_t)row->count, 8);
+    if (!uuid_is_zero(&row->actor_id))
+        put_id(&out, &row->actor_id);
     if (!buf_ok(&out))
         return fail_internal(ctx, ERR_MEMORY, "an audit row too large to seal");
     secret_mac(key, out.data, out.size, ret_mac);
@@ -127,6 +131,8 @@ static enum err make_row(struct ctx *ctx, const char *action, const char *status
     row->timestamp = id_time(&row->audit_id);
     row->tenant_id = ctx->tenant_id;
     row->key_id = ctx->who.key_id;
+    if (!uuid_equal(&ctx->who.user_id, &row->user_id))
+        row->actor_id = ctx->who.user_id;
     row->action = action;
     row->status = status;
     row->purge_at = purge_at(ctx, row->timestamp);

@@ -12,8 +12,9 @@
 struct audit_row {
     struct uuid audit_id;
     struct uuid tenant_id;
-    struct uuid user_id; /* zero = unknown */
-    struct uuid key_id;  /* access key used, or zero */
+    struct uuid user_id;  /* zero = unknown */
+    struct uuid actor_id; /* the user who did it to user_id; zero = the same, or nobody known */
+    struct uuid key_id;   /* access key used, or zero */
     const char *action; /* signup login logout token.refresh token.reuse user.password_changed … */
     const char *status; /* success failed */
     int64_t count;      /* how many refusals this row stands for, when has_count */
@@ -37,7 +38,8 @@ CHECKED enum err audit_writer_start(struct app *app, struct audit_writer **ret_w
 /* Writes what is queued, then ends the thread. */
 void audit_writer_stop(struct audit_writer *writer);
 
-/* Blocks until the row is durable. user_id may be NULL. Tenant, ip, agent, key come from ctx. */
+/* Blocks until the row is durable. user_id, whom it is about, may be NULL. Tenant, actor, ip, agent
+ * and key come from ctx. */
 CHECKED enum err audit_write(struct ctx *ctx, const char *action, const char *status,
                              const struct uuid *user_id, const char *reason);
 /* The same row within ctx's running transaction. */

@@ -5,6 +5,7 @@
 static const struct field event_fields[] = {
     FIELD_UUID(struct audit_event, audit_id, "audit_id", F_REQUIRED),
     FIELD_UUID(struct audit_event, user_id, "user_id", F_ALWAYS, .doc = "null when no user is known."),
+    FIELD_UUID(struct audit_event, actor_id, "actor_id", F_NONE, .doc = "The user who did it, where that is not user_id."),
     FIELD_UUID(struct audit_event, client_id, "client_id", F_REQUIRED, .doc = "The tenant."),
     FIELD_STR(struct audit_event, action, "action", F_REQUIRED, 1, 64, .example = "login"),
     FIELD_STR(struct audit_event, status, "status", F_REQUIRED, 1, 16, .example = "success"),
@@ -25,6 +26,7 @@ struct audit_event audit_event_of(const struct audit_row *row)
 {
     return (struct audit_event){.audit_id = row->audit_id,
                                 .user_id = row->user_id,
+                                .actor_id = row->actor_id,
                                 .client_id = row->tenant_id,
                                 .key_id = row->key_id,
                                 .action = row->action,

@@ -45,6 +45,8 @@ def mac_of(row):
               struct.pack(">q", row["n"]), struct.pack(">q", to_ms(row.get("purge_at")))]
     if "count" in row:
         parts.append(struct.pack(">q", row["count"]))
+    if "actor_id" in row:
+        parts.append(row["actor_id"].bytes)
     return hmac.digest(audit_key(), b"".join(parts), hashlib.sha256)
 
 
@@ -168,7 +170,7 @@ def edit(dice, logs, row):
     field, value = dice.choice([
         ("user_id", uuid.uuid4()), ("tenant_id", uuid.uuid4()), ("action", "logout"),
         ("status", "failed"), ("ip_address", "192.0.2.8"), ("user_agent", "nobody"),
-        ("reason", "none"), ("request_id", "other"), ("key_id", uuid.uuid4()), ("count", 5),
+        ("reason", "none"), ("request_id", "other"), ("key_id", uuid.uuid4()), ("count", 5), ("actor_id", uuid.uuid4()),
         ("timestamp", row["timestamp"] + datetime.timedelta(milliseconds=1)),
         ("purge_at", ago(days=-1)), ("mac", bytes(32)), ("mac", row["mac"][:31]), ("mac", "text"),
         ("action", 7), ("status", None), ("timestamp", "now"), ("user_id", "me")])
