@@ -207,6 +207,8 @@ bool command_open(const struct invocation *invocation, struct session_of_command
     }
     arena_init(&session->arena, ARENA_LIMIT);
     ctx_init(&session->ctx, session->app, &session->arena);
+    /* Who may run commands here is the operator: models/user_authority.h. */
+    session->ctx.who.credential = CREDENTIAL_PLATFORM;
     session->ctx.request_id = "command";
     return true;
 }

@@ -13,6 +13,7 @@ from support.api import Api
 from support.check import ok, refused, until
 from support.instance import Instance
 from support.ports import free_port
+from support.team import Team, make_due, nothing_left
 from support.world import USER_PASSWORD, World, unique
 
 FAST = {"password": {"scheme": "argon2id"}}
@@ -282,3 +283,23 @@ def test_users_of_before_are_still_there(faulty):
     user = world.user(tenant)
     assert ok(api.get("/users/me", token=user.token))["id"] == user.id
     uuid.UUID(user.id)
+
+
+def test_removal_of_accounts_goes_on_after_a_kill(start_instance, connect, own_mongo):
+    """kill -9 while closed accounts are removed: the next start finishes, each counted off once."""
+    first = start_instance(FAST, server=own_mongo)
+    team = Team(World(connect(first)))
+    users = [team.make() for _ in range(12)]
+    for user in users:
+        ok(team.api.delete("/users/me", token=user.token), 202)
+    make_due(first.db, *users)
+    until(lambda: first.db[team.tenant.collection].count_documents({}) < 15, 20.0, 0.001)
+    first.kill()
+    # What the dead process held, the server would keep for a minute.
+    first.db.client.admin.command("killAllSessions", [])
+    second = start_instance(FAST, database=first.database_name, server=own_mongo)
+    until(lambda: second.db.user_removals.count_documents({}) == 0, 20.0, 0.05)
+    assert team.counters() == (3, 0, 1)
+    for user in users:
+        nothing_left(second.db, team.tenant, user)
+        assert team.audited("user.deleted", user) == 1
