@@ -55,6 +55,9 @@ def marks(lines):
 
 
 def service_marks(instance):
+    """The log is written in order: once a last request is there, all before it are."""
+    last = httpx.get(instance.url + "/last").headers["x-request-id"]
+    until(lambda: any(line.get("request_id") == last for line in instance.log_lines()))
     return marks(json.dumps({"path": line.get("path")}, separators=(",", ":"))
                  for line in instance.log_lines())
 

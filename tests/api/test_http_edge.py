@@ -7,7 +7,7 @@ import httpx
 import pytest
 
 from support.api import Api
-from support.check import ok, refused
+from support.check import ok, refused, until
 from support.contract import Contract
 from support.framing import read_answers
 from support.instance import merged
@@ -277,8 +277,9 @@ def test_forged_hosts_on_pages_of_a_tenant(api, acme):
 
 
 def last_ip(instance, request_id):
-    line = next(line for line in reversed(instance.log_lines())
-                if line.get("request_id") == request_id)
+    """The log is written by a thread of its own, a moment later."""
+    (line,), _ = until(lambda: [line for line in instance.log_lines()
+                                if line.get("request_id") == request_id])
     return line["ip"]
 
 
