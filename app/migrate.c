@@ -19,8 +19,8 @@
 #include "app/secret.h"
 
 #define LEASE_NAME    "migrations"
-#define LEASE_MS      15000
-#define EXTEND_MS     4000
+#define LEASE_MS      6000
+#define EXTEND_MS     1500
 #define WAIT_MS       (INT64_C(5) * 60 * 1000) /* for another process that migrates */
 #define ASK_AGAIN_MS  200
 #define KEEPER_ARENA  ((size_t)64 * 1024)
@@ -78,6 +78,11 @@ static void *keep(void *arg)
 
         (void)clock_gettime(CLOCK_MONOTONIC, &until);
         until.tv_sec += EXTEND_MS / 1000;
+        until.tv_nsec += EXTEND_MS % 1000 * 1000000;
+        if (until.tv_nsec >= 1000000000) {
+            until.tv_sec++;
+            until.tv_nsec -= 1000000000;
+        }
         if (pthread_cond_timedwait(&keeper->wake, &keeper->lock, &until) == ETIMEDOUT)
             extend(keeper);
     }
