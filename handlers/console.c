@@ -16,6 +16,8 @@ static const struct place {
 } places[] = {
     {"overview", "Overview", ROOT, ROLE_ADMIN},
     {"users", "Users", ROOT "/users", ROLE_ADMIN},
+    {"settings", "Settings", ROOT "/settings", ROLE_ADMIN},
+    {"keys", "Access keys", ROOT "/keys", ROLE_OWNER},
     {"audit", "Audit log", ROOT "/audit", ROLE_ADMIN},
 };
 
@@ -106,6 +108,49 @@ enum err console_redirect(struct request *req, struct response *res, const char 
     const char *whole = arena_printf(req->ctx.arena, ROOT "%s", path);
 
     return whole == NULL ? ERR_MEMORY : pages_redirect(req, res, whole);
+}
+
+enum err console_redirect_user(struct request *req, struct response *res, const struct uuid *id,
+                               const char *notice)
+{
+    char text[UUID_TEXT_SIZE];
+
+    uuid_text(id, text);
+
+    const char *path = arena_printf(req->ctx.arena, "/users/%s?notice=%s", text, notice);
+
+    return path == NULL ? ERR_MEMORY : console_redirect(req, res, path);
+}
+
+/* --- what several pages say --- */
+
+const char *console_refusal(struct request *req, enum err code, bool is_beside)
+{
+    if (code == ERR_OK)
+        return NULL;
+    return is_beside ? "Nothing was saved. Please look at the marked field."
+                     : page_error_text(&req->ctx, code);
+}
+
+const struct input_choice *console_role_choices(const struct user *me)
+{
+    static const struct input_choice of_owner[] = {
+        {"user", "user"}, {"admin", "admin"}, {"owner", "owner"}, {NULL, NULL}};
+    static const struct input_choice of_admin[] = {
+        {"user", "user"}, {"admin", "admin"}, {NULL, NULL}};
+
+    return me->role == ROLE_OWNER ? of_owner : of_admin;
+}
+
+bool console_role(const char *word, enum role *ret_role)
+{
+    for (int role = ROLE_USER; role_names[role] != NULL; role++) {
+        if (strcmp(role_names[role], word) == 0) {
+            *ret_role = (enum role)role;
+            return true;
+        }
+    }
+    return false;
 }
 
 /* --- addresses --- */

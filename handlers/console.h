@@ -9,4 +9,18 @@
 
 enum err handle_console_overview(struct request *req, struct response *res);
 enum err handle_console_users(struct request *req, struct response *res);
+enum err handle_console_user_new(struct request *req, struct response *res);
+enum err handle_console_user_create(struct request *req, struct response *res);
+enum err handle_console_user(struct request *req, struct response *res);
+enum err handle_console_user_edit(struct request *req, struct response *res);
+enum err handle_console_user_role(struct request *req, struct response *res);
+enum err handle_console_user_active(struct request *req, struct response *res);
+enum err handle_console_user_sign_out(struct request *req, struct response *res);
+enum err handle_console_user_delete(struct request *req, struct response *res);
 enum err handle_console_audit(struct request *req, struct response *res);
+enum err handle_console_settings(struct request *req, struct response *res);
+enum err handle_console_settings_form(struct request *req, struct response *res);
+enum err handle_console_keys(struct request *req, struct response *res);
+enum err handle_console_key_create(struct request *req, struct response *res);
+enum err handle_console_key_rotate(struct request *req, struct response *res);
+enum err handle_console_key_delete(struct request *req, struct response *res);

@@ -3,7 +3,6 @@
 
 #include <string.h>
 
-#include "app/clock.h"
 #include "app/cursor.h"
 #include "app/user_agent.h"
 #include "handlers/console_internal.h"
@@ -32,14 +31,6 @@ struct audit_view {
 
 /* --- the filter --- */
 
-/* A day as a date input sends it. */
-static bool parse_day(struct ctx *ctx, const char *text, int64_t *ret_ms)
-{
-    const char *moment = arena_printf(ctx->arena, "%.40sT00:00:00Z", text);
-
-    return moment != NULL && time_parse(moment, ret_ms);
-}
-
 static enum err find_user(struct request *req, struct audit_view *view)
 {
     struct user user = {0};
@@ -63,9 +54,9 @@ static enum err read_days(struct request *req, struct audit_view *view)
 {
     const char *from = view->typed[Q_FROM], *to = view->typed[Q_TO];
 
-    if (from != NULL && !parse_day(&req->ctx, from, &view->filter.from))
+    if (from != NULL && !words_parse_day(&req->ctx, from, &view->filter.from))
         view->refusal = "The first day must be a date such as 2026-01-31.";
-    else if (to != NULL && !parse_day(&req->ctx, to, &view->filter.to))
+    else if (to != NULL && !words_parse_day(&req->ctx, to, &view->filter.to))
         view->refusal = "The last day must be a date such as 2026-01-31.";
     else if (to != NULL)
         view->filter.to += DAY_MS;

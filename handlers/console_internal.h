@@ -3,6 +3,7 @@
 
 #include "app/http.h"
 #include "app/page.h"
+#include "handlers/pages_inputs.h"
 #include "models/user.h"
 
 /* Who asks: an active administrator or owner. ERR_UNAUTHENTICATED without a session, ERR_ROLE for
@@ -32,3 +33,13 @@ struct console_query {
 };
 CHECKED enum err console_address(struct request *req, const char *path,
                                  const struct console_query *queries, const char **ret_address);
+
+/* 303 to the page of a user, with ?notice=. */
+CHECKED enum err console_redirect_user(struct request *req, struct response *res,
+                                       const struct uuid *id, const char *notice);
+/* The sentence above a form that was refused: the whole of it, or, when it stands beside a field,
+ * where to look. NULL for ERR_OK. */
+const char *console_refusal(struct request *req, enum err code, bool is_beside);
+/* The roles that this user may give; ends with label NULL. */
+const struct input_choice *console_role_choices(const struct user *me);
+bool console_role(const char *word, enum role *ret_role);

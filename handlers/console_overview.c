@@ -50,8 +50,10 @@ static enum err draw(struct request *req, const struct usage_bar *bar,
 static enum err draw_all(struct request *req, const struct tenant_usage *usage,
                          struct template_var *ret_bars)
 {
+    const struct config_plan plan = tenant_plan(req->ctx.app, req->ctx.tenant);
     const struct usage_bar bars[] = {
-        {"usage-users", "Users", "users", usage->users, tenant_max_users(&req->ctx)},
+        {"usage-users", "Users", "users", usage->users, plan.users},
+        {"usage-keys", "Access keys", "access keys", usage->access_keys, plan.access_keys},
     };
     const size_t count = sizeof bars / sizeof bars[0];
     struct template_vars *items = arena_array(req->ctx.arena, count, sizeof *items);
@@ -84,8 +86,7 @@ enum err handle_console_overview(struct request *req, struct response *res)
     TRY(grant_count_active(&req->ctx, &grants));
     TRY(draw_all(req, &usage, &bars));
 
-    const struct config_plan *plan =
-        config_plan_of(app_config(req->ctx.app), (enum plan)tenant->plan);
+    const struct config_plan plan = tenant_plan(req->ctx.app, tenant);
     const struct template_var vars[] = {
         bars,
         {.name = "tenant-slug", .text = tenant->slug},
@@ -95,8 +96,8 @@ enum err handle_console_overview(struct request *req, struct response *res)
          .text = words_number(&req->ctx, usage.users - usage.inactive_users)},
         {.name = "inactive-users", .text = words_number(&req->ctx, usage.inactive_users)},
         {.name = "active-grants", .text = words_number(&req->ctx, grants)},
-        {.name = "plan-requests", .text = or_unlimited(req, plan->requests_per_minute)},
-        {.name = "plan-audit-days", .text = or_unlimited(req, plan->audit_days)},
+        {.name = "plan-requests", .text = or_unlimited(req, plan.requests_per_minute)},
+        {.name = "plan-audit-days", .text = or_unlimited(req, plan.audit_days)},
         {.name = "upgrade-url", .text = app_config(req->ctx.app)->tenants.upgrade_url},
     };
     struct page page = {.template_name = "console-overview",

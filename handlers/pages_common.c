@@ -176,8 +176,8 @@ bool pages_shows(enum err code)
 {
     const int status = error_info(code)->status;
 
-    return status == 400 || status == 401 || status == 403 || status == 409 || status == 429 ||
-           code == ERR_BUSY;
+    return status == 400 || status == 401 || status == 403 || status == 409 || status == 412 ||
+           status == 429 || code == ERR_BUSY;
 }
 
 void pages_error_headers(struct request *req, struct response *res)
@@ -199,7 +199,12 @@ bool pages_field_failed(const struct request *req, const char *name)
     }
     if (failure->field == NULL)
         return false;
-    return strcmp(failure->field + (failure->field[0] == '/'), name) == 0;
+
+    const char *field = failure->field + (failure->field[0] == '/');
+    const size_t length = strlen(name);
+
+    /* An item of a list stands in the field of the list. */
+    return strncmp(field, name, length) == 0 && (field[length] == '\0' || field[length] == '/');
 }
 
 const char *pages_typed(const struct request *req, const char *name)
@@ -219,6 +224,15 @@ enum err pages_notice(struct request *req, const char **ret_text)
         {"signed-out", "You are signed out."},
         {"saved", "Your changes are saved."},
         {"unchanged", "Nothing was changed."},
+        {"user-created", "The user was created."},
+        {"user-saved", "The user is saved."},
+        {"user-activated", "The user is active and can sign in."},
+        {"user-deactivated", "The user is not active any more and was signed out everywhere."},
+        {"user-signed-out", "The user was signed out everywhere."},
+        {"user-deleted", "The user was deleted."},
+        {"role-changed", "The role is changed. The user has to sign in again."},
+        {"settings-saved", "The settings are saved. They are in force everywhere within a second."},
+        {"key-deleted", "The key is deleted. It does not work any more."},
         {"session-ended", "That device is signed out."},
         {"sessions-ended", "Every other device is signed out."},
         {"password-changed", "Your password is changed. Every other device was signed out."},

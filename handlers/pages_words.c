@@ -95,3 +95,10 @@ const char *words_span(struct ctx *ctx, int64_t seconds)
     }
     return words_count(ctx, seconds, "second");
 }
+
+bool words_parse_day(struct ctx *ctx, const char *text, int64_t *ret_ms)
+{
+    const char *moment = arena_printf(ctx->arena, "%.40sT00:00:00Z", text);
+
+    return moment != NULL && time_parse(moment, ret_ms);
+}

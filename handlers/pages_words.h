@@ -17,3 +17,5 @@ const char *words_number(struct ctx *ctx, int64_t number);
 const char *words_count(struct ctx *ctx, int64_t number, const char *noun);
 /* A time span as people say it: "15 minutes", "7 days", "90 seconds". */
 const char *words_span(struct ctx *ctx, int64_t seconds);
+/* A day as an input of that type sends it: its first millisecond, UTC. */
+bool words_parse_day(struct ctx *ctx, const char *text, int64_t *ret_ms);

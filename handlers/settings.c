@@ -94,20 +94,27 @@ static enum err check(struct ctx *ctx, struct tenant_settings *s)
     return check_minimum(ctx, "session_ttl", s->has_session_ttl, s->session_ttl);
 }
 
-enum err handle_settings_put(struct request *req, struct response *res)
+enum err settings_apply(struct request *req, const struct value *given)
 {
-    const struct value *given = value_get(req->input, "settings");
     struct tenant_settings settings = {0};
     struct tenant *tenant = ARENA_NEW(req->ctx.arena, struct tenant);
 
     if (tenant == NULL)
         return ERR_MEMORY;
-    if (given == NULL || given->type != VALUE_OBJECT)
-        return fail(&req->ctx, ERR_VALIDATION, "settings", "Missing: settings, an object.");
     TRY(schema_decode(&req->ctx, &tenant_settings_schema, given, DECODE_PATCH, &settings));
     TRY(check(&req->ctx, &settings));
     TRY(tenant_settings_update(&req->ctx, &settings, schema_present(&tenant_settings_schema, given),
                                tenant));
     ctx_set_tenant(&req->ctx, tenant, &tenant->id);
+    return ERR_OK;
+}
+
+enum err handle_settings_put(struct request *req, struct response *res)
+{
+    const struct value *given = value_get(req->input, "settings");
+
+    if (given == NULL || given->type != VALUE_OBJECT)
+        return fail(&req->ctx, ERR_VALIDATION, "settings", "Missing: settings, an object.");
+    TRY(settings_apply(req, given));
     return answer(req, res, "Settings saved");
 }

@@ -100,6 +100,8 @@ static enum err insert(struct ctx *ctx, void *arg)
 enum err access_key_create(struct ctx *ctx, const struct new_access_key *wanted,
                            struct made_key *ret_made)
 {
+    if (wanted->expires_at != 0 && wanted->expires_at <= clock_now_ms())
+        return fail(ctx, ERR_VALIDATION, "expires_at", "expires_at must be in the future.");
     TRY(access_key_make(ctx, &ctx->tenant_id, wanted->label, wanted->scopes, ret_made));
     ret_made->key.expires_at = wanted->expires_at;
     return db_transaction(ctx, insert, &ret_made->key);

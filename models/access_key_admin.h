@@ -17,7 +17,9 @@ struct new_access_key {
 /* True for the name of a scope that keys can have. */
 bool access_key_is_scope(const char *text);
 
-/* ERR_PLAN_LIMIT. */
+#define ACCESS_KEY_DEFAULT_SCOPES "auth users:read audit:read"
+
+/* ERR_PLAN_LIMIT; ERR_VALIDATION when expires_at is past. */
 CHECKED enum err access_key_create(struct ctx *ctx, const struct new_access_key *wanted,
                                    struct made_key *ret_made);
 /* Those that have not been ended, by age, after the given one (zero = from the first). list of

@@ -193,6 +193,15 @@ def test_the_paths_own_tenant_decides(api, contract, sides):
                 assert answer.status_code in (401, 403), f"{row} with {kind}: {answer.status_code}"
 
 
+#: Pages of the console: without a session each answers 303 to the login page (tests/browser).
+CONSOLE = {f"{method} /dashboard/admin{path}" for method, path in (
+    ("GET", ""), ("GET", "/users"), ("POST", "/users"), ("GET", "/users/new"), ("GET", "/users/{id}"),
+    ("POST", "/users/{id}"), ("POST", "/users/{id}/role"), ("POST", "/users/{id}/active"),
+    ("POST", "/users/{id}/sign-out"), ("POST", "/users/{id}/delete"), ("GET", "/settings"),
+    ("POST", "/settings"), ("GET", "/keys"), ("POST", "/keys"), ("POST", "/keys/{id}/rotate"),
+    ("POST", "/keys/{id}/delete"), ("GET", "/audit"))}
+
+
 def test_every_route_of_the_table_is_guarded_or_known_as_public(contract):
     """TI-3: a new public route must be named here, so that nobody opens one by accident."""
     public = {row.name for row in contract.rows if not needs_credential(row) or
@@ -206,8 +215,7 @@ def test_every_route_of_the_table_is_guarded_or_known_as_public(contract):
         "POST /auth/logout", "POST /api/v1/clients/register", "GET /login", "POST /login",
         "GET /register", "POST /register", "POST /logout", "GET /dashboard",
         "POST /dashboard/profile", "POST /dashboard/password", "POST /dashboard/sessions/end",
-        "POST /dashboard/sessions/end-others", "GET /dashboard/admin", "GET /dashboard/admin/users",
-        "GET /dashboard/admin/audit",
+        "POST /dashboard/sessions/end-others", *CONSOLE,
         "GET /docs", "GET /docs/{client_id}",
         "GET /static/{file}", "GET /favicon.ico",
     }

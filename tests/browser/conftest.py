@@ -82,6 +82,13 @@ class Site:
         assert answer.status_code == 201, answer.text
         return username
 
+    def user_id(self, slug, username="owner", password=PASSWORD):
+        """The id of a user, as the user is told."""
+        token = self.token(slug, username, password)
+        answer = self.http.get("/users/me", headers={"Authorization": f"Bearer {token}"})
+        assert answer.status_code == 200, answer.text
+        return answer.json()["id"]
+
     def token(self, slug, username, password=PASSWORD):
         answer = self.post(slug, "/auth/login", {"username": username, "password": password})
         assert answer.status_code == 200, answer.text

@@ -1,0 +1,46 @@
+/* Field tables of the console's forms. */
+#include "handlers/console_forms.h"
+
+#include "app/text.h"
+
+#define TOKEN_FIELD(T) FIELD_STR(T, form_token, "form_token", F_WRITE_ONLY, 0, 4096)
+
+/* clang-format off */
+static const struct field user_new_fields[] = {
+    TOKEN_FIELD(struct user_new_form),
+    FIELD_STR(struct user_new_form, username, "username", F_TRIM, 1, 64),
+    FIELD_STR(struct user_new_form, email, "email", F_TRIM, 3, 254),
+    FIELD_STR(struct user_new_form, name, "name", F_TRIM, 1, 200),
+    FIELD_STR(struct user_new_form, password, "password", F_REQUIRED | F_WRITE_ONLY, 1, 1024),
+    FIELD_STR(struct user_new_form, role, "role", F_NONE, 1, 16),
+};
+static const struct field user_edit_fields[] = {
+    TOKEN_FIELD(struct user_edit_form),
+    FIELD_STR(struct user_edit_form, username, "username", F_TRIM, 1, 64),
+    FIELD_STR(struct user_edit_form, email, "email", F_TRIM, 3, 254),
+    FIELD_STR(struct user_edit_form, name, "name", F_TRIM, 1, 200),
+    FIELD_STR(struct user_edit_form, version, "version", F_NONE, 1, 20),
+};
+static const struct field user_step_fields[] = {
+    TOKEN_FIELD(struct user_step_form),
+    FIELD_STR(struct user_step_form, role, "role", F_NONE, 1, 16),
+    FIELD_STR(struct user_step_form, active, "active", F_NONE, 1, 5),
+    FIELD_STR(struct user_step_form, confirm, "confirm", F_TRIM, 1, 254),
+};
+static const struct field settings_fields[] = {
+    TOKEN_FIELD(struct settings_form),
+    FIELD_STR(struct settings_form, version, "version", F_NONE, 1, 20),
+};
+static const struct field key_fields[] = {
+    TOKEN_FIELD(struct key_form),
+    FIELD_STR(struct key_form, label, "label", F_TRIM, 1, 100, .check = text_check_name),
+    FIELD_STR(struct key_form, expires, "expires_at", F_TRIM, 1, 20),
+    FIELD_STR(struct key_form, overlap, "overlap", F_NONE, 1, 10),
+};
+
+const struct schema user_new_form_schema = {.name = "user_new_form", .size = sizeof(struct user_new_form), SCHEMA_FIELDS(user_new_fields)};
+const struct schema user_edit_form_schema = {.name = "user_edit_form", .size = sizeof(struct user_edit_form), SCHEMA_FIELDS(user_edit_fields)};
+const struct schema user_step_form_schema = {.name = "user_step_form", .size = sizeof(struct user_step_form), SCHEMA_FIELDS(user_step_fields)};
+const struct schema settings_form_schema = {.name = "settings_form", .size = sizeof(struct settings_form), SCHEMA_FIELDS(settings_fields)};
+const struct schema key_form_schema = {.name = "key_form", .size = sizeof(struct key_form), SCHEMA_FIELDS(key_fields)};
+/* clang-format on */

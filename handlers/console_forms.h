@@ -1,0 +1,44 @@
+/* What the forms of the console send. Field tables only; texts are checked by the models. */
+#pragma once
+
+#include "app/schema.h"
+
+struct user_new_form {
+    const char *form_token;
+    const char *username, *email, *name, *password;
+    const char *role;
+};
+
+struct user_edit_form {
+    const char *form_token;
+    const char *username, *email, *name;
+    const char *version; /* of the user that the form showed */
+};
+
+/* One of the single steps of a user's page. */
+struct user_step_form {
+    const char *form_token;
+    const char *role;    /* of /role */
+    const char *active;  /* of /active: "true" or "false" */
+    const char *confirm; /* of /delete: the name, typed */
+};
+
+/* The settings themselves are read from the form by their own names. */
+struct settings_form {
+    const char *form_token;
+    const char *version; /* of the tenant that the form showed */
+};
+
+/* Scopes come as boxes named "scope:<name>". */
+struct key_form {
+    const char *form_token;
+    const char *label;
+    const char *expires; /* a day */
+    const char *overlap; /* of /rotate: seconds */
+};
+
+extern const struct schema user_new_form_schema;
+extern const struct schema user_edit_form_schema;
+extern const struct schema user_step_form_schema;
+extern const struct schema settings_form_schema;
+extern const struct schema key_form_schema;
