@@ -414,6 +414,8 @@ enum err cache_get(struct cache *cache, struct ctx *ctx, const void *key, size_t
         return fill.snapshot != NULL ? hold(ctx, fill.snapshot, ret_data) : ERR_NOT_FOUND;
     }
     atomic_fetch_add_explicit(&cache->misses, 1, memory_order_relaxed);
+    if (ctx->may_load != NULL)
+        TRY(ctx->may_load(ctx));
 
     const enum err code = load(cache, ctx, &fill);
 

@@ -83,15 +83,16 @@ struct config_tokens {
 };
 
 struct config_limits {
-    int64_t sign_ins_per_minute;    /* per address: 60 */
-    int64_t registrations_per_hour; /* per address: 30 */
-    int64_t tenants_per_day;        /* per address: 5 */
-    int64_t tenants_per_hour;       /* whole platform: 500 */
-    int64_t requests_per_minute;    /* per address, everything: 6000 */
-    int64_t development_factor;     /* multiplies the per-address ones in development: 100 */
-    int64_t lock_after;             /* failures in a row: 10 */
-    int64_t lock_seconds;           /* first lock: 30 */
-    int64_t lock_max_seconds;       /* 900 */
+    int64_t sign_ins_per_minute;        /* per address: 60 */
+    int64_t unknown_tenants_per_minute; /* per address: 120 */
+    int64_t registrations_per_hour;     /* per address: 30 */
+    int64_t tenants_per_day;            /* per address: 5 */
+    int64_t tenants_per_hour;           /* whole platform: 500 */
+    int64_t requests_per_minute;        /* per address, everything: 6000 */
+    int64_t development_factor;         /* multiplies the per-address ones in development: 100 */
+    int64_t lock_after;                 /* failures in a row: 10 */
+    int64_t lock_seconds;               /* first lock: 30 */
+    int64_t lock_max_seconds;           /* 900 */
 };
 
 struct config_plan {

@@ -59,6 +59,9 @@ struct ctx {
     const struct uuid *object_id;  /* the id of the object that is made, or NULL: ctx_new_id */
     struct app_hold *holds;        /* snapshots to release when the work ends (cache.h) */
     unsigned db_calls;             /* round trips so far, for metrics and tests */
+    /* Asked before a cache reads from the database (tenant_hints.c), NULL = it may. */
+    enum err (*may_load)(struct ctx *ctx);
+    unsigned look_ups; /* that it let pass */
 };
 
 /* For work that is no request. The arena is the caller's. */

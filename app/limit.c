@@ -7,6 +7,7 @@
  */
 #include "app/limit.h"
 
+#include <arpa/inet.h>
 #include <assert.h>
 #include <stdlib.h>
 #include <string.h>
@@ -65,6 +66,15 @@ void limiter_free(struct limiter *limiter)
 }
 
 /* --- keys --- */
+
+size_t limit_address(const char *ip, uint8_t ret_bytes[LIMIT_SUBJECT_MAX])
+{
+    if (inet_pton(AF_INET, ip, ret_bytes) == 1)
+        return 4;
+    if (inet_pton(AF_INET6, ip, ret_bytes) == 1)
+        return 8;
+    return 0;
+}
 
 static uint64_t mix(uint64_t a, uint64_t b)
 {

@@ -40,6 +40,10 @@ struct limit_result {
     int64_t retry_after;   /* seconds until one request fits, when refused */
 };
 
+/* The subject of an address: IPv4 whole, IPv6 by its /64, since one customer has a whole one.
+ * Returns the number of bytes. */
+size_t limit_address(const char *ip, uint8_t ret_bytes[LIMIT_SUBJECT_MAX]);
+
 struct limiter *limiter_new(size_t max_keys);
 void limiter_free(struct limiter *limiter);
 void limit_take(struct limiter *limiter, enum limit_class class, const void *subject,

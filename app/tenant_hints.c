@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "app/app.h"
+#include "app/limit.h"
 #include "app/router.h"
 #include "app/text.h"
 
@@ -42,8 +43,48 @@ static char *lowered(struct ctx *ctx, const char *text)
     return copy;
 }
 
+static struct limit_rule unknown_rule(const struct ctx *ctx)
+{
+    const struct config_limits *limits = &app_config(ctx->app)->limits;
+    const int64_t factor = app_is_development(ctx->app) ? limits->development_factor : 1;
+
+    return (struct limit_rule){.count = limits->unknown_tenants_per_minute * factor, .seconds = 60};
+}
+
+/* Unknown tenants are answered before any other limit is charged and each costs a read, so an
+ * address has a budget of them. Called before the read: whoever has used it up reads no more. */
+static enum err may_look_up(struct ctx *ctx)
+{
+    const struct limit_rule rule = unknown_rule(ctx);
+    uint8_t subject[LIMIT_SUBJECT_MAX];
+    struct limit_result result;
+
+    if (ctx->app->limiter == NULL)
+        return ERR_OK;
+    limit_take(ctx->app->limiter, LIMIT_UNKNOWN, subject, limit_address(ctx->ip, subject), &rule,
+               &result);
+    if (!result.allowed)
+        return fail_retry(ctx, ERR_RATE_LIMITED, result.retry_after);
+    ctx->look_ups++;
+    return ERR_OK;
+}
+
+/* What was found costs nothing. */
+static void refund_look_ups(struct ctx *ctx)
+{
+    const struct limit_rule rule = unknown_rule(ctx);
+    uint8_t subject[LIMIT_SUBJECT_MAX];
+
+    for (; ctx->look_ups > 0; ctx->look_ups--)
+        limit_refund(ctx->app->limiter, LIMIT_UNKNOWN, subject, limit_address(ctx->ip, subject),
+                     &rule);
+}
+
 static enum err unknown_is_null(enum err found, struct ctx *ctx)
 {
+    if (found == ERR_OK && ctx->look_ups > 0)
+        refund_look_ups(ctx);
+    ctx->look_ups = 0;
     if (found != ERR_TENANT_NOT_FOUND)
         return found;
     fail_clear(ctx);
@@ -188,13 +229,23 @@ static enum err collect_segment(struct request *req, const char *segment,
     return add_slug(req, HINT_PATH, segment, hints);
 }
 
-enum err tenant_hints_collect(struct request *req, struct tenant_hints *ret_hints)
+static enum err collect(struct request *req, struct tenant_hints *ret_hints)
 {
-    *ret_hints = (struct tenant_hints){.count = 0};
     TRY(collect_headers(req, ret_hints));
     TRY(collect_host(req, ret_hints));
     TRY(collect_segment(req, req->path_tenant, ret_hints));
     return collect_segment(req, req->path_client, ret_hints);
+}
+
+enum err tenant_hints_collect(struct request *req, struct tenant_hints *ret_hints)
+{
+    *ret_hints = (struct tenant_hints){.count = 0};
+    req->ctx.may_load = may_look_up;
+
+    const enum err collected = collect(req, ret_hints);
+
+    req->ctx.may_load = NULL;
+    return collected;
 }
 
 enum err tenant_hints_decide(struct request *req, const struct tenant_hints *hints,

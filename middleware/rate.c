@@ -1,7 +1,6 @@
 /* Budgets: what a request is charged, and how the answer tells it. */
 #include "middleware/rate.h"
 
-#include <arpa/inet.h>
 #include <string.h>
 #include <strings.h>
 
@@ -25,17 +24,11 @@ struct subject {
     size_t size;
 };
 
-/* IPv4 whole, IPv6 by its /64: one customer has a whole one. */
 static struct subject subject_of_address(const struct request *req)
 {
     struct subject subject = {.size = 0};
 
-    if (inet_pton(AF_INET, req->ctx.ip, subject.bytes) == 1) {
-        subject.size = 4;
-    } else if (inet_pton(AF_INET6, req->ctx.ip, subject.bytes) == 1) {
-        memset(subject.bytes + 8, 0, 8);
-        subject.size = 8;
-    }
+    subject.size = limit_address(req->ctx.ip, subject.bytes);
     return subject;
 }
 

@@ -6,6 +6,7 @@ import datetime
 import threading
 import time
 import urllib.request
+import uuid
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 
@@ -125,6 +126,28 @@ def test_a_key_has_its_plans_budget(small):
     answer = spend(request, 12)
     assert remaining == sorted(remaining, reverse=True) and remaining[-1] == 0
     assert answer.headers["ratelimit-remaining"] == "0"
+
+
+def test_unknown_tenants_from_one_address(small):
+    """api.md §10: 404 comes before the limits by address, and costs a read: an address has a budget
+    of those, and known tenants stay known to it."""
+    api, world = small({"unknown_tenants_per_minute": 20})
+    tenant = world.tenant()
+    ways = [lambda: {"tenant": unique("ghost")}, lambda: {"tenant_id": uuid.uuid4()},
+            lambda: {"host": unique("ghost") + ".localhost"}]
+    ok(api.get("/tenants/info", tenant=tenant.slug))
+    for number in range(20):
+        refused(api.get("/tenants/info", **ways[number % 3]()), 404, "tenant_not_found")
+    for way in ways:
+        answer = api.get("/tenants/info", **way())
+        refused(answer, 429, "rate_limited")
+        assert 1 <= int(answer.headers["retry-after"]) <= 60
+    _, before = counters(api.instance)
+    answers = [api.get("/tenants/info", tenant=unique("ghost")).status_code for _ in range(100)]
+    assert counters(api.instance)[1] - before < 100, "a refused look-up read the database"
+    assert answers.count(429) >= 95  # one comes back every three seconds
+    ok(api.get("/tenants/info", tenant=tenant.slug))
+    ok(api.get("/api/ping"))
 
 
 def test_one_tenants_budget_is_not_anothers(small):
