@@ -24,6 +24,7 @@
 #include "models/audit.h"
 #include "models/audit_refusals.h"
 #include "models/grant_memory.h"
+#include "models/platform_key.h"
 #include "models/tenant.h"
 #include "models/tenant_origin.h"
 
@@ -37,6 +38,7 @@
 #define CACHED_TOKENS      8192
 #define LIMITED_KEYS       32768
 #define REVOCATIONS_MAX    200000
+#define PLATFORM_ARENA     ((size_t)1024 * 1024)
 
 enum log_level app_log_level(const struct config *config)
 {
@@ -101,11 +103,30 @@ static enum err start_writers(struct app *app, char **ret_message)
     return ERR_OK;
 }
 
+/* Sees that the installation has the platform key that the configuration asks for. */
+static enum err begin_platform(struct app *app, char **ret_message)
+{
+    struct arena arena;
+    struct ctx ctx;
+
+    arena_init(&arena, PLATFORM_ARENA);
+    ctx_init(&ctx, app, &arena);
+    enum err err = platform_key_begin(&ctx);
+    if (err != ERR_OK)
+        app_explain(&ctx, err, "the first platform key", ret_message);
+    ctx_clear(&ctx);
+    arena_clear(&arena);
+    return err;
+}
+
 static enum err start_server_threads(struct app *app, char **ret_message)
 {
     const char *reason = NULL;
     enum err err = app_check_structure(app, ret_message);
 
+    if (err != ERR_OK)
+        return err;
+    err = begin_platform(app, ret_message);
     if (err != ERR_OK)
         return err;
     err = watch_start(app, &app->watch, &reason);

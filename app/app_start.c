@@ -146,13 +146,12 @@ static enum err check_structure(struct ctx *ctx, bool migrate, char **ret_messag
     return err == ERR_OK ? migrations_verify(ctx) : err;
 }
 
-static void explain(const struct ctx *ctx, enum err err, char **ret_message)
+void app_explain(const struct ctx *ctx, enum err err, const char *what, char **ret_message)
 {
     const struct failure *failure = &ctx->failure;
     const char *why = failure->internal != NULL ? failure->internal : failure->detail;
 
-    say(ret_message, "the database's structure cannot be used: %s",
-        why != NULL ? why : error_info(err)->sentence);
+    say(ret_message, "%s: %s", what, why != NULL ? why : error_info(err)->sentence);
 }
 
 enum err app_check_structure(struct app *app, char **ret_message)
@@ -164,7 +163,7 @@ enum err app_check_structure(struct app *app, char **ret_message)
     ctx_init(&ctx, app, &arena);
     enum err err = check_structure(&ctx, app_config(app)->database.migrate_on_start, ret_message);
     if (err != ERR_OK && *ret_message == NULL)
-        explain(&ctx, err, ret_message);
+        app_explain(&ctx, err, "the database's structure cannot be used", ret_message);
     ctx_clear(&ctx);
     arena_clear(&arena);
     return err;

@@ -11,3 +11,5 @@
 CHECKED enum err app_connect(struct app *app, char **ret_message);
 /* Applies pending migrations when database.migrate_on_start, else refuses to start with them. */
 CHECKED enum err app_check_structure(struct app *app, char **ret_message);
+/* "what: why", malloc'd. */
+void app_explain(const struct ctx *ctx, enum err err, const char *what, char **ret_message);

@@ -118,9 +118,12 @@ struct config {
     struct config_plans plans;
     const char *master_key;         /* base64 of 32 bytes, secret; or master_key_file */
     const char *master_key_file;    /* mode 0600 */
+    const char *platform_key;       /* the first one, secret; or platform_key_file */
+    const char *platform_key_file;  /* mode 0600; written by the first start when it is absent */
     const char *pages_override_dir; /* or NULL */
     /* not in the file: */
     uint8_t master_key_bytes[32];
+    const char *platform_key_text; /* of either, or NULL */
     struct arena arena;
     _Atomic int64_t refs;
 };

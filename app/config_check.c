@@ -1,13 +1,10 @@
 /* Rules between keys, the master key, and the settings that production refuses. */
 #include "app/config_check.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include "app/secret.h"
+#include "app/secret_file.h"
 
 #define KEY_FILE_MAX 1024
 #define KEY_MAX      64 /* decoded bytes */
@@ -97,36 +94,6 @@ static void take_master_key(struct check *check, unsigned line, char *text)
     secret_wipe(key, sizeof key);
 }
 
-/* Reads at most KEY_FILE_MAX - 1 bytes of a regular file that only its owner and group may read. */
-static bool read_key_file(struct check *check, unsigned line, const char *path, char *ret_text)
-{
-    struct stat status;
-    int file = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
-
-    if (file < 0 || fstat(file, &status) != 0) {
-        problem_add(check->problems, line, "master_key_file: cannot read %s: %s", path,
-                    strerror(errno));
-    } else if (!S_ISREG(status.st_mode)) {
-        problem_add(check->problems, line, "master_key_file: %s is not a file", path);
-    } else if ((status.st_mode & 0137) != 0) {
-        problem_add(check->problems, line,
-                    "master_key_file: %s has mode %03o, so others may read or change it; run "
-                    "\"chmod 600 %s\"",
-                    path, status.st_mode & 0777U, path);
-    } else {
-        ssize_t size = read(file, ret_text, KEY_FILE_MAX - 1);
-        close(file);
-        if (size < 0)
-            problem_add(check->problems, line, "master_key_file: cannot read %s: %s", path,
-                        strerror(errno));
-        ret_text[size > 0 ? size : 0] = '\0';
-        return size >= 0;
-    }
-    if (file >= 0)
-        close(file);
-    return false;
-}
-
 static void check_master_key(struct check *check)
 {
     struct config *config = check->config;
@@ -141,11 +108,75 @@ static void check_master_key(struct check *check)
         memcpy(text, config->master_key, strnlen(config->master_key, sizeof text - 1));
         take_master_key(check, key_line, text);
     } else if (config->master_key_file != NULL) {
-        if (read_key_file(check, file_line, config->master_key_file, text))
+        const struct secret_file file = {"master_key_file", config->master_key_file, file_line};
+
+        if (secret_file_read(&file, check->problems, text, sizeof text))
             take_master_key(check, file_line, text);
     } else {
         problem_add(check->problems, file_line > 0 ? file_line : key_line,
                     "the master key is missing: " MAKE_KEY);
+    }
+    secret_wipe(text, sizeof text);
+}
+
+/* --- the first platform key --- */
+
+#define MAKE_PLATFORM_KEY                                                                       \
+    "leave platform_key out and set platform_key_file to where the first start may write one, " \
+    "or write \"pk_\", 32 hex digits, \"_\" and 32 random bytes in base64url"
+
+static bool is_platform_key(const struct check *check, const char *text)
+{
+    uint8_t key[SECRET_KEY_SIZE];
+    const size_t prefix = strlen("pk_") + UUID_HEX_SIZE;
+    struct uuid id;
+
+    if (strncmp(text, "pk_", 3) != 0 || !uuid_parse_hex(text + 3, &id) || text[prefix - 1] != '_')
+        return false;
+
+    const bool whole =
+        base64url_decode(text + prefix, strlen(text + prefix), key, sizeof key) == SECRET_KEY_SIZE;
+    const bool made_up =
+        whole && check->config->environment == ENV_PRODUCTION && looks_made_up(key, sizeof key);
+
+    secret_wipe(key, sizeof key);
+    return whole && !made_up;
+}
+
+/* text is overwritten. */
+static void take_platform_key(struct check *check, unsigned line, char *text)
+{
+    const size_t start = strspn(text, " \t\r\n");
+    const size_t length = strcspn(text + start, " \t\r\n");
+
+    text[start + length] = '\0';
+    if (!is_platform_key(check, text + start)) {
+        problem_add(check->problems, line, "the platform key is none: " MAKE_PLATFORM_KEY);
+        return;
+    }
+    check->config->platform_key_text = arena_strndup(&check->config->arena, text + start, length);
+    if (check->config->platform_key_text == NULL)
+        problem_add(check->problems, line, "out of memory");
+}
+
+/* A file that is not there yet is where the first start writes one. */
+static void check_platform_key(struct check *check)
+{
+    struct config *config = check->config;
+    const struct secret_file file = {"platform_key_file", config->platform_key_file,
+                                     line_of(check, NULL, "platform_key_file")};
+    const unsigned line = line_of(check, NULL, "platform_key");
+    char text[KEY_FILE_MAX] = "";
+
+    if (config->platform_key != NULL && config->platform_key_file != NULL) {
+        problem_add(check->problems, line,
+                    "platform_key and platform_key_file are both set; remove one of them");
+    } else if (config->platform_key != NULL) {
+        memcpy(text, config->platform_key, strnlen(config->platform_key, sizeof text - 1));
+        take_platform_key(check, line, text);
+    } else if (file.path != NULL && secret_file_exists(file.path)) {
+        if (secret_file_read(&file, check->problems, text, sizeof text))
+            take_platform_key(check, file.line, text);
     }
     secret_wipe(text, sizeof text);
 }
@@ -265,6 +296,10 @@ static void refuse_open_file(struct check *check)
         problem_add(check->problems, line_of(check, NULL, "master_key"),
                     "everybody may read this file and master_key stands in it; run chmod 640 on "
                     "it, or use master_key_file");
+    if (check->config->platform_key != NULL && written_out(check, NULL, "platform_key"))
+        problem_add(check->problems, line_of(check, NULL, "platform_key"),
+                    "everybody may read this file and platform_key stands in it; run chmod 640 on "
+                    "it, or use platform_key_file");
     if (strchr(uri, '@') != NULL && written_out(check, "database", "uri"))
         problem_add(check->problems, line_of(check, "database", "uri"),
                     "everybody may read this file and database.uri holds a password; run chmod 640 "
@@ -289,6 +324,7 @@ void config_check(struct config *config, const struct value *root, bool world_re
     check_ports(&check);
     check_lifetimes(&check);
     check_master_key(&check);
+    check_platform_key(&check);
     refuse_reused_secret(&check);
     if (config->environment != ENV_PRODUCTION)
         return;

@@ -215,6 +215,8 @@ static const struct field config_fields[] = {
     FIELD_STR(struct config, log_level, "log_level", F_NONE, 4, 5, .values = log_level_names, .doc = "Least level of the lines in the log."),
     FIELD_STR(struct config, master_key, "master_key", F_SECRET, 1, 1000, .doc = "Base64 of at least 32 random bytes."),
     FIELD_STR(struct config, master_key_file, "master_key_file", F_NONE, 1, 1000, .doc = "File that holds the master key."),
+    FIELD_STR(struct config, platform_key, "platform_key", F_SECRET, 1, 1000, .doc = "The first platform key."),
+    FIELD_STR(struct config, platform_key_file, "platform_key_file", F_NONE, 1, 1000, .doc = "File that holds it, or that the first start writes it to."),
     FIELD_STR(struct config, pages_override_dir, "pages_override_dir", F_NONE, 1, 1000, .doc = "Directory whose files replace built-in templates."),
     FIELD_OBJECT(struct config, server, "server", F_NONE, &server_schema, .doc = "Listeners and time limits."),
     FIELD_OBJECT(struct config, database, "database", F_NONE, &database_schema, .doc = "MongoDB."),

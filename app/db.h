@@ -66,6 +66,15 @@ typedef enum err (*db_document_fn)(struct ctx *ctx, const bson_t *doc, void *arg
  * they may be anything; one batch in memory at a time. */
 CHECKED enum err db_walk_any_tenant(struct ctx *ctx, const struct schema *schema,
                                     const bson_t *sort, db_document_fn each, void *arg);
+/* One row for each combination of the fields in by: these fields, the sums of those in sums, and n,
+ * their number; decoded by result. At most DB_MAX_RESULTS. */
+struct db_group {
+    const bson_t *filter;
+    const char *const *by, *const *sums; /* names, NULL-terminated */
+    const struct schema *result;
+};
+CHECKED enum err db_group(struct ctx *ctx, const struct schema *schema,
+                          const struct db_group *group, struct list *ret_list);
 
 /* --- writing --- */
 

@@ -137,6 +137,12 @@ void db_driver_init(void);
 /* True when a test asked for this call to fail. */
 bool db_must_fail(struct db *db);
 
+/* --- db_read.c --- */
+
+/* Appends the documents of an answer ("cursor.firstBatch") to list, decoded by call->schema. */
+CHECKED enum err db_decode_batch(struct db_call *call, const bson_t *reply, const char *path,
+                                 struct list *list);
+
 /* --- db_run.c --- */
 
 /*

@@ -81,9 +81,9 @@ static void append_read_concern(const struct db_call *call, const struct db_find
     bson_append_document_end(command, &concern);
 }
 
-/* Appends the batch's documents to list, whose array grows by whole batches. */
-static enum err decode_batch(struct db_call *call, const bson_t *reply, const char *path,
-                             struct list *list)
+/* The list's array grows by whole batches. */
+enum err db_decode_batch(struct db_call *call, const bson_t *reply, const char *path,
+                         struct list *list)
 {
     struct ctx *ctx = call->ctx;
     size_t size = call->schema->size, count = 0;
@@ -121,7 +121,7 @@ static enum err fetch_rest(struct db_call *call, bson_t *reply, struct list *lis
         bson_put_int(command, "getMore", cursor_id(reply));
         bson_put_text(command, "collection", call->collection);
         TRY(db_run(call, command, reply));
-        TRY(decode_batch(call, reply, "cursor.nextBatch", list));
+        TRY(db_decode_batch(call, reply, "cursor.nextBatch", list));
     }
     return ERR_OK;
 }
@@ -165,7 +165,7 @@ enum err db_find_many(struct ctx *ctx, const struct schema *schema, const struct
     TRY(db_run(&call, command, reply));
 
     int64_t id = cursor_id(reply);
-    enum err err = decode_batch(&call, reply, "cursor.firstBatch", &list);
+    enum err err = db_decode_batch(&call, reply, "cursor.firstBatch", &list);
     if (err == ERR_OK)
         err = fetch_rest(&call, reply, &list);
     if (err != ERR_OK) {

@@ -16,6 +16,7 @@
 #include "app/lease.h"
 #include "app/log.h"
 #include "models/access_key_admin.h"
+#include "models/platform_stats.h"
 #include "models/tenant.h"
 #include "models/tenant_life.h"
 #include "models/tenant_places.h"
@@ -33,6 +34,7 @@
 #define EXPIRED_EVERY_MS 10000
 #define PURGE_EVERY_MS   10000
 #define PLACES_EVERY_MS  10000
+#define FLUSH_EVERY_MS   3000
 #define REPAIR_EVERY_MS  60000
 #define REMOVAL_EVERY_MS 5000
 #define RECOUNT_EVERY_MS 600000
@@ -51,7 +53,8 @@ struct housekeeping {
     /* The beating thread's. */
     int64_t renew_at;
     /* The working thread's. */
-    int64_t expired_at, purge_at, removal_at, places_at, repair_at, recount_at;
+    int64_t expired_at, purge_at, removal_at, places_at, flush_at, repair_at, recount_at;
+    struct platform_flushed flushed;
     char recounted[SLUG_SIZE]; /* the tenant counted last; "" = begin with the first */
 };
 
@@ -215,6 +218,11 @@ static enum err remove_users(struct housekeeping *keeping, struct ctx *ctx)
     return ERR_OK;
 }
 
+static enum err flush_stats(struct housekeeping *keeping, struct ctx *ctx)
+{
+    return platform_stats_flush(ctx, &keeping->flushed);
+}
+
 /* The next tenant in order of slug: one at a time, so that no round ever walks all of them at once.
  */
 static enum err recount_next(struct housekeeping *keeping, struct ctx *ctx)
@@ -257,6 +265,7 @@ static void *working_thread(void *arg)
     keeping->recount_at = clock_monotonic_ms() + RECOUNT_EVERY_MS;
     while (!stopping(keeping, CHORE_MS)) {
         run_every(keeping, read_places, &keeping->places_at, PLACES_EVERY_MS);
+        run_every(keeping, flush_stats, &keeping->flush_at, FLUSH_EVERY_MS);
         if (!atomic_load(&keeping->holder))
             continue;
         run_every(keeping, remove_expired, &keeping->expired_at, EXPIRED_EVERY_MS);
@@ -266,6 +275,7 @@ static void *working_thread(void *arg)
         if (clock_monotonic_ms() >= keeping->recount_at)
             (void)run(keeping, recount_next);
     }
+    (void)run(keeping, flush_stats);
     return NULL;
 }
 

@@ -88,6 +88,13 @@ void metric_add(struct metrics *metrics, enum metric metric, int64_t delta)
         atomic_fetch_add_explicit(&metrics->counters[metric], delta, memory_order_relaxed);
 }
 
+int64_t metric_get(const struct metrics *metrics, enum metric metric)
+{
+    return metrics != NULL && (unsigned)metric < METRIC_COUNT
+               ? atomic_load_explicit(&metrics->counters[metric], memory_order_relaxed)
+               : 0;
+}
+
 void metric_set(struct metrics *metrics, enum metric metric, int64_t value)
 {
     if (metrics != NULL && (unsigned)metric < METRIC_COUNT)

@@ -37,6 +37,7 @@ enum metric {
 struct metrics *metrics_new(size_t route_count);
 void metrics_free(struct metrics *metrics);
 void metric_add(struct metrics *metrics, enum metric metric, int64_t delta);
+int64_t metric_get(const struct metrics *metrics, enum metric metric);
 void metric_set(struct metrics *metrics, enum metric metric, int64_t value);
 /* One finished request; route_index = SIZE_MAX when none matched. */
 void metric_request(struct metrics *metrics, size_t route_index, int status, int64_t micros);

@@ -9,6 +9,7 @@
 
 #include "handlers/access_keys.h"
 #include "handlers/account_deletion.h"
+#include "handlers/admin.h"
 #include "handlers/audit.h"
 #include "handlers/clients.h"
 #include "handlers/console.h"
@@ -69,7 +70,7 @@ const struct route routes[] = {
 
     /* --- Tenants --- */
     {POST, "/tenants/register", handle_tenant_register, TENANT_IGNORED,
-     AUTH_PUBLIC | AUTH_IGNORE, NULL, NULL, ROLE_UNSET, RATE_TENANT_CREATE,
+     AUTH_PUBLIC | AUTH_PLATFORM | AUTH_OPTIONAL, NULL, NULL, ROLE_UNSET, RATE_TENANT_CREATE,
      BODY_JSON, 64 * KIB, &tenant_register_input_schema, &tenant_registered_schema, 201,
      ROUTE_API_V1 | ROUTE_IDEMPOTENT, "Register a tenant with its owner"},
     {GET | POST, "/tenants/info", handle_tenant_info, TENANT_REQUIRED,
@@ -145,9 +146,9 @@ const struct route routes[] = {
      BODY_NONE, 64 * KIB, NULL, NULL, 204,
      ROUTE_NO_STORE | ROUTE_API_V1, "End an access key"},
     {GET, "/tenants/resolve", handle_tenant_resolve, TENANT_IGNORED,
-     AUTH_PUBLIC | AUTH_IGNORE, NULL, NULL, ROLE_UNSET, RATE_READ,
+     AUTH_PUBLIC | AUTH_PLATFORM | AUTH_OPTIONAL, NULL, NULL, ROLE_UNSET, RATE_READ,
      BODY_NONE, 64 * KIB, NULL, &tenant_resolve_schema, 200,
-     ROUTE_DEV_ONLY | ROUTE_API_V1, "Which hints were seen and what they decide"},
+     ROUTE_API_V1, "Which hints were seen and what they decide; in production with a platform key"},
 
     /* --- Registration and login: one path each, in the shapes of four origins --- */
     {POST, "/api/register", handle_api_register, TENANT_REQUIRED,
@@ -261,7 +262,7 @@ const struct route routes[] = {
 
     /* --- Clients with an access key (document 003) --- */
     {POST, "/api/v1/clients/register", handle_client_register, TENANT_IGNORED,
-     AUTH_PUBLIC | AUTH_IGNORE, NULL, NULL, ROLE_UNSET, RATE_TENANT_CREATE,
+     AUTH_PUBLIC | AUTH_PLATFORM | AUTH_OPTIONAL, NULL, NULL, ROLE_UNSET, RATE_TENANT_CREATE,
      BODY_JSON, 64 * KIB, &client_register_input_schema, &client_registered_schema, 201,
      ROUTE_NO_STORE | ROUTE_IDEMPOTENT, "Register a tenant and get its access key"},
     {GET, "/api/v1/clients/me", handle_client_get, TENANT_REQUIRED,
@@ -288,6 +289,64 @@ const struct route routes[] = {
      AUTH_KEY, "audit:read", NULL, ROLE_UNSET, RATE_READ,
      BODY_NONE, 64 * KIB, &audit_query_schema, &audit_page_schema, 200,
      ROUTE_NO_STORE, "Audit log of the tenant, newest first"},
+
+    /* --- The platform's administrators --- */
+    {GET, "/admin/tenants", handle_admin_tenants, TENANT_IGNORED,
+     AUTH_PLATFORM, NULL, NULL, ROLE_UNSET, RATE_READ,
+     BODY_NONE, 64 * KIB, &admin_tenants_query_schema, &admin_tenants_schema, 200,
+     ROUTE_NO_STORE, "All tenants: those whose slug begins as searched, then those whose name does"},
+    {POST, "/admin/tenants", handle_admin_tenant_create, TENANT_IGNORED,
+     AUTH_PLATFORM, NULL, NULL, ROLE_UNSET, RATE_WRITE,
+     BODY_JSON, 64 * KIB, &admin_tenant_input_schema, &admin_tenant_created_schema, 201,
+     ROUTE_NO_STORE | ROUTE_IDEMPOTENT, "Make a tenant on any plan, with or without an owner"},
+    {GET, "/admin/tenants/{id}", handle_admin_tenant_get, TENANT_IGNORED,
+     AUTH_PLATFORM, NULL, NULL, ROLE_UNSET, RATE_READ,
+     BODY_NONE, 64 * KIB, NULL, &admin_tenant_schema, 200,
+     ROUTE_NO_STORE, "One tenant, whatever its status"},
+    {PATCH, "/admin/tenants/{id}", handle_admin_tenant_patch, TENANT_IGNORED,
+     AUTH_PLATFORM, NULL, NULL, ROLE_UNSET, RATE_WRITE,
+     BODY_MERGE_PATCH, 64 * KIB, &admin_tenant_patch_schema, &admin_tenant_schema, 200,
+     ROUTE_NO_STORE, "Change name, plan and limits of a tenant"},
+    {DELETE, "/admin/tenants/{id}", handle_admin_tenant_delete, TENANT_IGNORED,
+     AUTH_PLATFORM, NULL, NULL, ROLE_UNSET, RATE_WRITE,
+     BODY_NONE, 64 * KIB, NULL, &admin_tenant_schema, 202,
+     ROUTE_NO_STORE, "Schedule the deletion of a tenant; it can be restored until purge_at"},
+    {POST, "/admin/tenants/{id}/suspend", handle_admin_tenant_suspend, TENANT_IGNORED,
+     AUTH_PLATFORM, NULL, NULL, ROLE_UNSET, RATE_WRITE,
+     BODY_NONE, 64 * KIB, NULL, &admin_tenant_schema, 200,
+     ROUTE_NO_STORE, "Suspend a tenant: to everybody it is then unknown"},
+    {POST, "/admin/tenants/{id}/restore", handle_admin_tenant_restore, TENANT_IGNORED,
+     AUTH_PLATFORM, NULL, NULL, ROLE_UNSET, RATE_WRITE,
+     BODY_NONE, 64 * KIB, NULL, &admin_tenant_schema, 200,
+     ROUTE_NO_STORE, "End a suspension, or a deletion whose time has not come"},
+    {GET, "/admin/tenants/{id}/audit", handle_admin_tenant_audit, TENANT_IGNORED,
+     AUTH_PLATFORM, NULL, NULL, ROLE_UNSET, RATE_READ,
+     BODY_NONE, 64 * KIB, &audit_query_schema, &audit_page_schema, 200,
+     ROUTE_NO_STORE, "Audit log of a tenant, newest first, also of one that is gone"},
+    {GET, "/admin/audit", handle_admin_audit, TENANT_IGNORED,
+     AUTH_PLATFORM, NULL, NULL, ROLE_UNSET, RATE_READ,
+     BODY_NONE, 64 * KIB, &audit_query_schema, &audit_page_schema, 200,
+     ROUTE_NO_STORE, "Audit log of the platform itself, newest first"},
+    {GET, "/admin/stats", handle_admin_stats, TENANT_IGNORED,
+     AUTH_PLATFORM, NULL, NULL, ROLE_UNSET, RATE_READ,
+     BODY_NONE, 64 * KIB, NULL, &admin_stats_schema, 200,
+     ROUTE_NO_STORE, "Tenants, users, logins and places of the whole platform"},
+    {GET, "/admin/keys", handle_admin_keys, TENANT_IGNORED,
+     AUTH_PLATFORM, NULL, NULL, ROLE_UNSET, RATE_READ,
+     BODY_NONE, 64 * KIB, NULL, &admin_keys_schema, 200,
+     ROUTE_NO_STORE, "Platform keys, without their secrets"},
+    {POST, "/admin/keys", handle_admin_key_create, TENANT_IGNORED,
+     AUTH_PLATFORM, NULL, NULL, ROLE_UNSET, RATE_WRITE,
+     BODY_JSON, 64 * KIB, &admin_key_input_schema, &admin_key_made_schema, 201,
+     ROUTE_NO_STORE | ROUTE_IDEMPOTENT, "A new platform key, shown once"},
+    {POST, "/admin/keys/{id}/rotate", handle_admin_key_rotate, TENANT_IGNORED,
+     AUTH_PLATFORM, NULL, NULL, ROLE_UNSET, RATE_WRITE,
+     BODY_JSON, 64 * KIB, &admin_key_rotate_schema, &admin_key_made_schema, 200,
+     ROUTE_NO_STORE, "A new platform key; the old one ends, at once or after overlap_seconds"},
+    {DELETE, "/admin/keys/{id}", handle_admin_key_delete, TENANT_IGNORED,
+     AUTH_PLATFORM, NULL, NULL, ROLE_UNSET, RATE_WRITE,
+     BODY_NONE, 64 * KIB, NULL, NULL, 204,
+     ROUTE_NO_STORE, "Revoke a platform key; not the last one"},
 
     /* --- Pages --- */
     {GET, "/", handle_root, TENANT_OPTIONAL,

@@ -64,6 +64,10 @@ static const char *check_columns_together(const struct route *route)
         return "accepts no credential and is not public";
     if ((route->auth & AUTH_IGNORE) != 0 && (route->auth & CREDENTIALS) != 0)
         return "ignores credentials and accepts some";
+    if ((route->auth & AUTH_PLATFORM) != 0 &&
+        ((route->auth & (CREDENTIALS & ~(unsigned)AUTH_PLATFORM)) != 0 ||
+         route->tenant != TENANT_IGNORED))
+        return "takes platform keys beside a tenant's credentials or hints";
     if ((route->auth & AUTH_OPTIONAL) != 0 && (route->auth & CREDENTIALS) == 0)
         return "has an optional credential but none to accept";
     if (route->scope != NULL && (route->auth & (AUTH_BEARER | AUTH_KEY)) == 0)

@@ -8,6 +8,7 @@
 #include "app/stream.h"
 #include "models/audit.h"
 #include "models/audit_event.h"
+#include "models/platform_key.h"
 #include "models/tenant.h"
 
 #define EXPORT_ROWS  250 /* in one part, at most 3 KB each */
@@ -149,6 +150,28 @@ enum err handle_audit_list(struct request *req, struct response *res)
         TRY(name_next(req, &paging, &found[rows.count - 1].audit_id, &page.next));
     TRY(to_events(req, &rows, &page.events));
     return respond(req, res, 200, &page);
+}
+
+/* Also of tenants that are gone, until the days of their rows end. */
+enum err handle_admin_tenant_audit(struct request *req, struct response *res)
+{
+    struct tenant *tenant = ARENA_NEW(req->ctx.arena, struct tenant);
+    struct uuid id;
+
+    if (tenant == NULL)
+        return ERR_MEMORY;
+    if (!uuid_parse(request_param(req, "id"), &id) || uuid_is_zero(&id))
+        return ERR_NOT_FOUND;
+    TRY(tenant_find(&req->ctx, &id, tenant));
+    ctx_set_tenant(&req->ctx, tenant, &tenant->id);
+    return handle_audit_list(req, res);
+}
+
+/* What concerns no tenant: platform keys. */
+enum err handle_admin_audit(struct request *req, struct response *res)
+{
+    ctx_set_tenant(&req->ctx, &platform_tenant, &platform_tenant.id);
+    return handle_audit_list(req, res);
 }
 
 /* --- export --- */

@@ -84,9 +84,7 @@ static const char *documentation_url(struct ctx *ctx, const struct uuid *tenant_
 
 static enum err check(struct request *req, const struct client_register_input *in)
 {
-    if (app_config(req->ctx.app)->tenants.registration != REGISTRATION_OPEN)
-        return fail_internal(&req->ctx, ERR_REGISTRATION_CLOSED,
-                             "tenants.registration is not \"open\"");
+    TRY(tenant_check_creation(&req->ctx));
     if (in->email != NULL && in->password == NULL)
         return fail(&req->ctx, ERR_VALIDATION, "password",
                     "Missing: password. An owner's account needs both email and password; leave "

@@ -94,21 +94,12 @@ const struct schema tenant_registered_schema = {
 };
 /* clang-format on */
 
-static enum err check_open(struct request *req)
-{
-    const struct config *config = app_config(req->ctx.app);
-
-    if (config->tenants.registration == REGISTRATION_OPEN)
-        return ERR_OK;
-    return fail_internal(&req->ctx, ERR_REGISTRATION_CLOSED,
-                         "tenants.registration is not \"open\": make tenants with \"tenantd tenant "
-                         "create\"");
-}
-
 static enum err check_plan(struct request *req, int plan)
 {
     const struct strs *allowed = &app_config(req->ctx.app)->tenants.self_service_plans;
 
+    if (req->ctx.who.credential == CREDENTIAL_PLATFORM)
+        return ERR_OK;
     for (size_t i = 0; i < allowed->count; i++) {
         if (strcmp(allowed->items[i], plan_names[plan]) == 0)
             return ERR_OK;
@@ -175,7 +166,7 @@ static enum err check_slug_is_free(struct request *req, const char *slug)
 
 static enum err check(struct request *req, const struct tenant_register_input *in)
 {
-    TRY(check_open(req));
+    TRY(tenant_check_creation(&req->ctx));
     if (router_is_reserved_slug(in->tenant_slug))
         return fail(&req->ctx, ERR_SLUG_RESERVED, "tenant_slug",
                     "The slug \"%s\" is reserved; choose another.", in->tenant_slug);

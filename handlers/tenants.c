@@ -218,13 +218,15 @@ enum err handle_tenant_stats(struct request *req, struct response *res)
     return respond(req, res, 200, &stats);
 }
 
-/* Development: what was seen and what was decided, without refusing. */
+/* Development, or the platform: what was seen and what was decided, without refusing. */
 enum err handle_tenant_resolve(struct request *req, struct response *res)
 {
     const struct tenant_hint *decided = NULL;
     struct tenant_hints hints;
     struct resolution answer = {.decision = "ok"};
 
+    if (!app_is_development(req->ctx.app) && req->ctx.who.credential != CREDENTIAL_PLATFORM)
+        return ERR_NOT_FOUND;
     TRY(tenant_hints_collect(req, &hints));
 
     struct seen_hint *seen = arena_array(req->ctx.arena, hints.count + 1, sizeof *seen);

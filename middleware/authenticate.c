@@ -14,6 +14,7 @@
 #include "models/access_key.h"
 #include "models/access_key_use.h"
 #include "models/access_token.h"
+#include "models/platform_key.h"
 #include "models/session.h"
 #include "models/tenant.h"
 #include "models/user.h"
@@ -303,7 +304,29 @@ static enum err try_bearer(struct request *req, const char *text)
 
 static bool is_refusal(enum err code)
 {
-    return code == ERR_UNAUTHENTICATED || code == ERR_BAD_TOKEN || code == ERR_BAD_KEY;
+    return code == ERR_UNAUTHENTICATED || code == ERR_BAD_TOKEN || code == ERR_BAD_KEY ||
+           code == ERR_BAD_PLATFORM_KEY;
+}
+
+/* Routes that take a platform key take nothing else: a tenant's credential is none there, and a
+ * platform key has no power on a tenant's routes. */
+static enum err prove_platform(struct request *req)
+{
+    struct platform_key key;
+    const char *text = NULL;
+
+    TRY(bearer_text(req, &text));
+    req->ctx.who.has_token = text != NULL;
+    if (text == NULL)
+        return fail(&req->ctx, ERR_UNAUTHENTICATED, NULL,
+                    "This needs a platform key: Authorization: Bearer pk_….");
+    if (strncmp(text, PLATFORM_KEY_PREFIX, strlen(PLATFORM_KEY_PREFIX)) != 0)
+        return fail(&req->ctx, ERR_BAD_PLATFORM_KEY, NULL,
+                    "This needs a platform key: Authorization: Bearer pk_….");
+    TRY(platform_key_verify(&req->ctx, text, &key));
+    req->ctx.who = (struct identity){
+        .credential = CREDENTIAL_PLATFORM, .key_id = key.id, .scope = "", .has_token = true};
+    return ERR_OK;
 }
 
 /* A second credential beside the first, for routes of one tenant: same tenant or refused. */
@@ -329,6 +352,8 @@ static enum err prove(struct request *req)
     const char *text = NULL;
     enum err proven = ERR_UNAUTHENTICATED;
 
+    if (route_takes(req, AUTH_PLATFORM))
+        return prove_platform(req);
     TRY(bearer_text(req, &text));
     if (text != NULL)
         return try_bearer(req, text);
@@ -399,7 +424,7 @@ enum err mw_authenticate(struct request *req, struct response *res)
     enum err proven = prove(req);
     const bool anonymous_ok = route_takes(req, AUTH_PUBLIC | AUTH_BODY) || may_go_without_key(req);
 
-    if (proven == ERR_OK)
+    if (proven == ERR_OK && !route_takes(req, AUTH_PLATFORM))
         proven = check_second_key(req);
     if (proven == ERR_OK)
         proven = check_second_session(req);

@@ -182,7 +182,11 @@ bool rate_shows_key(const struct request *req)
 {
     const char *header = request_header(req, "Authorization");
 
-    if (req->route == NULL || (req->route->auth & AUTH_KEY) == 0)
+    if (req->route == NULL)
+        return false;
+    if ((req->route->auth & AUTH_PLATFORM) != 0)
+        return header != NULL && strncasecmp(header, "Bearer pk_", 10) == 0;
+    if ((req->route->auth & AUTH_KEY) == 0)
         return false;
     if (request_header(req, "X-Access-Key") != NULL)
         return true;

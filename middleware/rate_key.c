@@ -9,6 +9,11 @@ enum err mw_rate_key(struct request *req, struct response *res)
 {
     if (req->route->rate == RATE_NONE || req->ctx.app->limiter == NULL)
         return ERR_OK;
+    if (req->ctx.who.credential == CREDENTIAL_PLATFORM) {
+        if (rate_shows_key(req))
+            rate_refund_shown_key(req);
+        return ERR_OK;
+    }
     if (req->ctx.who.credential == CREDENTIAL_KEY) {
         if (rate_shows_key(req))
             rate_refund_shown_key(req);

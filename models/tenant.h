@@ -74,6 +74,10 @@ struct created_tenant {
     const char *access_key; /* shown once, or NULL */
 };
 
+/* Whether the caller may make a tenant here (api.md §10): tenants.registration, or a platform key.
+ * ERR_REGISTRATION_CLOSED with a sentence. */
+CHECKED enum err tenant_check_creation(struct ctx *ctx);
+
 /* Reserves the slug, makes collection and indexes, then activates tenant, owner, keys and audit row
  * in one transaction. *ret_created is complete when the hooks of that transaction run
  * (db_before_commit). ERR_SLUG_TAKEN, ERR_CAPACITY. */

@@ -28,6 +28,20 @@ struct creation {
     bool has_owner;
 };
 
+enum err tenant_check_creation(struct ctx *ctx)
+{
+    const enum registration registration = app_config(ctx->app)->tenants.registration;
+
+    if (registration == REGISTRATION_OPEN || ctx->who.credential == CREDENTIAL_PLATFORM)
+        return ERR_OK;
+    if (registration == REGISTRATION_VERIFIED)
+        return fail(ctx, ERR_REGISTRATION_CLOSED, NULL,
+                    "Registration by mail is not available here: this installation sends no mail "
+                    "yet. Its administrators can make a tenant.");
+    return fail(ctx, ERR_REGISTRATION_CLOSED, NULL,
+                "Registration is closed here: its administrators can make a tenant.");
+}
+
 /* A retry of the same creation (ctx_new_id) goes on with what an earlier try reserved. */
 static enum err adopt(struct ctx *ctx, struct tenant *tenant)
 {

@@ -12,12 +12,6 @@
 #define DEFAULT_MAX_COLLECTIONS 3000
 #define SETTLED_MS              60000 /* longer than any request lives */
 
-struct platform_counter {
-    const char *id;
-    int64_t value;
-    int64_t changed_at;
-};
-
 /* clang-format off */
 static const struct field platform_counter_fields[] = {
     FIELD_STR(struct platform_counter, id, "id", F_READONLY | F_REQUIRED, 1, 64, .bson = "_id"),

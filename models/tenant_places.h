@@ -10,6 +10,13 @@
 #include "app/ctx.h"
 #include "app/schema.h"
 
+/* One counter of the platform. _id is its name. */
+struct platform_counter {
+    const char *id;
+    int64_t value;
+    int64_t changed_at;
+};
+
 extern const struct schema platform_counter_schema;
 
 struct tenant_places {

@@ -15,6 +15,7 @@
 #include "models/grant.h"
 #include "models/idempotency.h"
 #include "models/login_attempt.h"
+#include "models/platform_key.h"
 #include "models/rate_limit.h"
 #include "models/session.h"
 #include "models/tenant.h"
@@ -39,6 +40,9 @@ static const struct db_index tenant_indexes[] = {
     {.name = "name_key_1_slug_1", KEYS("name_key", "slug"), .ttl_seconds = -1},
     {.name = "discoverable_1_status_1_slug_1", KEYS("discoverable", "status", "slug"), .ttl_seconds = -1},
     {.name = "settings.allowed_origins_1", KEYS("settings.allowed_origins"), .partial_exists = "settings.allowed_origins", .ttl_seconds = -1},
+};
+static const struct db_index platform_key_indexes[] = {
+    {.name = "first_1", KEYS("first"), .unique = true, .partial_exists = "first", .ttl_seconds = -1},
 };
 static const struct db_index tenant_domain_indexes[] = {
     {.name = "verified_domain_1", KEYS("verified_domain"), .unique = true, .partial_exists = "verified_domain", .ttl_seconds = -1},
@@ -92,6 +96,7 @@ static const struct central {
     {.schema = &tenant_schema, INDEXES(tenant_indexes)},
     {.schema = &tenant_usage_schema},
     {.schema = &platform_counter_schema},
+    {.schema = &platform_key_schema, INDEXES(platform_key_indexes)},
     {.schema = &tenant_domain_schema, INDEXES(tenant_domain_indexes)},
     {.schema = &grant_schema, INDEXES(token_indexes)},
     {.schema = &session_schema, INDEXES(session_indexes)},

@@ -5,6 +5,7 @@
 #include "models/migrations/migrations.h"
 
 #include "app/db.h"
+#include "models/platform_key.h"
 #include "models/tenant.h"
 #include "models/tenant_places.h"
 
@@ -43,6 +44,7 @@ static enum err down(struct ctx *ctx)
         return fail_internal(
             ctx, ERR_CONFLICT,
             "tenants are being deleted: restore them, or wait until they are gone");
+    TRY(db_drop_collection(ctx, &platform_key_schema));
     return db_drop_collection(ctx, &platform_counter_schema);
 }
 

@@ -9,6 +9,7 @@ import json
 import pytest
 
 from support.check import ok, refused
+from support.instance import PLATFORM_KEY
 from support.world import USER_PASSWORD, unique
 
 #: One of each JSON type, and what databases and parsers like to trip over.
@@ -61,6 +62,8 @@ class Caller:
         """(path, options of Api.request) for a row."""
         path = row.path.replace("{cid}", self.tenant.id).replace("{client_id}", self.tenant.id) \
             .replace("{file}", "none.css").replace("/users/{id}", f"/users/{self.other.id}")
+        if row.auth == {"platform"}:
+            return path.replace("{id}", self.tenant.id), {"token": PLATFORM_KEY}
         if "key" in row.auth and "bearer" not in row.auth:
             return path, {"token": self.tenant.key}
         if "bearer" in row.auth and "public" not in row.auth:

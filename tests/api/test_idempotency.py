@@ -15,6 +15,7 @@ import pytest
 
 from support.api import Api
 from support.check import ok, refused, until
+from support.instance import PLATFORM_KEY
 from support.world import OWNER_PASSWORD, USER_PASSWORD, World, unique
 
 PARALLEL = 32
@@ -56,6 +57,10 @@ def new_access_key():
     return {"label": unique("idem")}
 
 
+def new_admin_tenant():
+    return {"name": f"Idem {unique()}", "plan": "premium"}
+
+
 #: One row per route of the table that takes the header: how to make a body and how to send it.
 CREATIONS = {
     "POST /tenants/register": (new_tenant, {}),
@@ -65,6 +70,8 @@ CREATIONS = {
     "POST /auth/register": (new_user, {"tenant": True}),
     "POST /api/v1/{cid}/signup": (new_user, {"key": True}),
     "POST /tenants/access-keys": (new_access_key, {"owner": True}),
+    "POST /admin/tenants": (new_admin_tenant, {"platform": True}),
+    "POST /admin/keys": (new_access_key, {"platform": True}),
 }
 
 
@@ -79,6 +86,8 @@ def sender(api, tenant, row):
         options["token"] = tenant.key
     if wants.get("owner"):
         options["token"] = tenant.owner.token
+    if wants.get("platform"):
+        options["token"] = PLATFORM_KEY
     return lambda body, headers, by=api: by.post(path, json=body, headers=headers, **options)
 
 

@@ -105,6 +105,8 @@ def combined(options, credential):
 def guarded(contract):
     """Rows that need a credential, or use one where it is sent."""
     return [row for row in contract.rows if row.auth & {"session", "bearer", "key", "platform"}
+            and row.auth & {"session", "bearer", "key", "platform", "public"} !=
+            {"platform", "public"}  # a tenant's credential is none there
             and "internal" not in row.flags]
 
 

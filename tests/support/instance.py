@@ -29,6 +29,9 @@ SANITIZER_MARKS = ("ERROR: AddressSanitizer", "ERROR: LeakSanitizer", "runtime e
 #: Secrets that appear in configurations; test_secrets_scan looks for them in logs.
 MASTER_KEY = base64.b64encode(secrets.token_bytes(32)).decode()
 
+#: The platform key of every instance that is not told otherwise.
+PLATFORM_KEY = f"pk_{secrets.token_hex(16)}_{secrets.token_urlsafe(32)}"
+
 
 def program():
     named = os.environ.get("TENANTD_BIN")
@@ -68,6 +71,7 @@ class Instance:
             "environment": "development",
             "log_level": "info",
             "master_key": self._master_key,
+            "platform_key": PLATFORM_KEY,
             "server": {
                 "bind": "127.0.0.1", "port": self.port, "extra_port": self.extra_port,
                 "metrics_port": self.metrics_port, "drain_ms": 3000,

@@ -3,6 +3,8 @@ import dataclasses
 import itertools
 import os
 
+from .instance import PLATFORM_KEY
+
 OWNER_PASSWORD = "correct horse 1"
 USER_PASSWORD = "battery staple 2"
 
@@ -70,6 +72,10 @@ class World:
         owner.tenant = Tenant(id=body["tenant"]["id"], slug=slug, name=body["tenant"]["name"],
                               owner=owner)
         return owner.tenant
+
+    def admin(self, method, path, key=None, **options):
+        """A request under /admin with the platform key, or another one."""
+        return self.api.request(method, "/admin" + path, token=key or PLATFORM_KEY, **options)
 
     def key_tenant(self, name=None, with_owner=True, industry="SaaS"):
         """By POST /api/v1/clients/register: an access key, and an owner when asked for."""
