@@ -91,6 +91,25 @@ enum err grant_pair(struct ctx *ctx, const struct user *user, const struct grant
     return ERR_OK;
 }
 
+/* Without a row nobody gets the tokens, so the grant goes again: it would show as a sign-in. */
+static enum err tell(struct ctx *ctx, const char *action, const struct user *user,
+                     const struct grant *grant)
+{
+    const enum err told = audit_write(ctx, action, "success", &user->id, NULL);
+
+    if (told == ERR_OK)
+        return ERR_OK;
+
+    AUTO(bson_destroy) bson_t *filter = bson_new();
+    const struct failure failure = ctx->failure;
+
+    bson_put_uuid(filter, "_id", &grant->id);
+    if (db_delete_one(ctx, &grant_schema, filter) != ERR_OK)
+        fail_clear(ctx);
+    ctx->failure = failure;
+    return told;
+}
+
 enum err grant_open(struct ctx *ctx, const struct user *user, const char *audit_action,
                     bool cookies, struct token_pair *ret_pair)
 {
@@ -118,7 +137,7 @@ enum err grant_open(struct ctx *ctx, const struct user *user, const char *audit_
     TRY(db_insert(ctx, &grant_schema, &grant));
     TRY(grant_pair(ctx, user, &grant, &pair));
     if (audit_action != NULL)
-        TRY(audit_write(ctx, audit_action, "success", &user->id, NULL));
+        TRY(tell(ctx, audit_action, user, &grant));
     *ret_pair = pair;
     return ERR_OK;
 }

@@ -65,6 +65,25 @@ static enum err make_cookie(struct ctx *ctx, const char **ret_cookie)
     return ERR_OK;
 }
 
+/* Without a row nobody gets the cookie, so the session goes again: it would show as a sign-in. */
+static enum err tell(struct ctx *ctx, const char *action, const struct user *user,
+                     const struct session *session)
+{
+    const enum err told = audit_write(ctx, action, "success", &user->id, NULL);
+
+    if (told == ERR_OK)
+        return ERR_OK;
+
+    AUTO(bson_destroy) bson_t *filter = bson_new();
+    const struct failure failure = ctx->failure;
+
+    bson_put_uuid(filter, "_id", &session->id);
+    if (db_delete_one(ctx, &session_schema, filter) != ERR_OK)
+        fail_clear(ctx);
+    ctx->failure = failure;
+    return told;
+}
+
 enum err session_open(struct ctx *ctx, const struct user *user, const char *audit_action,
                       const char **ret_cookie, struct session *ret_session)
 {
@@ -94,7 +113,7 @@ enum err session_open(struct ctx *ctx, const struct user *user, const char *audi
         return ERR_MEMORY;
     TRY(db_insert(ctx, &session_schema, &session));
     if (audit_action != NULL)
-        TRY(audit_write(ctx, audit_action, "success", &user->id, NULL));
+        TRY(tell(ctx, audit_action, user, &session));
     *ret_cookie = cookie;
     *ret_session = session;
     return ERR_OK;
