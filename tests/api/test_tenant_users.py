@@ -196,6 +196,9 @@ def test_a_new_role_is_in_force_at_once(pair, team):
     team.world.login(admin)
     refused(pair[1].get("/tenants/users", token=admin.token), 403)
     assert team.audited("user.role_changed", admin) == 1
+    row = pair[0].instance.db.audit_logs.find_one(
+        {"action": "user.role_changed", "user_id": uuid.UUID(admin.id)})
+    assert row["actor_id"] == uuid.UUID(team.owner.id) and row["reason"] == "user"
     ok(pair[0].put(path(admin, "/role"), token=team.owner.token, json={"role": "user"}))
     ok(pair[1].get("/users/me", token=admin.token))  # the role it has: nothing ends
     refused(pair[0].put(path(admin, "/role"), token=team.admin.token, json={"role": "user"}), 403,
