@@ -28,6 +28,7 @@
 #include "handlers/tenants.h"
 #include "handlers/tokens.h"
 #include "models/audit_event.h"
+#include "models/tenant.h"
 #include "models/user.h"
 
 #define KIB ((size_t)1024)
@@ -113,6 +114,18 @@ const struct route routes[] = {
      AUTH_SESSION | AUTH_BEARER, "admin", NULL, ROLE_ADMIN, RATE_READ,
      BODY_NONE, 64 * KIB, NULL, &tenant_stats_schema, 200,
      ROUTE_API_V1, "Figures of the tenant against its plan"},
+    {GET, "/tenants/current", handle_tenant_current_get, TENANT_REQUIRED,
+     AUTH_SESSION | AUTH_BEARER, "admin", NULL, ROLE_ADMIN, RATE_READ,
+     BODY_NONE, 64 * KIB, NULL, &tenant_current_schema, 200,
+     ROUTE_API_V1, "The tenant as its administrators see it"},
+    {PATCH, "/tenants/current", handle_tenant_current_patch, TENANT_REQUIRED,
+     AUTH_SESSION | AUTH_BEARER, "admin", NULL, ROLE_OWNER, RATE_WRITE,
+     BODY_MERGE_PATCH, 64 * KIB, &tenant_schema, &tenant_current_schema, 200,
+     ROUTE_API_V1, "Merge patch of name, industry and discoverable"},
+    {DELETE, "/tenants/current", handle_tenant_current_delete, TENANT_REQUIRED,
+     AUTH_SESSION | AUTH_BEARER | AUTH_NO_CLIENTS, "admin", NULL, ROLE_OWNER, RATE_LOGIN,
+     BODY_JSON, 64 * KIB, &tenant_delete_input_schema, &tenant_deletion_schema, 202,
+     ROUTE_NO_STORE | ROUTE_API_V1 | ROUTE_SETS_COOKIE, "Delete the tenant after days of grace; needs a login of the last five minutes"},
     {GET, "/tenants/settings", handle_settings_get, TENANT_REQUIRED,
      AUTH_SESSION | AUTH_BEARER, "admin", NULL, ROLE_ADMIN, RATE_READ,
      BODY_NONE, 64 * KIB, NULL, &settings_schema, 200,

@@ -1,5 +1,6 @@
 /* GET and PUT /tenants/settings: partial, null gives a setting back to the configuration. */
 #include "app/app.h"
+#include "app/etag.h"
 #include "handlers/tenants.h"
 #include "models/tenant.h"
 #include "models/tenant_origin.h"
@@ -48,6 +49,7 @@ static enum err answer(struct request *req, struct response *res, const char *me
 
 enum err handle_settings_get(struct request *req, struct response *res)
 {
+    TRY(etag_set(req, res, req->ctx.tenant->version));
     return answer(req, res, NULL);
 }
 
@@ -97,14 +99,16 @@ static enum err check(struct ctx *ctx, struct tenant_settings *s)
 enum err settings_apply(struct request *req, const struct value *given)
 {
     struct tenant_settings settings = {0};
+    int64_t version = 0;
     struct tenant *tenant = ARENA_NEW(req->ctx.arena, struct tenant);
 
     if (tenant == NULL)
         return ERR_MEMORY;
     TRY(schema_decode(&req->ctx, &tenant_settings_schema, given, DECODE_PATCH, &settings));
     TRY(check(&req->ctx, &settings));
+    TRY(tenant_expected_version(req, &version));
     TRY(tenant_settings_update(&req->ctx, &settings, schema_present(&tenant_settings_schema, given),
-                               tenant));
+                               version, tenant));
     ctx_set_tenant(&req->ctx, tenant, &tenant->id);
     return ERR_OK;
 }
@@ -115,6 +119,8 @@ enum err handle_settings_put(struct request *req, struct response *res)
 
     if (given == NULL || given->type != VALUE_OBJECT)
         return fail(&req->ctx, ERR_VALIDATION, "settings", "Missing: settings, an object.");
+    TRY(etag_demand(req, tenant_requires_if_match(&req->ctx)));
     TRY(settings_apply(req, given));
+    TRY(etag_set(req, res, req->ctx.tenant->version));
     return answer(req, res, "Settings saved");
 }

@@ -27,8 +27,8 @@ const struct schema tenant_overrides_schema = {
 static const struct field tenant_fields[] = {
     FIELD_UUID(struct tenant, id, "id", F_READONLY | F_REQUIRED, .bson = "_id"),
     FIELD_STR(struct tenant, slug, "slug", F_READONLY | F_REQUIRED, 1, 63),
-    FIELD_STR(struct tenant, name, "name", F_REQUIRED | F_PATCH | F_TRIM, 1, 200),
-    FIELD_STR(struct tenant, industry, "industry", F_PATCH | F_TRIM, 1, 64),
+    FIELD_STR(struct tenant, name, "name", F_REQUIRED | F_PATCH | F_TRIM, 1, 200, .check = text_check_name),
+    FIELD_STR(struct tenant, industry, "industry", F_PATCH | F_TRIM | F_NULL_CLEARS, 1, 64, .check = text_check_name),
     FIELD_STR(struct tenant, domain, "domain", F_READONLY, 1, 253),
     FIELD_ENUM(struct tenant, plan, "plan", F_READONLY | F_REQUIRED, plan_names),
     FIELD_ENUM(struct tenant, status, "status", F_READONLY | F_REQUIRED, tenant_status_names),

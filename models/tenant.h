@@ -109,9 +109,13 @@ CHECKED enum err tenant_list_public(struct ctx *ctx, const char *after_slug, int
 CHECKED enum err tenant_list_all(struct ctx *ctx, const char *after_slug, int64_t limit,
                                  struct list *ret_tenants);
 /* Replaces the given settings (mask of tenant_settings_schema fields) of the ctx's tenant, with an
- * audit row, in one transaction. */
+ * audit row, in one transaction. version: which the document must have, else ERR_PRECONDITION;
+ * 0 = any. */
 CHECKED enum err tenant_settings_update(struct ctx *ctx, const struct tenant_settings *settings,
-                                        uint64_t mask, struct tenant *ret_tenant);
+                                        uint64_t mask, int64_t version, struct tenant *ret_tenant);
+/* The same for name, industry and discoverable (mask of tenant_schema fields). */
+CHECKED enum err tenant_profile_update(struct ctx *ctx, const struct tenant *profile, uint64_t mask,
+                                       int64_t version, struct tenant *ret_tenant);
 
 int64_t tenant_access_ttl(const struct ctx *ctx);
 int64_t tenant_refresh_ttl(const struct ctx *ctx);

@@ -1,15 +1,18 @@
-/* Changing a tenant's settings: the document and the audit row in one transaction. */
+/* What a tenant's owner changes of it: the document and the audit row in one transaction. */
 #include <string.h>
 
 #include "app/app.h"
 #include "app/cache.h"
 #include "app/clock.h"
 #include "app/db.h"
+#include "app/text.h"
 #include "models/audit.h"
 #include "models/tenant.h"
 
 struct change {
     const bson_t *update;
+    const char *action;
+    int64_t version; /* that the document must have; 0 = any */
     struct tenant *tenant;
 };
 
@@ -19,10 +22,45 @@ static enum err apply(struct ctx *ctx, void *arg)
     AUTO(bson_destroy) bson_t *filter = BCON_NEW("status", BCON_UTF8("active"));
 
     bson_put_uuid(filter, "_id", &ctx->tenant_id);
+    if (change->version != 0)
+        bson_put_int(filter, "version", change->version);
     TRY(db_find_and_update(ctx, &tenant_schema,
                            &(struct db_change){.filter = filter, .update = change->update},
                            change->tenant));
-    return audit_insert(ctx, "tenant.settings_changed", "success", &ctx->who.user_id, NULL);
+    return audit_insert(ctx, change->action, "success", &ctx->who.user_id, NULL);
+}
+
+static enum err run(struct ctx *ctx, struct change *change)
+{
+    const enum err applied = db_transaction(ctx, apply, change);
+
+    tenant_forget(ctx, ctx->tenant);
+    if (applied == ERR_NOT_FOUND)
+        return change->version != 0 ? ERR_PRECONDITION : ERR_TENANT_NOT_FOUND;
+    return applied;
+}
+
+/* $unset of the fields of the mask that have no value. */
+static void put_cleared(const struct schema *schema, const void *values, uint64_t mask,
+                        const char *prefix, bson_t *update)
+{
+    AUTO(bson_destroy) bson_t *present = bson_new();
+    bson_t unset;
+
+    (void)schema_to_bson_masked(schema, values, mask, "", present);
+    bson_init(&unset);
+    for (size_t i = 0; i < schema->field_count; i++) {
+        const char *name = schema->fields[i].name;
+        char path[96];
+
+        if ((mask & (UINT64_C(1) << i)) == 0 || bson_has_field(present, name))
+            continue;
+        (void)snprintf(path, sizeof path, "%s%s", prefix, name);
+        bson_put_int(&unset, path, 1);
+    }
+    if (bson_count_keys(&unset) > 0)
+        BSON_APPEND_DOCUMENT(update, "$unset", &unset);
+    bson_destroy(&unset);
 }
 
 /* "discoverable" is asked for in queries of all tenants, so it stands beside the settings. */
@@ -34,42 +72,40 @@ static void put_discoverable(const struct tenant_settings *settings, uint64_t ma
         bson_put_bool(set, "discoverable", !settings->has_discoverable || settings->discoverable);
 }
 
-/* $set for what has a value, $unset for what was cleared with null. */
-static void build_update(const struct tenant_settings *settings, uint64_t mask, bson_t *update)
+enum err tenant_settings_update(struct ctx *ctx, const struct tenant_settings *settings,
+                                uint64_t mask, int64_t version, struct tenant *ret_tenant)
 {
-    bson_t set, unset;
+    AUTO(bson_destroy) bson_t *update = BCON_NEW("$inc", "{", "version", BCON_INT64(1), "}");
+    struct change change = {.update = update,
+                            .action = "tenant.settings_changed",
+                            .version = version,
+                            .tenant = ret_tenant};
+    bson_t set;
 
     BSON_APPEND_DOCUMENT_BEGIN(update, "$set", &set);
     (void)schema_to_bson_masked(&tenant_settings_schema, settings, mask, "settings.", &set);
     put_discoverable(settings, mask, &set);
     bson_append_document_end(update, &set);
-
-    AUTO(bson_destroy) bson_t *present = bson_new();
-
-    (void)schema_to_bson_masked(&tenant_settings_schema, settings, mask, "", present);
-    bson_init(&unset);
-    for (size_t i = 0; i < tenant_settings_schema.field_count; i++) {
-        const char *name = tenant_settings_schema.fields[i].name;
-        char path[96];
-
-        if ((mask & (UINT64_C(1) << i)) == 0 || bson_has_field(present, name))
-            continue;
-        (void)snprintf(path, sizeof path, "settings.%s", name);
-        bson_put_int(&unset, path, 1);
-    }
-    if (bson_count_keys(&unset) > 0)
-        BSON_APPEND_DOCUMENT(update, "$unset", &unset);
-    bson_destroy(&unset);
+    put_cleared(&tenant_settings_schema, settings, mask, "settings.", update);
+    return run(ctx, &change);
 }
 
-enum err tenant_settings_update(struct ctx *ctx, const struct tenant_settings *settings,
-                                uint64_t mask, struct tenant *ret_tenant)
+enum err tenant_profile_update(struct ctx *ctx, const struct tenant *profile, uint64_t mask,
+                               int64_t version, struct tenant *ret_tenant)
 {
     AUTO(bson_destroy) bson_t *update = BCON_NEW("$inc", "{", "version", BCON_INT64(1), "}");
-    struct change change = {.update = update, .tenant = ret_tenant};
+    struct change change = {
+        .update = update, .action = "tenant.changed", .version = version, .tenant = ret_tenant};
+    const char *name_key = NULL;
+    bson_t set;
 
-    build_update(settings, mask, update);
-    TRY(db_transaction(ctx, apply, &change));
-    tenant_forget(ctx, ctx->tenant);
-    return ERR_OK;
+    if (profile->name != NULL)
+        TRY(text_canonical(ctx, profile->name, &name_key));
+    BSON_APPEND_DOCUMENT_BEGIN(update, "$set", &set);
+    (void)schema_to_bson_masked(&tenant_schema, profile, mask, "", &set);
+    if (name_key != NULL)
+        bson_put_text(&set, "name_key", name_key);
+    bson_append_document_end(update, &set);
+    put_cleared(&tenant_schema, profile, mask, "", update);
+    return run(ctx, &change);
 }
