@@ -9,6 +9,7 @@
 
 #include "app/clock.h"
 #include "app/db.h"
+#include "app/db_version.h"
 #include "app/log.h"
 #include "app/migrate.h"
 
@@ -164,6 +165,8 @@ enum err app_check_structure(struct app *app, char **ret_message)
     enum err err = check_structure(&ctx, app_config(app)->database.migrate_on_start, ret_message);
     if (err != ERR_OK && *ret_message == NULL)
         app_explain(&ctx, err, "the database's structure cannot be used", ret_message);
+    if (err == ERR_OK)
+        db_warn_of_known_bug(&ctx);
     ctx_clear(&ctx);
     arena_clear(&arena);
     return err;

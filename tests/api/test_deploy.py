@@ -350,6 +350,14 @@ def test_readers_and_backups_cannot_write(stack):
             forbidden()
 
 
+def test_the_start_warns_of_a_server_with_a_known_hole(stack):
+    """OP-20: the version of the tests is one of those; the warning names the way out."""
+    version = stack.login("").server_info()["versionArray"]
+    warned = '"event":"database.known_bug"' in stack.log("api")
+    assert warned == (version[:2] == [6, 0] and version[2] < 27 or version[:2] == [7, 0]
+                      and version[2] < 28 or version[:2] == [8, 0] and version[2] < 17)
+
+
 def test_compressors_without_zlib(stack):
     """OP-20: CVE-2025-14847 is in the one that is off."""
     hello = stack.login("").admin.command({"hello": 1, "compression": ["zlib", "snappy"]})
