@@ -204,7 +204,7 @@ bool pages_field_failed(const struct request *req, const char *name)
     const size_t length = strlen(name);
 
     /* An item of a list stands in the field of the list. */
-    return strncmp(field, name, length) == 0 && (field[length] == '\0' || field[length] == '/');
+    return strncmp(field, name, length) == 0 && strchr("./", field[length]) != NULL;
 }
 
 const char *pages_typed(const struct request *req, const char *name)
@@ -233,6 +233,9 @@ enum err pages_notice(struct request *req, const char **ret_text)
         {"role-changed", "The role is changed. The user has to sign in again."},
         {"settings-saved", "The settings are saved. They are in force everywhere within a second."},
         {"key-deleted", "The key is deleted. It does not work any more."},
+        {"account-closed",
+         "Your account is closed and will be deleted in seven days. Until then an "
+         "administrator can take that back."},
         {"session-ended", "That device is signed out."},
         {"sessions-ended", "Every other device is signed out."},
         {"password-changed", "Your password is changed. Every other device was signed out."},

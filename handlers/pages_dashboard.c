@@ -15,20 +15,21 @@
 
 /* The form that was refused, and why; form NULL on a plain look. */
 struct dashboard_view {
-    const char *form; /* "profile", "json", "password", "sessions" */
+    const char *form; /* "profile", "json", "password", "sessions", "close" */
     enum err code;
 };
 
 /* --- showing --- */
 
 struct dashboard_tokens {
-    const char *logout, *profile, *password;
+    const char *logout, *profile, *password, *close;
 };
 
 static enum err issue_tokens(struct request *req, struct dashboard_tokens *ret_tokens)
 {
     TRY(pages_session_token(req, "logout", &ret_tokens->logout));
     TRY(pages_session_token(req, "profile", &ret_tokens->profile));
+    TRY(pages_session_token(req, "close", &ret_tokens->close));
     return pages_session_token(req, "password", &ret_tokens->password);
 }
 
@@ -69,6 +70,8 @@ static enum err show(struct request *req, struct response *res, const struct use
         {.name = "logout-token", .text = tokens.logout},
         {.name = "profile-token", .text = tokens.profile},
         {.name = "password-token", .text = tokens.password},
+        {.name = "failed-close", .text = words_when(is_form(view, "close"))},
+        {.name = "close-token", .text = tokens.close},
         {.name = "is-admin", .text = words_when(user->role >= ROLE_ADMIN)},
         {.name = "whoami", .text = whoami},
         {.name = "user-name",

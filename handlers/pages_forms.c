@@ -35,6 +35,11 @@ static const struct field password_fields[] = {
     FIELD_STR(struct password_form, new_password, "new_password", F_REQUIRED | F_WRITE_ONLY, 1, 1024),
 };
 
+static const struct field close_fields[] = {
+    TOKEN_FIELD(struct close_form),
+    FIELD_STR(struct close_form, current_password, "current_password", F_REQUIRED | F_WRITE_ONLY, 1, 1024),
+};
+
 static const struct field session_fields[] = {
     TOKEN_FIELD(struct session_form),
     FIELD_STR(struct session_form, session, "session", F_NONE, 1, 64),
@@ -71,5 +76,6 @@ const struct schema register_form_schema = {.name = "register_form", .size = siz
 const struct schema profile_form_schema = {.name = "profile_form", .size = sizeof(struct profile_form), SCHEMA_FIELDS(profile_fields)};
 const struct schema password_form_schema = {.name = "password_form", .size = sizeof(struct password_form), SCHEMA_FIELDS(password_fields)};
 const struct schema session_form_schema = {.name = "session_form", .size = sizeof(struct session_form), SCHEMA_FIELDS(session_fields)};
+const struct schema close_form_schema = {.name = "close_form", .size = sizeof(struct close_form), SCHEMA_FIELDS(close_fields)};
 const struct schema service_info_schema = {.name = "service_info", .size = sizeof(struct service_info), SCHEMA_FIELDS(service_info_fields)};
 /* clang-format on */

@@ -39,6 +39,11 @@ struct password_form {
     const char *new_password;
 };
 
+struct close_form {
+    const char *form_token;
+    const char *current_password;
+};
+
 struct session_form {
     const char *form_token;
     const char *session; /* id of the sign-in to end */
@@ -50,6 +55,7 @@ extern const struct schema register_form_schema;
 extern const struct schema profile_form_schema;
 extern const struct schema password_form_schema;
 extern const struct schema session_form_schema;
+extern const struct schema close_form_schema;
 
 struct service_endpoints {
     const char *health, *openapi, *docs;

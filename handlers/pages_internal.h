@@ -63,7 +63,7 @@ CHECKED enum err pages_login(struct request *req, struct response *res,
 CHECKED enum err pages_landing(struct request *req, struct response *res);
 
 /* The dashboard once more, with the form that was refused ("profile", "json", "password",
- * "sessions") and why; or the error as a page of its own. */
+ * "sessions", "close") and why; or the error as a page of its own. */
 CHECKED enum err dashboard_show_again(struct request *req, struct response *res, const char *form,
                                       enum err code);
 

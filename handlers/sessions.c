@@ -25,19 +25,6 @@ enum err handle_sessions_list(struct request *req, struct response *res)
     return respond(req, res, 200, &answer);
 }
 
-/* A browser that ends its own session keeps no cookie of it. */
-static enum err expire_own(struct request *req, struct response *res, const struct uuid *id)
-{
-    const struct identity *who = &req->ctx.who;
-
-    if (uuid_equal(id, &who->session_id))
-        return tenant_cookie_set(req, res, "session", "", 0);
-    if (!who->from_cookie || !uuid_equal(id, &who->grant_id))
-        return ERR_OK;
-    TRY(tenant_cookie_set(req, res, "access", "", 0));
-    return tenant_cookie_set(req, res, "refresh", "", 0);
-}
-
 enum err handle_session_delete(struct request *req, struct response *res)
 {
     struct uuid id;
@@ -46,6 +33,7 @@ enum err handle_session_delete(struct request *req, struct response *res)
     if (!uuid_parse(request_param(req, "id"), &id) || uuid_is_zero(&id))
         return ERR_NOT_FOUND;
     TRY(user_sessions_end(&req->ctx, &req->ctx.who.user_id, &id));
-    TRY(expire_own(req, res, &id));
+    if (uuid_equal(&id, &req->ctx.who.session_id) || uuid_equal(&id, &req->ctx.who.grant_id))
+        TRY(caller_cookies_expire(req, res));
     return respond_empty(res, 204);
 }

@@ -33,3 +33,8 @@ enum err fresh_login_demand(struct ctx *ctx)
     TRY(login_time(ctx, &login));
     return clock_now_ms() - login <= FRESH_MS ? ERR_OK : ERR_LOGIN_REQUIRED;
 }
+
+void fresh_login_note(struct ctx *ctx)
+{
+    ctx->who.issued_at = clock_now_ms() / 1000;
+}

@@ -8,3 +8,5 @@
 
 /* ERR_LOGIN_REQUIRED unless the ctx's caller logged in just now. */
 CHECKED enum err fresh_login_demand(struct ctx *ctx);
+/* The caller has just proven the password in this very request: that is as fresh as a login. */
+void fresh_login_note(struct ctx *ctx);

@@ -142,13 +142,14 @@ enum err sign_in(struct ctx *ctx, const char *login, const char *password,
     return ERR_OK;
 }
 
-enum err sign_in_confirm(struct ctx *ctx, const struct user *user, const char *password)
+enum err sign_in_confirm(struct ctx *ctx, const struct user *user, const char *password,
+                         const char *action)
 {
     const struct login_subject subject = {.user = user};
     struct proof proof = {.matches = false};
 
     TRY(evaluate(ctx, &subject, password, &proof));
     if (!proof.matches || !user->is_active)
-        return refuse_proof(ctx, user, &proof, "user.password_changed", "bad_password");
+        return refuse_proof(ctx, user, &proof, action, "bad_password");
     return login_attempt_reset(ctx, user);
 }

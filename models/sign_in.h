@@ -22,5 +22,7 @@ struct sign_in_device {
  */
 CHECKED enum err sign_in(struct ctx *ctx, const char *login, const char *password,
                          struct sign_in_device *device, struct user *ret_user);
-/* The current password of a known user, under the same counter (password change). */
-CHECKED enum err sign_in_confirm(struct ctx *ctx, const struct user *user, const char *password);
+/* The current password of a known user, under the same counter; action is what a failure is
+ * audited as. */
+CHECKED enum err sign_in_confirm(struct ctx *ctx, const struct user *user, const char *password,
+                                 const char *action);

@@ -82,7 +82,7 @@ enum err user_change_password(struct ctx *ctx, const struct uuid *user_id,
                               &(struct password_owner){.username = user.username,
                                                        .email = user.email,
                                                        .name = user.name}));
-    TRY(sign_in_confirm(ctx, &user, current_password));
+    TRY(sign_in_confirm(ctx, &user, current_password, change.action));
     TRY(password_hash(ctx, prepared, &change.new_hash));
     TRY(run(ctx, &change));
     user.security_epoch = change.epoch;

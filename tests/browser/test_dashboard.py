@@ -187,3 +187,42 @@ def test_session_that_ended_elsewhere(site, page):
     page.fill("#profile-name", unique("x"))
     page.click("#profile-submit")
     assert page.url == site.path("client1") + "/login"
+
+
+def test_closing_the_account(site, profile):
+    """R001-15: by password; out everywhere at once, and an administrator can take it back."""
+    page, elsewhere = profile().new_page(), profile().new_page()
+    slug = site.tenant()
+    name = site.user(slug)
+    for one in (page, elsewhere):
+        log_in(one, site.path(slug), name)
+        one.wait_for_url("**/dashboard")
+
+    def close(password):
+        if not page.locator("#close-password").is_visible():
+            page.locator("summary", has_text="What happens then").click()
+        page.fill("#close-password", password)
+        page.click("#close-submit")
+
+    close("not it at all")
+    assert message(page) == "The current password is wrong."
+    assert page.locator("#close-password").is_visible()
+    close(PASSWORD)
+    page.wait_for_url("**/login?notice=account-closed")
+    assert "seven days" in message(page)
+    elsewhere.reload()
+    assert elsewhere.url == site.path(slug) + "/login"
+    log_in(page, site.path(slug), name)
+    assert "Invalid credentials" in message(page)
+
+    log_in(page, site.path(slug), "owner")
+    page.wait_for_url("**/dashboard")
+    close(PASSWORD)
+    assert "at least one active owner" in message(page)
+    page.goto(site.path(slug) + "/dashboard/admin/users?q=" + name)
+    page.locator("#users").get_by_role("link", name=name).click()
+    assert "closed this account" in page.locator("main").inner_text()
+    page.click("#user-active")
+    log_in(elsewhere, site.path(slug), name)
+    elsewhere.wait_for_url("**/dashboard")
+    assert whoami(elsewhere) == name
