@@ -32,7 +32,7 @@
     INT64_C(86400000) /* the collection's TTL must not take it away between two beats */
 #define CHORE_MS         1000
 #define EXPIRED_EVERY_MS 10000
-#define PURGE_EVERY_MS   10000
+#define PURGE_EVERY_MS   3000
 #define PLACES_EVERY_MS  10000
 #define FLUSH_EVERY_MS   3000
 #define REPAIR_EVERY_MS  60000

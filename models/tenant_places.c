@@ -112,6 +112,8 @@ enum err tenant_place_reserve(struct ctx *ctx)
     if (reserved == ERR_NOT_FOUND) {
         TRY(tenant_places_repair(ctx));
         reserved = change(ctx, 1, below, &counter);
+        if (reserved == ERR_NOT_FOUND)
+            reserved = refuse(ctx, places.bound);
     }
     TRY(reserved);
     places.used = counter.value;

@@ -71,10 +71,14 @@ static enum err purge_central(struct ctx *ctx)
         AUTO(bson_destroy) bson_t *filter = bson_new();
         int64_t deleted = 0;
 
-        /* The audit log stays until the days of its rows end. */
-        if (schema->global || schema == &audit_schema)
+        /* The audit log stays until the days of its rows end; domains have a rule of their own. */
+        if (schema == &audit_schema || schema == &tenant_domain_schema)
             continue;
-        if (has_text_id(schema))
+        if (schema->global && schema_field_index(schema, "tenant_id") < 0)
+            continue;
+        if (schema->global)
+            bson_put_uuid(filter, "tenant_id", &ctx->tenant_id);
+        else if (has_text_id(schema))
             put_id_range(&ctx->tenant_id, filter);
         TRY(db_delete_many(ctx, schema, filter, &deleted));
     }

@@ -14,6 +14,7 @@ cmd_run() {
     need_port METRICS_PORT
     dev_setup
     run_master_key
+    run_platform_key
 
     trap run_stop EXIT
     trap 'exit 130' INT
@@ -47,6 +48,12 @@ run_master_key() {
     [[ ! -s $MASTER_KEY_FILE ]] || return 0
     say "making a master key: $MASTER_KEY_FILE"
     (umask 077 && head -c 32 /dev/urandom | base64 >"$MASTER_KEY_FILE")
+}
+
+# The first start writes it; a database that is made anew gets the old one.
+run_platform_key() {
+    export PLATFORM_KEY_FILE=${PLATFORM_KEY_FILE:-$DEV_DIR/platform-key}
+    [[ -z ${PLATFORM_KEY:-} ]] || unset PLATFORM_KEY_FILE
 }
 
 run_seed() {

@@ -375,13 +375,17 @@ def test_resolve_in_production_is_the_platforms(start_instance):
     """GET /tenants/resolve: 404 in production like a path that does not exist, but with a key."""
     production = FAST | {
         "environment": "production",
-        "server": {"public_url": "https://login.example.com", "bind": "127.0.0.1"},
+        "server": {"public_url": "https://login.example.com", "bind": "127.0.0.1",
+                   "trusted_proxies": ["127.0.0.1"]},
         "tenants": {"base_domains": ["login.example.com"], "registration": "closed"}}
     api = Api(start_instance(production))
-    for headers in ({}, {"Authorization": "Bearer pk_" + "1" * 32 + "_" + "B" * 42 + "A"}):
+    https = {"X-Forwarded-Proto": "https"}
+    for headers in (https, https | {
+            "Authorization": "Bearer pk_" + "1" * 32 + "_" + "B" * 42 + "A"}):
         body = refused(api.get("/tenants/resolve", headers=headers), 404, "not_found")
         nothing = refused(api.get("/nothing/here", headers=headers), 404, "not_found")
         assert body["error_description"] == nothing["error_description"]
-    seen = ok(api.get("/tenants/resolve", tenant="nobody", token=PLATFORM_KEY))
+    seen = ok(api.get("/tenants/resolve", tenant="nobody", token=PLATFORM_KEY,
+                      headers=https))
     assert seen["decision"] == "tenant_not_found"
     api.close()
