@@ -261,6 +261,10 @@ static enum err show(struct request *req, struct response *res, struct settings_
     TRY(make_inputs(req, view, &inputs, &beside));
     TRY(make_facts(req, view, &facts));
 
+    const char *message = view->code == ERR_PRECONDITION
+                              ? "Somebody changed the settings meanwhile. Nothing was saved: look "
+                                "at them and make the change again."
+                              : console_refusal(req, view->code, beside);
     const struct template_var vars[] = {
         inputs,
         facts,
@@ -273,14 +277,14 @@ static enum err show(struct request *req, struct response *res, struct settings_
                         .vars = vars,
                         .var_count = sizeof vars / sizeof vars[0]};
 
-    return console_respond(
-        req, res,
-        &(struct console_view){.user = &view->me,
-                               .here = "settings",
-                               .message = console_refusal(req, view->code, beside),
-                               .status =
-                                   view->code != ERR_OK ? error_info(view->code)->status : 200},
-        &page);
+    return console_respond(req, res,
+                           &(struct console_view){.user = &view->me,
+                                                  .here = "settings",
+                                                  .message = message,
+                                                  .status = view->code != ERR_OK
+                                                                ? error_info(view->code)->status
+                                                                : 200},
+                           &page);
 }
 
 enum err handle_console_settings(struct request *req, struct response *res)
@@ -382,14 +386,12 @@ static enum err save(struct request *req, struct settings_page *view, bool *ret_
 
     TRY(pages_check_session_form(req, USE, pages_typed(req, "form_token")));
     TRY(request_input(req, &in));
-    if (in.version != NULL && strtoll(in.version, NULL, 10) != req->ctx.tenant->version)
-        return fail(&req->ctx, ERR_CONFLICT, NULL,
-                    "Somebody changed the settings meanwhile. Nothing was saved: look at them and "
-                    "make the change again.");
     read_settings(req, view);
     TRY(changes(req, view, &object));
     *ret_changed = object.object.count > 0;
-    return *ret_changed ? settings_apply(req, &object) : ERR_OK;
+    if (!*ret_changed)
+        return ERR_OK;
+    return settings_apply(req, &object, in.version != NULL ? strtoll(in.version, NULL, 10) : 0);
 }
 
 enum err handle_console_settings_form(struct request *req, struct response *res)

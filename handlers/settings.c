@@ -96,17 +96,15 @@ static enum err check(struct ctx *ctx, struct tenant_settings *s)
     return check_minimum(ctx, "session_ttl", s->has_session_ttl, s->session_ttl);
 }
 
-enum err settings_apply(struct request *req, const struct value *given)
+enum err settings_apply(struct request *req, const struct value *given, int64_t version)
 {
     struct tenant_settings settings = {0};
-    int64_t version = 0;
     struct tenant *tenant = ARENA_NEW(req->ctx.arena, struct tenant);
 
     if (tenant == NULL)
         return ERR_MEMORY;
     TRY(schema_decode(&req->ctx, &tenant_settings_schema, given, DECODE_PATCH, &settings));
     TRY(check(&req->ctx, &settings));
-    TRY(tenant_expected_version(req, &version));
     TRY(tenant_settings_update(&req->ctx, &settings, schema_present(&tenant_settings_schema, given),
                                version, tenant));
     ctx_set_tenant(&req->ctx, tenant, &tenant->id);
@@ -116,11 +114,13 @@ enum err settings_apply(struct request *req, const struct value *given)
 enum err handle_settings_put(struct request *req, struct response *res)
 {
     const struct value *given = value_get(req->input, "settings");
+    int64_t version = 0;
 
     if (given == NULL || given->type != VALUE_OBJECT)
         return fail(&req->ctx, ERR_VALIDATION, "settings", "Missing: settings, an object.");
     TRY(etag_demand(req, tenant_requires_if_match(&req->ctx)));
-    TRY(settings_apply(req, given));
+    TRY(tenant_expected_version(req, &version));
+    TRY(settings_apply(req, given, version));
     TRY(etag_set(req, res, req->ctx.tenant->version));
     return answer(req, res, "Settings saved");
 }

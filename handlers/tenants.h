@@ -22,9 +22,10 @@ enum err handle_tenant_stats(struct request *req, struct response *res);
 enum err handle_tenant_resolve(struct request *req, struct response *res);
 enum err handle_settings_get(struct request *req, struct response *res);
 enum err handle_settings_put(struct request *req, struct response *res);
-/* Decodes, checks and stores the members of an object; null gives one back. The ctx's tenant is the
- * changed one afterwards. For the form of the console, too. */
-CHECKED enum err settings_apply(struct request *req, const struct value *given);
+/* Decodes, checks and stores the members of an object; null gives one back. version is that which
+ * the tenant must have, 0 any: ERR_PRECONDITION. The ctx's tenant is the changed one afterwards.
+ * For the form of the console, too. */
+CHECKED enum err settings_apply(struct request *req, const struct value *given, int64_t version);
 enum err handle_tenant_current_get(struct request *req, struct response *res);
 enum err handle_tenant_current_patch(struct request *req, struct response *res);
 enum err handle_tenant_current_delete(struct request *req, struct response *res);

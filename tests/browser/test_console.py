@@ -194,6 +194,22 @@ def test_settings_take_effect_and_go_back(site, owner, slug):
     assert answer.json()["expires_in"] == 900
 
 
+def test_stale_settings_overwrite_nothing(site, profile):
+    """Two owners' browsers, one form each: the second is told."""
+    slug = site.tenant()
+    first, second = profile().new_page(), profile().new_page()
+    for one in (first, second):
+        enter(site, one, slug)
+        go(one, "Settings")
+    first.fill("#setting-session_ttl", "7200")
+    first.click("#settings-save")
+    second.fill("#setting-session_ttl", "3600")
+    second.click("#settings-save")
+    assert "meanwhile" in message(second)
+    first.reload()
+    assert first.input_value("#setting-session_ttl") == "7200"
+
+
 def test_a_key_is_shown_once_and_works(site, owner, slug):
     """Created, used by a program, replaced with an overlap, deleted."""
     go(owner, "Access keys")
