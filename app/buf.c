@@ -159,6 +159,26 @@ static void json_escape(struct buf *buf, unsigned char c)
     buf_printf(buf, "\\u%04x", (unsigned)c);
 }
 
+/* Characters that a terminal obeys or a reader is fooled by: C1 controls, line and paragraph
+ * separators, and those that turn the direction of writing. The sequence is valid. */
+static bool is_treacherous(const unsigned char *text, size_t size)
+{
+    if (size == 2)
+        return text[0] == 0xc2 && text[1] < 0xa0;
+    if (size != 3 || text[0] != 0xe2)
+        return false;
+    if (text[1] == 0x80)
+        return text[2] >= 0xa8 && text[2] <= 0xae;
+    return text[1] == 0x81 && text[2] >= 0xa6 && text[2] <= 0xa9;
+}
+
+static unsigned code_point(const unsigned char *text, size_t size)
+{
+    if (size == 2)
+        return (unsigned)(text[0] & 0x1f) << 6 | (text[1] & 0x3f);
+    return (unsigned)(text[0] & 0x0f) << 12 | (unsigned)(text[1] & 0x3f) << 6 | (text[2] & 0x3f);
+}
+
 /* What cannot stand in the text as it is: returns how many bytes were consumed. */
 static size_t json_special(struct buf *buf, const unsigned char *text, size_t left)
 {
@@ -173,10 +193,8 @@ static size_t json_special(struct buf *buf, const unsigned char *text, size_t le
         buf_puts(buf, "\xef\xbf\xbd");
         return 1;
     }
-    if (size == 3 && memcmp(text, "\xe2\x80\xa8", 3) == 0)
-        buf_puts(buf, "\\u2028");
-    else if (size == 3 && memcmp(text, "\xe2\x80\xa9", 3) == 0)
-        buf_puts(buf, "\\u2029");
+    if (is_treacherous(text, size))
+        buf_printf(buf, "\\u%04x", code_point(text, size));
     else
         buf_add(buf, text, size);
     return size;

@@ -30,7 +30,8 @@ void buf_puts(struct buf *buf, const char *text);
 void buf_putc(struct buf *buf, char c);
 void buf_printf(struct buf *buf, const char *format, ...) __attribute__((format(printf, 2, 3)));
 void buf_int(struct buf *buf, int64_t number);
-/* A JSON string with its quotes; control characters, <, >, & and U+2028/9 escaped. */
+/* A JSON string with its quotes; control characters, <, >, &, U+2028/9 and
+ * what turns the direction of writing escaped. */
 void buf_json_string(struct buf *buf, const char *text, size_t length);
 /* Text for HTML content and quoted attributes. */
 void buf_html(struct buf *buf, const char *text);

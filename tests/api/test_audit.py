@@ -1,5 +1,6 @@
 """Audit rows: exact names and values for the events of document 003 (R003-11, R003-21)."""
 import datetime
+import json
 import re
 import uuid
 
@@ -188,3 +189,47 @@ def test_a_lock_has_a_row_of_its_own(api, service, tenant):
         refused(call(api, tenant, "login", email=email, password="wrong password"), 401)
     refused(call(api, tenant, "login", email=email, password=USER_PASSWORD), 429)
     assert events(service, tenant, action="login.locked") == [("login.locked", "success")]
+
+
+AGENTS = {
+    "escape": b"x\x1b[31mred\x1b[0m", "bell": b"x\x07y", "delete": b"x\x7fy", "tab": b"x\ty",
+    "bidi": "x\u202egnp.exe\u202cy".encode(), "zero width": "a\u200bb\ufeffc".encode(),
+    "line separators": "a\u2028b\u2029c\u0085d".encode(), "quotes": b'x","action":"forged',
+    "backslashes": b"\\r\\n\\u0000\\", "markup": b"<script>alert(1)</script>", "template": b"{{7*7}}${x}",
+    "latin-1": b"caf\xe9", "overlong": b"\xc0\xaf", "surrogate": b"\xed\xa0\x80", "cut": b"\xf0\x9f\x98",
+    "emoji at the cut": b"x" * 254 + "\U0001f511".encode(), "long": b"y" * 12000,
+}
+
+
+@pytest.mark.parametrize("name", AGENTS)
+def test_what_clients_say_stays_one_row_and_one_line(api, service, world, name):
+    """AL-6, LG: no byte of a client ends a line, forges a member or steers a terminal, in the
+    database, in the list, in the export and in the log."""
+    tenant = world.key_tenant()
+    api.post("/auth/login", tenant=tenant.slug, json={"email": "a@b.example", "password": "wrong 1234"},
+             headers=[("User-Agent", AGENTS[name])])
+    if name in ("escape", "bell", "delete", "tab") and not rows(service, tenant, action="login",
+                                                                status="failed"):
+        return  # refused as a head before it is anybody's
+    (row,) = rows(service, tenant, action="login", status="failed")
+    assert len(row["user_agent"].encode()) <= 256
+    listed = api.get("/tenants/audit", token=tenant.owner.token, params={"status": "failed"})
+    exported = api.get("/tenants/audit/export", token=tenant.owner.token)
+    assert ok(listed)["events"][0]["user_agent"] == row["user_agent"]
+    for raw in (listed.content, exported.content.replace(b"\n", b"")):
+        assert not re.search(rb"[\x00-\x1f<>&]", raw)
+        assert not any(mark.encode() in raw for mark in "\x85\u2028\u2029\u202e")
+    lines = [json.loads(line) for line in exported.content.split(b"\n") if line]
+    assert [line["action"] for line in lines].count("forged") == 0
+    assert row["user_agent"] in {line["user_agent"] for line in lines}
+    assert all(isinstance(line, dict) for line in service.log_lines())
+
+
+def test_a_head_that_is_too_large_is_no_row(api, service, world):
+    """64 KB of user agent do not get that far."""
+    tenant = world.key_tenant()
+    before = len(rows(service, tenant))
+    answer = api.post("/auth/login", tenant=tenant.slug, json={},
+                      headers=[("User-Agent", b"z" * 65536)])
+    assert answer.status_code in (400, 413, 431)
+    assert len(rows(service, tenant)) == before

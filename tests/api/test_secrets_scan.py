@@ -59,6 +59,12 @@ def scanned(instances, connect):
     api.post("/api/login", tenant=tenant.slug, json={"username": email, PASSWORDS[0]: 1})
     api.get("/users/me", headers={"Authorization": f"Basic {made['access_token']}"})
     api.post("/auth/refresh", json={"refresh_token": made["refresh_token"] + "x"})
+    # What is refused is audited: no word of the request, nor of the credential, goes with it (AL-7).
+    api.get(f"/tenants/audit?action={PASSWORDS[0]}&cursor={made['access_token']}",
+            tenant=tenant.slug, token=made["access_token"])
+    api.get("/tenants/audit", tenant=tenant.slug, token=made["refresh_token"])
+    api.get("/tenants/audit", tenant=tenant.slug, cookie={f"session-{tenant.slug}": PASSWORDS[1]})
+    api.post(f"/api/v1/{tenant.id}/login", token=made["access_token"], json={})
     assert api.post("/auth/password/change", token=made["access_token"], json={
         "current_password": PASSWORDS[0], "new_password": PASSWORDS[1]}).status_code == 204
     rotated = ok(api.post("/api/v1/clients/me/rotate-key", token=tenant.key))["access_key"]
