@@ -25,6 +25,7 @@ EXCEPTIONS = {
     "POST /logout": "the form of POST /oauth/logout: one path (models/session.c)",
     "POST /dashboard/profile": "the form of PATCH /users/me",
     "POST /dashboard/password": "the form of POST /auth/password/change",
+    "POST /dashboard/close": "the form of DELETE /users/me",
     "POST /dashboard/sessions/end": "the form of DELETE /users/me/sessions/{id}",
     "POST /dashboard/sessions/end-others": "the form of POST /auth/logout-all",
 }
@@ -191,11 +192,12 @@ def delete_me(env):
 def schedule_deletion(env):
     tenant = env.world.tenant()
     env.world.login(tenant.owner)
-    return lambda: env.api.delete("/tenants/current", token=tenant.owner.token,
-                                  json={"confirm": tenant.slug})
+    return lambda: env.api.request("DELETE", "/tenants/current", token=tenant.owner.token,
+                                   json={"confirm": tenant.slug})
 
 
 CASES = {
+    "DELETE /tenants/current": (schedule_deletion, "tenant.deletion_scheduled"),
     "PATCH /tenants/current": (as_owner("PATCH", "/tenants/current", json={"industry": "Space"}),
                                "tenant.changed"),
     "POST /tenants/register": (register_tenant, "tenant.created"),
