@@ -11,7 +11,7 @@
 #include "models/audit.h"
 #include "models/user_search.h"
 
-#define ON_A_PAGE 50
+#define ON_A_PAGE 25
 #define DAY_MS    (INT64_C(24) * 3600 * 1000)
 
 enum { Q_ACTION, Q_STATUS, Q_USER, Q_FROM, Q_TO, Q_COUNT };

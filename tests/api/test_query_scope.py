@@ -17,15 +17,21 @@ PROFILE_BYTES = 32 * 1024 * 1024
 
 
 @pytest.fixture(scope="module")
-def commands(instances, connect):
-    """[(collection, operation, the command)] that the instance sent."""
+def profiled(instances, connect):
+    """What the profiler wrote of each command that the instance sent."""
     instance = instances({"password": {"scheme": "argon2id"}})
     instance.db.create_collection("system.profile", capped=True, size=PROFILE_BYTES)
     instance.db.command("profile", 2)
     live(World(connect(instance)))
     instance.db.command("profile", 0)
+    return list(instance.db["system.profile"].find({"appName": {"$regex": "^tenantd"}}))
+
+
+@pytest.fixture(scope="module")
+def commands(profiled):
+    """[(collection, operation, the command)] that the instance sent."""
     seen = []
-    for entry in instance.db["system.profile"].find({"appName": {"$regex": "^tenantd"}}):
+    for entry in profiled:
         collection = entry["ns"].partition(".")[2]
         if entry["op"] != "getmore" and not collection.startswith(("system.", "$cmd")):
             seen.append((collection, entry["op"], entry["command"]))
@@ -62,9 +68,22 @@ def live(world):
              json={"email": tenant.owner.email, "password": USER_PASSWORD})
     api.post("/api/login", tenant=tenant.slug,
              json={"username": unique("nobody"), "password": "wrong password"})
+    look_around(api, tenant, world.sign_in(tenant.owner))
     assert api.post("/auth/logout-all", token=tenant.owner.token).status_code == 204
     ok(api.post("/api/v1/clients/me/rotate-key", token=tenant.key))
     ok(api.get("/t/" + tenant.slug + "/.well-known/jwks.json"))
+
+
+def look_around(api, tenant, session):
+    """The pages of the console and what the dashboard asks, as the owner."""
+    ok(api.get("/users/me/sessions", tenant=tenant.slug, cookie=session))
+    owner = tenant.owner
+    for path in ("", "/admin", "/admin/users", f"/admin/users/{owner.id}", "/admin/settings",
+                 f"/admin/users?q={owner.email[:5]}", "/admin/users?q=some", "/admin/keys",
+                 "/admin/audit", f"/admin/audit?user={owner.email}&action=login&status=failed"):
+        answer = api.get(f"/t/{tenant.slug}/dashboard{path}", cookie=session,
+                         headers={"Accept": "text/html"})
+        assert answer.status_code == 200, f"{path}: {answer.text}"
 
 
 def filters(command):
@@ -132,3 +151,16 @@ def test_every_read_and_write_has_a_time_limit(commands):
     ({"_id": {"$in": ["0" * 32 + ":a", "other"]}}, False)])
 def test_the_check_can_tell(condition, good):
     assert names_a_tenant(condition) is good
+
+
+def test_every_look_at_tenants_data_is_served_by_an_index(profiled):
+    """What one tenant asks for never costs a walk over the documents of all, or of all its users."""
+    plans = {}
+    for entry in profiled:
+        collection = entry["ns"].partition(".")[2].split("_")[0]
+        if "planSummary" in entry:
+            plans.setdefault((collection, entry["planSummary"].split(" ")[0]), entry)
+    assert ("users", "IXSCAN") in plans and ("sessions", "IXSCAN") in plans
+    scans = {key: entry["command"] for key, entry in plans.items()
+             if key[1] == "COLLSCAN" and key[0] in ("users", "sessions", "tokens", "audit", "access")}
+    assert not scans, scans
