@@ -17,8 +17,10 @@
 #include "models/grant_text.h"
 #include "models/tenant.h"
 
-/* After trouble with the database: how long a rotation may still be marked as unanswered. */
-#define MARK_SECONDS 10
+/* A mark comes within seconds after the database is back; the rotation may be as old as the outage.
+ */
+#define MARKED_WITHIN_MS 5000
+#define OUTAGE_SECONDS   60
 
 /* Form and MAC prove the token genuine before anything of it is believed; then its tenant is
  * compared. */
@@ -145,8 +147,8 @@ static bool may_be_marked_soon(struct ctx *ctx, const struct grant_claims *claim
 {
     struct grant grant;
 
-    return db_was_troubled(ctx->app->db, MARK_SECONDS * 1000) &&
-           find_retry(ctx, claims, MARK_SECONDS, &grant) == ERR_OK;
+    return db_was_troubled(ctx->app->db, MARKED_WITHIN_MS) &&
+           find_retry(ctx, claims, OUTAGE_SECONDS, &grant) == ERR_OK;
 }
 
 /* The generation did not match: decide between a permitted retry, theft, and plain refusal. */
