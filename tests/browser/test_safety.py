@@ -341,7 +341,7 @@ def test_cookies(site, page):
     log_in(page, site.path("client1"), site.user("client1"))
     page.wait_for_url("**/dashboard")
     cookies = {cookie["name"]: cookie for cookie in page.context.cookies()}
-    assert set(cookies) == {"session-client1", "form-client1"}
+    assert set(cookies) == {"session-client1", "form-client1", "device-client1"}
     for cookie in cookies.values():
         assert cookie["httpOnly"] and cookie["sameSite"] == "Lax" and cookie["path"] == "/"
         assert cookie["domain"] == "localhost" and not cookie["secure"]
