@@ -7,7 +7,7 @@
 #include "handlers/pages_internal.h"
 #include "handlers/pages_words.h"
 
-#define VARS 18
+#define VARS 19
 
 static const char *type_of(enum input_kind kind)
 {
@@ -68,6 +68,16 @@ static enum err make_choices(struct request *req, const struct input *input, con
     return ERR_OK;
 }
 
+/* The elements that explain an input to who hears it. */
+static const char *described_by(struct ctx *ctx, const struct input *input, bool failed)
+{
+    if (failed && input->hint != NULL)
+        return arena_printf(ctx->arena, "%s-error %s-hint", input->id, input->id);
+    if (!failed && input->hint == NULL)
+        return NULL;
+    return arena_printf(ctx->arena, "%s-%s", input->id, failed ? "error" : "hint");
+}
+
 static enum err make_one(struct request *req, const struct input *input,
                          const struct input_form *form, bool is_first_failed,
                          struct template_vars *ret_item)
@@ -94,6 +104,7 @@ static enum err make_one(struct request *req, const struct input *input,
     PUT("input-max", input->max_length > 0
                          ? arena_printf(ctx->arena, "%lld", (long long)input->max_length)
                          : NULL);
+    PUT("input-described", described_by(ctx, input, failed));
     PUT("input-error", failed ? page_error_text(ctx, form->code) : NULL);
     PUT("is-required", words_when(input->required));
     PUT("is-line", words_when(is_line));

@@ -228,14 +228,14 @@ def test_a_key_is_shown_once_and_works(site, owner, slug):
     assert key not in owner.content()
     owner.get_by_text("Replace or delete").click()
     owner.get_by_label("The old key works on for").select_option("3600")
-    owner.get_by_role("button", name="Replace Billing service").click()
+    owner.get_by_role("button", name="Replace by a new key: Billing service").click()
     successor = owner.locator("#access-key").inner_text()
     assert successor != key and status(key) == status(successor) == 200
     go(owner, "Access keys")
     assert "works until" in owner.locator("#keys").inner_text()
     for _ in range(2):
         owner.get_by_text("Replace or delete").first.click()
-        owner.get_by_role("button", name="Delete Billing service").first.click()
+        owner.get_by_role("button", name="Delete the key: Billing service").first.click()
         assert message(owner) == "The key is deleted. It does not work any more."
     assert status(key) == status(successor) == 401
     assert "There are no keys." in owner.locator("main").inner_text()
