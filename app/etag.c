@@ -23,7 +23,7 @@ static bool lists(const char *header, const char *tag)
 {
     const size_t length = strlen(tag);
 
-    while (*header != '\0') {
+    while (*(header += strspn(header, ", \t")) != '\0') {
         const size_t item = strcspn(header, ",");
         size_t used = item;
 
@@ -32,7 +32,6 @@ static bool lists(const char *header, const char *tag)
         if (used == length && strncmp(header, tag, length) == 0)
             return true;
         header += item;
-        header += strspn(header, ", \t");
     }
     return false;
 }

@@ -32,6 +32,7 @@ def is_worker(config):
 
 def pytest_configure(config):
     """The process that starts the workers brings the database, so that they share one."""
+    config.addinivalue_line("markers", "race: 32 at once; ./dev soak runs many rounds of each")
     config.rows_hit = {}
     config.rows_known = set()
     config.own_mongo = None

@@ -4,17 +4,14 @@ Shown once, hashed, scoped, expiring, with their last use; two live during a rot
 every instance within a second; never more than the plan allows.
 """
 import datetime
-import functools
 import hashlib
-import threading
 import time
 import uuid
-from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from support.api import Api
 from support.check import ok, refused, until
+from support.racers import PARALLEL, Racers, race
 from support.world import World, unique
 
 PATH = "/tenants/access-keys"
@@ -253,68 +250,35 @@ def test_the_plan_limits_keys(api, service, world):
     refused(api.post(PATH, token=mine.owner.token, json={"label": "x"}), 403, "plan_limit")
 
 
-PARALLEL = 32
-
-
-class Busy(Exception):
-    """An instance said 503: then the round decides nothing."""
-
-
-def rounds(test):
-    @functools.wraps(test)
-    def again(*args, **options):
-        for _ in range(4):
-            try:
-                return test(*args, **options)
-            except Busy:
-                pass
-        raise AssertionError("the instances were too busy four times in a row")
-    return again
-
-
 @pytest.fixture(name="racers", scope="module")
 def fixture_racers(pair):
-    apis = [Api(pair[number % 2].instance, pair[number % 2].contract) for number in range(PARALLEL)]
-    with ThreadPoolExecutor(PARALLEL) as pool:
-        def race(request):
-            barrier = threading.Barrier(PARALLEL)
-
-            def run(number):
-                apis[number].get("/health")
-                barrier.wait()
-                return request(apis[number], number)
-
-            answers = list(pool.map(run, range(PARALLEL)))
-            if any(answer.status_code == 503 for answer in answers):
-                raise Busy
-            return answers
-        yield race
-    for api in apis:
-        api.close()
+    made = Racers(pair)
+    yield made
+    made.close()
 
 
 def count(answers, status):
     return sum(answer.status_code == status for answer in answers)
 
 
-@rounds
+@race
 def test_the_limit_holds_under_parallel_creations(pair, racers):
     """R004-12: 32 at once on two instances: one place left, one key; never a place lost."""
     api = pair[0]
     mine = World(api).key_tenant()
-    answers = racers(lambda racer, number: racer.post(PATH, token=mine.owner.token, json={
+    answers = racers.race(lambda racer, number: racer.post(PATH, token=mine.owner.token, json={
         "label": f"racer {number}"}))
     assert (count(answers, 201), count(answers, 403)) == (1, PARALLEL - 1)
     assert len(listed(api, mine)) == 2 and usage(api, mine) == {"used": 2, "limit": 2}
 
 
-@rounds
+@race
 def test_deletions_and_rotations_at_once_keep_the_count(pair, racers):
     """Of 32 for one key one counts, and the counter stays that of the keys."""
     api = pair[0]
     mine = World(api).key_tenant()
     made = create(api, mine, unique("raced"))
-    answers = racers(lambda racer, number: racer.request(
+    answers = racers.race(lambda racer, number: racer.request(
         "DELETE" if number % 2 else "POST",
         f"{PATH}/{made['id']}" + ("" if number % 2 else "/rotate"), token=mine.owner.token))
     assert count(answers, 204) + count(answers, 200) == 1, [a.status_code for a in answers]

@@ -349,6 +349,7 @@ def race(racers, request):
         return list(pool.map(run, racers))
 
 
+@pytest.mark.race
 @pytest.mark.parametrize("row", ["POST /auth/register", "POST /api/v1/{cid}/signup",
                                  "POST /api/v1/clients/register"])
 def test_32_at_once_on_two_instances(place, racers, row):

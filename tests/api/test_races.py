@@ -2,65 +2,13 @@
 
 TS-4, TS-11, RL-2, G5, G6, design §8. All requests of a round wait at one barrier.
 """
-import functools
-import threading
 import uuid
-from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from support.api import Api
 from support.check import ok, refused, until
+from support.racers import PARALLEL, Racers, race, statuses
 from support.world import OWNER_PASSWORD, USER_PASSWORD, User, World, unique
-
-PARALLEL = 32
-
-
-class Busy(Exception):
-    """An instance said 503: honest on a crowded machine, but then the round decides nothing."""
-
-
-def rounds(test):
-    """Runs the test again, with users of its own, when a round was not evaluated as a whole."""
-    @functools.wraps(test)
-    def again(*args, **options):
-        for _ in range(4):
-            try:
-                return test(*args, **options)
-            except Busy:
-                pass
-        raise AssertionError("the instances were too busy four times in a row")
-    return again
-
-
-class Racers:
-    """Threads with a connection each, alternating between two instances."""
-
-    def __init__(self, pair):
-        self.apis = [Api(pair[number % 2].instance, pair[number % 2].contract)
-                     for number in range(PARALLEL)]
-        self.pool = ThreadPoolExecutor(PARALLEL)
-        for api in self.apis:  # connected before the start
-            api.get("/health")
-
-    def race(self, request):
-        """request(api, number) for all at once; the answers."""
-        barrier = threading.Barrier(PARALLEL)
-
-        def run(number):
-            barrier.wait()
-            return request(self.apis[number], number)
-
-        answers = list(self.pool.map(run, range(PARALLEL)))
-        if any(answer.status_code == 503 for answer in answers):
-            raise Busy
-        return answers
-
-    def close(self):
-        self.pool.shutdown()
-        for api in self.apis:
-            api.close()
-
 
 @pytest.fixture(scope="module")
 def racers(pair):
@@ -76,16 +24,8 @@ def place(pair):
     return pair[0], world, world.tenant()
 
 
-def statuses(answers):
-    found = {}
-    for answer in answers:
-        found[answer.status_code] = found.get(answer.status_code, 0) + 1
-    return found
-
-
-@pytest.mark.parametrize("round_number", range(3))
-@rounds
-def test_refresh(racers, place, round_number):
+@race(short=3)
+def test_refresh(racers, place):
     """api.md §10: with grace 0 exactly one success, and the grant ends revoked."""
     api, world, tenant = place
     user = world.user(tenant)
@@ -97,7 +37,7 @@ def test_refresh(racers, place, round_number):
     until(lambda: api.get("/users/me", token=winner["access_token"]).status_code == 401, 1.0)
 
 
-@rounds
+@race
 def test_refresh_with_grace(racers, place):
     """With a grace the losers get the same successor, and the grant lives."""
     api, world, _ = place
@@ -119,7 +59,7 @@ def test_refresh_with_grace(racers, place):
 
 
 @pytest.mark.parametrize("known", [True, False], ids=["existing", "unknown"])
-@rounds
+@race
 def test_login_attempts(racers, place, known):
     """RL-2, G6: never more than ten evaluated, for existing and unknown names alike."""
     api, world, tenant = place
@@ -134,7 +74,7 @@ def test_login_attempts(racers, place, known):
                      json={"username": login, "password": USER_PASSWORD}), 429)
 
 
-@rounds
+@race
 def test_the_right_password_in_a_burst_of_wrong_ones(racers, place):
     """A flood of guesses evaluates at most ten in a row, whatever is among them."""
     api, world, tenant = place
@@ -147,7 +87,7 @@ def test_the_right_password_in_a_burst_of_wrong_ones(racers, place):
     assert statuses(answers).get(401, 0) <= 20  # the success may fall between two rows of ten
 
 
-@rounds
+@race
 def test_the_user_limit_of_the_plan(racers, place):
     """R004-11: free has 10; never an 11th, and every place is used."""
     api, world, _ = place
@@ -160,7 +100,7 @@ def test_the_user_limit_of_the_plan(racers, place):
     assert api.instance.db[tenant.collection].count_documents({}) == 10
 
 
-@rounds
+@race
 def test_unique_email(racers, place):
     """AU-4: one of 32 spellings of one address gets in."""
     api, _, tenant = place
@@ -175,7 +115,7 @@ def test_unique_email(racers, place):
         {"email": {"$regex": f"^{stem}@", "$options": "i"}}) == 1
 
 
-@rounds
+@race
 def test_unique_username(racers, place):
     _, _, tenant = place
     stem = unique("race")
@@ -191,7 +131,7 @@ def spelling(stem, number):
                    for place, letter in enumerate(stem))
 
 
-@rounds
+@race
 def test_losers_give_their_place_back(racers, place):
     """design §8: 31 refused duplicates do not eat the plan."""
     api, world, _ = place
@@ -208,7 +148,7 @@ def test_losers_give_their_place_back(racers, place):
         "email": f"{unique('fill')}@example.com", "password": USER_PASSWORD}), 403, "plan_limit")
 
 
-@rounds
+@race
 def test_tenant_slug(racers, place):
     """One tenant, one collection; the losers leave nothing."""
     api, _, _ = place
@@ -223,7 +163,7 @@ def test_tenant_slug(racers, place):
     assert len([name for name in made if name.startswith("users_")]) == 1
 
 
-@rounds
+@race
 def test_numbered_slugs(racers, place):
     """api.md §6: the same name 32 times gives 32 slugs."""
     name = unique("Same Name ")
@@ -233,7 +173,7 @@ def test_numbered_slugs(racers, place):
     assert len({answer.json()["slug"] for answer in answers}) == PARALLEL
 
 
-@rounds
+@race
 def test_key_rotation(racers, place):
     """TS-4: of 32 rotations with one key, those that succeed leave one live key."""
     api, world, _ = place
@@ -247,7 +187,7 @@ def test_key_rotation(racers, place):
     until(lambda: api.get("/api/v1/clients/me", token=tenant.key).status_code == 401, 1.0)
 
 
-@rounds
+@race
 def test_profile_patches(racers, place):
     """No lost update: 32 patches of different members all arrive, or are told of the conflict."""
     api, world, tenant = place
@@ -260,7 +200,7 @@ def test_profile_patches(racers, place):
     assert set(kept) == done and done
 
 
-@rounds
+@race
 def test_password_changes(racers, place):
     """PW-8: one of 32 wins; its password is the one that works."""
     api, world, tenant = place
@@ -276,7 +216,7 @@ def test_password_changes(racers, place):
         "email": user.email, "password": f"new password {winners[0]}"}))
 
 
-@rounds
+@race
 def test_logout_in_a_burst(racers, place):
     api, world, tenant = place
     user = world.user(tenant)
@@ -314,9 +254,8 @@ def owners_left(api, tenant):
     return users.count_documents({"role": "owner", "is_active": True}), counters["owners"]
 
 
-@pytest.mark.parametrize("round_number", range(3))
-@rounds
-def test_two_owners_demote_each_other(racers, place, round_number):
+@race(short=3)
+def test_two_owners_demote_each_other(racers, place):
     """R004-14: 32 demotions of each other on two instances: one owner stays, always."""
     api, world, _ = place
     tenant = world.tenant()
@@ -343,7 +282,7 @@ def end_neighbour(racer, owners, number):
             lambda: racer.delete("/users/me", token=me.token))[number // 2 % 4]()
 
 
-@rounds
+@race
 def test_the_last_owner_stays_whatever_ends_the_others(racers, place):
     """R004-14, R001-15: owners demote, deactivate and delete each other and themselves."""
     api, world, _ = place
@@ -355,7 +294,7 @@ def test_the_last_owner_stays_whatever_ends_the_others(racers, place):
     assert left == counted and 1 <= left < 8, (left, counted)
 
 
-@rounds
+@race
 def test_all_owners_close_their_accounts(racers, place):
     """R004-14: of 32 owners who leave at once exactly one has to stay."""
     api, world, _ = place

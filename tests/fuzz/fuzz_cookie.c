@@ -11,6 +11,7 @@
 #include "app/secret.h"
 #include "models/grant_text.h"
 #include "models/session.h"
+#include "models/tenant.h"
 #include "support/bare.h"
 
 #define LINES_MAX 4

@@ -1,8 +1,8 @@
-"""The long runs: every fuzz target for a while, the races and faults again and again, malformed requests
-among good ones, then chaos.
+"""The long runs: every fuzz target for a while, the races and faults again and again, the long versions
+of tests that ./dev test runs in part, malformed requests among good ones, then chaos.
 
-    ./dev soak [--fuzz-seconds 60] [--rounds 50] [--malformed 20000] [--minutes 10]
-               [--only fuzz,races,faults,malformed,chaos]
+    ./dev soak [--fuzz-seconds 60] [--targets cookie,host] [--rounds 50] [--malformed 20000]
+               [--minutes 10] [--only fuzz,races,faults,long,malformed,chaos]
 
 A crash is written below tests/fuzz/regression/<target>/, where ./dev test replays it from then on.
 """
@@ -17,15 +17,26 @@ ROOT = pathlib.Path(os.environ.get("TENANTD_ROOT", pathlib.Path(__file__).resolv
 FUZZ = ROOT / "tests" / "fuzz"
 
 
-def targets():
-    build = ROOT / "build" / "fuzz"
-    return sorted(path for path in build.rglob("fuzz_*") if path.is_file() and os.access(path, os.X_OK))
+BUILD = ROOT / "build" / "fuzz"
+#: Tests that ./dev test runs in part: all of it with TENANTD_LONG, or with more rounds.
+LONG_API = ["tests/api/test_nosql.py", "tests/api/test_migrations.py"]
+LONG_UNIT = ["unit_app_test_jws_forged"]
+
+
+def targets(names):
+    """The programs of all targets, or of those that were named."""
+    found = {path.name.removeprefix("fuzz_"): path for path in sorted(BUILD.rglob("fuzz_*"))
+             if path.is_file() and os.access(path, os.X_OK)}
+    unknown = set(names) - set(found)
+    assert not unknown, f"no such fuzz targets: {sorted(unknown)}"
+    return [found[name] for name in names or found]
 
 
 def fuzz(options):
     """True when no target found anything."""
     failed = []
-    for program in targets():
+    programs = targets([name for name in options.targets.split(",") if name])
+    for program in programs:
         name = program.name.removeprefix("fuzz_")
         regression = FUZZ / "regression" / name
         regression.mkdir(parents=True, exist_ok=True)
@@ -45,18 +56,43 @@ def fuzz(options):
             print(done.stderr[-4000:])
         if not any(regression.iterdir()):
             regression.rmdir()
-    print(f"fuzz: {len(targets()) - len(failed)} passed, {len(failed)} failed", flush=True)
+    print(f"fuzz: {len(programs) - len(failed)} passed, {len(failed)} failed", flush=True)
     return not failed
 
 
-def again(files, options):
-    """Runs test files options.rounds times; stops at the first failure."""
-    for number in range(options.rounds):
-        print(f"==> round {number + 1} of {options.rounds}: {' '.join(files)}", flush=True)
+def again(files, rounds):
+    """Runs test files so many times; stops at the first failure."""
+    for number in range(rounds):
+        print(f"==> round {number + 1} of {rounds}: {' '.join(files)}", flush=True)
         done = subprocess.run([sys.executable, "-m", "pytest", "-q", *files], cwd=ROOT, check=False)
         if done.returncode != 0:
             return False
     return True
+
+
+def pytest(arguments, **variables):
+    done = subprocess.run([sys.executable, "-m", "pytest", "-q", "-rP", *arguments], cwd=ROOT,
+                          check=False, env=os.environ | variables)
+    return done.returncode == 0
+
+
+def races(options):
+    """Every race so many rounds on two instances, which are started once; then news of revocations."""
+    print(f"==> {options.rounds} rounds of each race", flush=True)
+    good = pytest(["-m", "race", "tests/api"], TENANTD_ROUNDS=str(options.rounds))
+    return again(["tests/api/test_revocation.py"], max(1, options.rounds // 10)) and good
+
+
+def long(_):
+    """What takes too long for ./dev test."""
+    print(f"==> whole: {' '.join(LONG_API + LONG_UNIT)}", flush=True)
+    good = pytest(LONG_API, TENANTD_LONG="1")
+    good = pytest(["tests/api/test_idempotency.py"], TENANTD_ROUNDS="5") and good
+    for name in LONG_UNIT:
+        done = subprocess.run([BUILD / "tests" / name], check=False,
+                              env=os.environ | {"TENANTD_LONG": "1"})
+        good = good and done.returncode == 0
+    return good
 
 
 def chaos(options):
@@ -76,31 +112,32 @@ def chaos(options):
 
 def malformed(options):
     print(f"==> {options.malformed} malformed requests among good ones", flush=True)
-    done = subprocess.run([sys.executable, "-m", "pytest", "-q", "-rP", "tests/api/test_malformed.py"],
-                          cwd=ROOT, check=False,
-                          env=dict(os.environ, MALFORMED_REQUESTS=str(options.malformed)))
-    return done.returncode == 0
+    return pytest(["tests/api/test_malformed.py"], MALFORMED_REQUESTS=str(options.malformed))
+
+
+def faults(options):
+    return again(["tests/api/test_faults.py"], options.rounds)
+
+
+PARTS = {"fuzz": fuzz, "races": races, "faults": faults, "long": long, "malformed": malformed,
+         "chaos": chaos}
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--fuzz-seconds", type=int, default=60)
+    parser.add_argument("--targets", default="", help="fuzz targets, all when not given")
     parser.add_argument("--rounds", type=int, default=50)
     parser.add_argument("--malformed", type=int, default=20000, help="requests among good ones")
     parser.add_argument("--minutes", type=float, default=10)
-    parser.add_argument("--only", default="fuzz,races,faults,malformed,chaos")
+    parser.add_argument("--only", default=",".join(PARTS))
     options = parser.parse_args()
     wanted = options.only.split(",")
-    good = fuzz(options) if "fuzz" in wanted else True
-    if "races" in wanted:
-        good = again(["tests/api/test_races.py", "tests/api/test_revocation.py"], options) and good
-    if "faults" in wanted:
-        good = again(["tests/api/test_faults.py"], options) and good
-    if "malformed" in wanted:
-        good = malformed(options) and good
-    if "chaos" in wanted:
-        good = chaos(options) and good
-    return 0 if good else 1
+    unknown = set(wanted) - set(PARTS)
+    if unknown:
+        parser.error(f"no such parts: {', '.join(sorted(unknown))}; there are {', '.join(PARTS)}")
+    good = [part(options) for name, part in PARTS.items() if name in wanted]
+    return 0 if all(good) else 1
 
 
 if __name__ == "__main__":
