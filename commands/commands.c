@@ -8,13 +8,15 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "app/clock.h"
 #include "app/config_env.h"
 #include "app/nearest.h"
 #include "app/router.h"
 #include "models/tenant.h"
 
 #define OPTIONS_MAX 16
-#define ACTIONS_MAX 8
+#define ACTIONS_MAX 16
+#define TEXT_MAX    ((size_t)8 * 1024 * 1024)
 #define ARENA_LIMIT ((size_t)16 * 1024 * 1024)
 
 enum { OPTION_HELP = 256, OPTION_JSON, OPTION_CONFIG, OPTION_OWN };
@@ -94,7 +96,12 @@ bool command_parse(struct invocation *invocation, int argc, char **argv,
             invocation->json = true;
         else if (found == OPTION_CONFIG)
             invocation->config_path = optarg;
-        else if (options[found - OPTION_OWN].text != NULL)
+        else if (options[found - OPTION_OWN].text != NULL &&
+                 *options[found - OPTION_OWN].text != NULL) {
+            *ret_status =
+                command_usage(invocation, "--%s is given twice", options[found - OPTION_OWN].name);
+            return false;
+        } else if (options[found - OPTION_OWN].text != NULL)
             *options[found - OPTION_OWN].text = optarg;
         else
             *options[found - OPTION_OWN].flag = true;
@@ -210,6 +217,10 @@ bool command_open(const struct invocation *invocation, struct session_of_command
     /* Who may run commands here is the operator: models/user_authority.h. */
     session->ctx.who.credential = CREDENTIAL_PLATFORM;
     session->ctx.request_id = "command";
+    /* What rows of the audit log say about it. */
+    session->ctx.user_agent =
+        arena_printf(&session->arena, "tenantd %s (command line, user id %ld)",
+                     invocation->command->name, (long)getuid());
     return true;
 }
 
@@ -232,21 +243,135 @@ int command_failed(const struct ctx *ctx, enum err err)
     return command_status_of(err);
 }
 
+static enum err no_tenant(struct ctx *ctx, const char *slug)
+{
+    fail_clear(ctx);
+    return fail(ctx, ERR_TENANT_NOT_FOUND, NULL,
+                "There is no tenant \"%.63s\"; \"tenantd tenant list\" shows all.", slug);
+}
+
 enum err command_use_tenant(struct session_of_command *session, const char *slug)
 {
     const struct tenant *tenant = NULL;
     enum err err = tenant_get_by_slug(&session->ctx, slug, &tenant);
 
-    if (err == ERR_TENANT_NOT_FOUND) {
-        fail_clear(&session->ctx);
-        return fail(&session->ctx, err, NULL,
-                    "There is no tenant \"%.63s\"; \"tenantd tenant "
-                    "list\" shows all.",
-                    slug);
-    }
+    if (err == ERR_TENANT_NOT_FOUND)
+        return no_tenant(&session->ctx, slug);
     TRY(err);
     ctx_set_tenant(&session->ctx, tenant, &tenant->id);
     return ERR_OK;
+}
+
+enum err command_use_any_tenant(struct session_of_command *session, const char *slug)
+{
+    struct tenant *tenant = ARENA_NEW(&session->arena, struct tenant);
+
+    if (tenant == NULL)
+        return ERR_MEMORY;
+    enum err err = tenant_find_by_slug(&session->ctx, slug, tenant);
+    if (err == ERR_NOT_FOUND)
+        return no_tenant(&session->ctx, slug);
+    TRY(err);
+    ctx_set_tenant(&session->ctx, tenant, &tenant->id);
+    return ERR_OK;
+}
+
+int command_work(const struct invocation *invocation, command_work_fn work, void *arg)
+{
+    struct session_of_command session;
+    struct buf text;
+    int status;
+
+    if (!command_open(invocation, &session, &status))
+        return status;
+    buf_init(&text, &session.arena, TEXT_MAX);
+    enum err err = work(invocation, &session, &text, arg);
+    if (err != ERR_OK)
+        status = command_failed(&session.ctx, err);
+    else
+        status = text.size > 0 ? command_print(invocation, &text) : COMMAND_OK;
+    command_close(&session);
+    return status;
+}
+
+/* The failure of a page, whose memory goes. */
+static enum err page_failed(struct ctx *ctx, const struct ctx *page, enum err err)
+{
+    const struct failure *failure = &page->failure;
+
+    if (failure->detail != NULL)
+        (void)fail(ctx, err, NULL, "%s", failure->detail);
+    if (failure->internal != NULL)
+        (void)fail_internal(ctx, err, "%s", failure->internal);
+    return err;
+}
+
+enum err command_pages(const struct invocation *invocation, struct session_of_command *session,
+                       command_page_fn page, void *arg)
+{
+    enum err err = ERR_OK;
+    bool more = true;
+    struct arena arena;
+
+    arena_init(&arena, TEXT_MAX);
+    while (err == ERR_OK && more) {
+        struct ctx own = session->ctx;
+        struct buf text;
+
+        own.arena = &arena;
+        own.holds = NULL;
+        buf_init(&text, &arena, TEXT_MAX);
+        err = page(&own, &text, arg, &more);
+        if (err == ERR_OK && !buf_ok(&text))
+            err = ERR_MEMORY;
+        if (err == ERR_OK && fwrite(text.data, 1, text.size, invocation->out) != text.size)
+            err = fail_internal(&own, ERR_INTERNAL, "the output cannot be written");
+        if (err != ERR_OK)
+            (void)page_failed(&session->ctx, &own, err);
+        ctx_clear(&own);
+        arena_reset(&arena);
+    }
+    arena_clear(&arena);
+    return err;
+}
+
+/* --- values --- */
+
+enum err command_duration(struct ctx *ctx, const char *option, const char *text, int64_t *ret_ms)
+{
+    static const struct {
+        char unit;
+        int64_t ms;
+    } units[] = {{'\0', 1000}, {'s', 1000}, {'m', 60000}, {'h', 3600000}, {'d', 86400000}};
+    const size_t digits = strspn(text, "0123456789");
+
+    for (size_t i = 0; digits > 0 && digits < 8 && i < sizeof units / sizeof units[0]; i++) {
+        if (text[digits] != units[i].unit || (text[digits] != '\0' && text[digits + 1] != '\0'))
+            continue;
+        *ret_ms = strtoll(text, NULL, 10) * units[i].ms;
+        return ERR_OK;
+    }
+    return fail(ctx, ERR_VALIDATION, option,
+                "%s: must be a time such as 90s, 45m, 12h or 30d; a number alone is seconds.",
+                option);
+}
+
+enum err command_moment(struct ctx *ctx, const char *option, const char *text, int64_t *ret_ms)
+{
+    const int64_t now = clock_now_ms();
+
+    if (!time_parse(text, ret_ms)) {
+        fail_clear(ctx);
+        if (command_duration(ctx, option, text, ret_ms) != ERR_OK)
+            return fail(ctx, ERR_VALIDATION, option,
+                        "%s: must be a moment such as 2030-01-31T09:30:00Z, or a time from now "
+                        "such as 30d.",
+                        option);
+        *ret_ms += now;
+    }
+    if (*ret_ms > now)
+        return ERR_OK;
+    return fail(ctx, ERR_VALIDATION, option, "%s: must be a moment to come.", option);
 }
 
 /* --- output --- */
@@ -278,6 +403,23 @@ void command_json_bool(struct buf *out, const char *name, bool value)
 {
     json_name(out, name);
     buf_puts(out, value ? "true" : "false");
+}
+
+void command_json_time(struct buf *out, const char *name, int64_t ms)
+{
+    char text[TIME_TEXT_SIZE];
+
+    if (ms != 0)
+        time_text(ms, text);
+    command_json_text(out, name, ms != 0 ? text : NULL);
+}
+
+void command_json_uuid(struct buf *out, const char *name, const struct uuid *id)
+{
+    char text[UUID_TEXT_SIZE];
+
+    uuid_text(id, text);
+    command_json_text(out, name, uuid_is_zero(id) ? NULL : text);
 }
 
 int command_print(const struct invocation *invocation, const struct buf *text)

@@ -44,12 +44,12 @@ struct command {
 };
 
 extern const struct command command_audit, command_serve, command_migrate, command_check_config,
-    command_print_config, command_openapi, command_seed, command_tenant, command_user,
+    command_key, command_print_config, command_openapi, command_seed, command_tenant, command_user,
     command_version;
 
 /* --- options --- */
 
-/* "--name VALUE" when text is set, "--name" when flag is. */
+/* "--name VALUE" when text is set, which must be NULL before; "--name" when flag is. */
 struct command_option {
     const char *name;
     const char **text;
@@ -96,6 +96,24 @@ int command_failed(const struct ctx *ctx, enum err err);
 int command_status_of(enum err err);
 /* Finds an active tenant by slug and makes it the session's. */
 CHECKED enum err command_use_tenant(struct session_of_command *session, const char *slug);
+/* The same for one in whatever state. */
+CHECKED enum err command_use_any_tenant(struct session_of_command *session, const char *slug);
+
+/* Opens the service, lets work fill out, prints that and closes: the whole of most commands. */
+typedef enum err (*command_work_fn)(const struct invocation *invocation,
+                                    struct session_of_command *session, struct buf *out, void *arg);
+int command_work(const struct invocation *invocation, command_work_fn work, void *arg);
+/* For results without bound: page is called until it says that there are no more, with memory and
+ * output of its own each time. */
+typedef enum err (*command_page_fn)(struct ctx *ctx, struct buf *out, void *arg, bool *ret_more);
+CHECKED enum err command_pages(const struct invocation *invocation,
+                               struct session_of_command *session, command_page_fn page, void *arg);
+/* "2026-01-31T09:30:00Z", or "30d", "12h", "45m", "90s" from now; the moment must be to come. */
+CHECKED enum err command_moment(struct ctx *ctx, const char *option, const char *text,
+                                int64_t *ret_ms);
+/* 1 to 9999999 with s, m, h or d behind it; a number alone is seconds. */
+CHECKED enum err command_duration(struct ctx *ctx, const char *option, const char *text,
+                                  int64_t *ret_ms);
 
 /* A password from the first line of a file, or of standard input for "-" (asked for without echo on
  * a terminal). ERR_VALIDATION after a sentence. */
@@ -108,5 +126,7 @@ CHECKED enum err command_read_password(struct ctx *ctx, const char *path,
 void command_json_text(struct buf *out, const char *name, const char *text);
 void command_json_int(struct buf *out, const char *name, int64_t number);
 void command_json_bool(struct buf *out, const char *name, bool value);
+void command_json_time(struct buf *out, const char *name, int64_t ms);            /* 0 is null */
+void command_json_uuid(struct buf *out, const char *name, const struct uuid *id); /* zero is null */
 /* Prints a finished buffer and a newline. */
 int command_print(const struct invocation *invocation, const struct buf *text);

@@ -1,16 +1,18 @@
-/* tenantd tenant: makes, lists and shows tenants. */
+/* tenantd tenant: makes, lists and shows tenants; tenant_change.c changes them. */
+#include "commands/tenant.h"
+
 #include <string.h>
 
 #include "app/clock.h"
 #include "app/password.h"
 #include "app/router.h"
 #include "app/text.h"
-#include "commands/commands.h"
-#include "models/tenant.h"
+#include "models/tenant_admin.h"
 #include "models/tenant_records.h"
 
-#define TEXT_MAX ((size_t)8 * 1024 * 1024)
-#define PAGE     200
+#define TEXT_MAX  ((size_t)8 * 1024 * 1024)
+#define PAGE      200
+#define SLUG_SIZE 64
 
 static const char *status_word(int status)
 {
@@ -18,8 +20,7 @@ static const char *status_word(int status)
                                                                     : "";
 }
 
-/* Opens "{" and leaves the object open for more members. */
-static void begin_tenant(struct buf *out, const struct tenant *tenant)
+void tenant_begin_json(struct buf *out, const struct tenant *tenant)
 {
     char id[UUID_TEXT_SIZE], created[TIME_TEXT_SIZE];
 
@@ -53,18 +54,21 @@ static enum err check_text(struct ctx *ctx, const char *option, const char *text
     return ERR_OK;
 }
 
-static enum err plan_of(struct ctx *ctx, const char *word, int *ret_plan)
+enum err tenant_word(struct ctx *ctx, const char *option, const char *word,
+                     const char *const *names, int *ret_value)
 {
-    *ret_plan = PLAN_FREE;
+    struct buf all;
+
     if (word == NULL)
         return ERR_OK;
-    for (int i = PLAN_FREE; i < PLAN_COUNT; i++) {
-        *ret_plan = i;
-        if (strcmp(word, plan_names[i]) == 0)
+    buf_init(&all, ctx->arena, 1024);
+    for (int i = 1; names[i] != NULL; i++) {
+        *ret_value = i;
+        if (strcmp(word, names[i]) == 0)
             return ERR_OK;
+        buf_printf(&all, "%s%s", i == 1 ? "" : names[i + 1] != NULL ? ", " : " or ", names[i]);
     }
-    return fail(ctx, ERR_VALIDATION, "--plan",
-                "--plan: must be free, basic, premium or enterprise");
+    return fail(ctx, ERR_VALIDATION, option, "%s: must be %s", option, buf_text(&all));
 }
 
 static enum err owner_hash(struct ctx *ctx, const struct creation *creation, const char **ret_hash)
@@ -85,6 +89,7 @@ static enum err create(struct ctx *ctx, const struct creation *creation,
     struct new_tenant wanted = {
         .slug = creation->slug,
         .name = creation->name,
+        .plan = PLAN_FREE,
         .owner_username = creation->username,
         .owner_email = creation->email,
         .with_key = creation->with_key,
@@ -98,7 +103,7 @@ static enum err create(struct ctx *ctx, const struct creation *creation,
     if (creation->slug != NULL && router_is_reserved_slug(creation->slug))
         return fail(ctx, ERR_SLUG_RESERVED, "--slug",
                     "--slug: \"%s\" is reserved; choose another one.", creation->slug);
-    TRY(plan_of(ctx, creation->plan, &wanted.plan));
+    TRY(tenant_word(ctx, "--plan", creation->plan, plan_names, &wanted.plan));
     TRY(owner_hash(ctx, creation, &wanted.owner_password_hash));
     return tenant_create(ctx, &wanted, ret_created);
 }
@@ -113,7 +118,7 @@ static int print_created(const struct invocation *invocation, struct session_of_
     uuid_text(&created->owner_id, owner);
     const bool has_owner = !uuid_is_zero(&created->owner_id);
     if (invocation->json) {
-        begin_tenant(&text, &created->tenant);
+        tenant_begin_json(&text, &created->tenant);
         command_json_text(&text, "owner_id", has_owner ? owner : NULL);
         command_json_text(&text, "access_key", created->access_key);
         buf_putc(&text, '}');
@@ -171,83 +176,116 @@ static int run_create(struct invocation *invocation, int argc, char **argv)
 
 /* --- list --- */
 
-static void write_page(const struct invocation *invocation, const struct list *page, bool first,
-                       struct buf *out)
-{
-    const struct tenant *tenants = page->items;
+struct listing {
+    const struct invocation *invocation;
+    struct tenant_search search;
+    char after[SLUG_SIZE];
+    bool begun;
+};
 
-    for (size_t i = 0; i < page->count; i++) {
-        if (invocation->json) {
-            buf_puts(out, first && i == 0 ? "" : ",");
-            begin_tenant(out, &tenants[i]);
-            buf_putc(out, '}');
-            continue;
-        }
-        char created[TIME_TEXT_SIZE];
-        time_text(tenants[i].created_at, created);
-        buf_printf(out, "%-24s  %-10s  %-9s  %.10s  %s\n", tenants[i].slug,
-                   plan_names[tenants[i].plan], status_word(tenants[i].status), created,
-                   tenants[i].name);
+static void write_row(const struct listing *listing, const struct tenant *tenant, bool first,
+                      struct buf *out)
+{
+    char created[TIME_TEXT_SIZE];
+
+    if (listing->invocation->json) {
+        buf_puts(out, first ? "" : ",");
+        tenant_begin_json(out, tenant);
+        buf_putc(out, '}');
+        return;
     }
+    time_text(tenant->created_at, created);
+    buf_printf(out, "%-24s  %-10s  %-9s  %.10s  %s\n", tenant->slug, plan_names[tenant->plan],
+               status_word(tenant->status), created, tenant->name);
 }
 
-static enum err list_all(const struct invocation *invocation, struct session_of_command *session,
-                         struct buf *out)
+static void begin_list(const struct invocation *invocation, struct buf *out)
 {
-    const char *after = NULL;
-    struct list page = {0};
-
     if (invocation->json)
         buf_puts(out, "{\"tenants\":[");
     else
         buf_printf(out, "%-24s  %-10s  %-9s  %-10s  %s\n", "slug", "plan", "status", "created",
                    "name");
-    do {
-        TRY(tenant_list_all(&session->ctx, after, PAGE, &page));
-        write_page(invocation, &page, after == NULL, out);
-        const struct tenant *tenants = page.items;
-        after = page.count > 0 ? tenants[page.count - 1].slug : after;
-    } while (page.count == PAGE);
-    if (invocation->json)
-        buf_puts(out, "]}");
+}
+
+static enum err list_page(struct ctx *ctx, struct buf *out, void *arg, bool *ret_more)
+{
+    struct listing *listing = arg;
+    struct tenant_position next;
+    struct list found = {0};
+
+    if (!listing->begun)
+        begin_list(listing->invocation, out);
+    TRY(tenant_search(ctx, &listing->search, &found, &next));
+
+    const struct tenant *tenants = found.items;
+
+    for (size_t i = 0; i < found.count; i++)
+        write_row(listing, &tenants[i], !listing->begun && i == 0, out);
+    listing->begun = true;
+    *ret_more = next.slug != NULL;
+    if (*ret_more) {
+        (void)snprintf(listing->after, sizeof listing->after, "%s", next.slug);
+        listing->search.after =
+            (struct tenant_position){.by_name = next.by_name, .slug = listing->after};
+    } else if (listing->invocation->json) {
+        buf_puts(out, "]}\n");
+    }
     return ERR_OK;
+}
+
+struct list_words {
+    const char *search, *status, *plan;
+};
+
+static enum err list_all(const struct invocation *invocation, struct session_of_command *session,
+                         struct buf *out, void *arg)
+{
+    const struct list_words *words = arg;
+    struct listing listing = {.invocation = invocation,
+                              .search = {.prefix = words->search, .limit = PAGE}};
+
+    (void)out;
+    TRY(tenant_word(&session->ctx, "--status", words->status, tenant_status_names,
+                    &listing.search.status));
+    TRY(tenant_word(&session->ctx, "--plan", words->plan, plan_names, &listing.search.plan));
+    return command_pages(invocation, session, list_page, &listing);
 }
 
 static int run_list(struct invocation *invocation, int argc, char **argv)
 {
-    struct session_of_command session;
-    struct buf text;
+    struct list_words words = {0};
+    const struct command_option options[] = {{"search", &words.search, NULL},
+                                             {"status", &words.status, NULL},
+                                             {"plan", &words.plan, NULL},
+                                             {0}};
     int status;
 
-    if (!command_parse(invocation, argc, argv, NULL, &status))
+    if (!command_parse(invocation, argc, argv, options, &status))
         return status;
     if (!command_wants_args(invocation, 0, NULL))
         return COMMAND_USAGE;
-    if (!command_open(invocation, &session, &status))
-        return status;
-    buf_init(&text, &session.arena, TEXT_MAX);
-    enum err err = list_all(invocation, &session, &text);
-    status = err == ERR_OK ? command_print(invocation, &text) : command_failed(&session.ctx, err);
-    command_close(&session);
-    return status;
+    return command_work(invocation, list_all, &words);
 }
 
 /* --- show --- */
 
 static enum err show(const struct invocation *invocation, struct session_of_command *session,
-                     struct buf *out)
+                     struct buf *out, void *arg)
 {
     struct ctx *ctx = &session->ctx;
     const char *issuer = NULL;
     struct tenant_usage usage = {0};
     char text[UUID_TEXT_SIZE > TIME_TEXT_SIZE ? UUID_TEXT_SIZE : TIME_TEXT_SIZE];
 
-    TRY(command_use_tenant(session, invocation->args[0]));
+    (void)arg;
+    TRY(command_use_any_tenant(session, invocation->args[0]));
     const struct tenant *tenant = ctx->tenant;
-    TRY(tenant_usage_get(ctx, &usage));
+    if (tenant->status != TENANT_DELETED)
+        TRY(tenant_usage_get(ctx, &usage));
     TRY(tenant_issuer(ctx, tenant, &issuer));
     if (invocation->json) {
-        begin_tenant(out, tenant);
+        tenant_begin_json(out, tenant);
         command_json_text(out, "issuer", issuer);
         command_json_int(out, "users", usage.users);
         command_json_int(out, "max_users", tenant_max_users(ctx));
@@ -273,21 +311,13 @@ static enum err show(const struct invocation *invocation, struct session_of_comm
 
 static int run_show(struct invocation *invocation, int argc, char **argv)
 {
-    struct session_of_command session;
-    struct buf text;
     int status;
 
     if (!command_parse(invocation, argc, argv, NULL, &status))
         return status;
     if (!command_wants_args(invocation, 1, "the slug"))
         return COMMAND_USAGE;
-    if (!command_open(invocation, &session, &status))
-        return status;
-    buf_init(&text, &session.arena, TEXT_MAX);
-    enum err err = show(invocation, &session, &text);
-    status = err == ERR_OK ? command_print(invocation, &text) : command_failed(&session.ctx, err);
-    command_close(&session);
-    return status;
+    return command_work(invocation, show, NULL);
 }
 
 static int run(struct invocation *invocation, int argc, char **argv)
@@ -296,6 +326,10 @@ static int run(struct invocation *invocation, int argc, char **argv)
         {"create", run_create},
         {"list", run_list},
         {"show", run_show},
+        {"set", run_tenant_set},
+        {"suspend", run_tenant_suspend},
+        {"restore", run_tenant_restore},
+        {"delete", run_tenant_delete},
         {0},
     };
 
@@ -304,13 +338,22 @@ static int run(struct invocation *invocation, int argc, char **argv)
 
 const struct command command_tenant = {
     .name = "tenant",
-    .summary = "make, list and show tenants",
+    .summary = "make, list, show, change and delete tenants",
     .help =
         "usage: tenantd tenant create --name NAME [--slug SLUG] [--plan PLAN]\n"
         "                             [--owner-username NAME] [--owner-email ADDRESS]\n"
         "                             [--owner-password-file FILE|-] [--with-key]\n"
-        "       tenantd tenant list\n"
+        "       tenantd tenant list [--search TEXT] [--status STATUS] [--plan PLAN]\n"
         "       tenantd tenant show SLUG\n"
+        "       tenantd tenant set SLUG [--name NAME] [--industry WORD] [--plan PLAN]\n"
+        "                               [--limit NAME=NUMBER,...] [--discoverable yes|no]\n"
+        "       tenantd tenant suspend SLUG\n"
+        "       tenantd tenant restore SLUG\n"
+        "       tenantd tenant delete SLUG --confirm SLUG\n"
+        "\n"
+        "A suspended tenant answers like an unknown one, and all its sessions and tokens have\n"
+        "ended. \"delete\" does the same and removes it for good after\n"
+        "tenants.deletion_grace_days, until when \"restore\" keeps it.\n"
         "\n"
         "  --name NAME                   shown to people\n"
         "  --slug SLUG                   in host names and paths; made from the name if absent\n"
@@ -320,6 +363,14 @@ const struct command command_tenant = {
         "  --owner-password-file FILE    whose first line is the password; - reads standard\n"
         "                                input, without echo on a terminal\n"
         "  --with-key                    also make an access key and print it once\n"
+        "  --search TEXT                 how slug or name begins\n"
+        "  --status STATUS               active, suspended, deleting …; without it all that are\n"
+        "                                not gone\n"
+        "  --limit NAME=NUMBER,...       users, access_keys, requests_per_minute, audit_days:\n"
+        "                                beside the plan's; 0 is unlimited, NAME=plan gives it\n"
+        "                                back to the plan\n"
+        "  --industry WORD               '' clears it\n"
+        "  --discoverable yes|no         whether the public list shows it\n"
         "  --config FILE   default: $TENANTD_CONFIG, ./config.yaml, /etc/tenantd/config.yaml\n"
         "  --json          JSON on standard output\n"
         "\n"
@@ -327,6 +378,7 @@ const struct command command_tenant = {
         "  tenantd tenant create --name 'Acme Corporation' --slug acme --plan basic \\\n"
         "      --owner-username ada --owner-email ada@acme.example --owner-password-file -\n"
         "  tenantd tenant create --name 'AI Platform' --with-key --json | jq -r .access_key\n"
-        "  tenantd tenant show acme\n",
+        "  tenantd tenant set acme --plan premium --limit users=500,access_keys=plan\n"
+        "  tenantd tenant list --status suspended --json | jq -r '.tenants[].slug'\n",
     .run = run,
 };

@@ -125,31 +125,6 @@ enum err handle_access_keys_list(struct request *req, struct response *res)
 
 /* --- create --- */
 
-/* One text with blanks between, each scope once. */
-static enum err join_scopes(struct request *req, const struct strs *scopes, const char **ret_text)
-{
-    struct buf text;
-
-    if (scopes->items != NULL && scopes->count == 0)
-        return fail(&req->ctx, ERR_VALIDATION, "scopes", "scopes must name at least one scope.");
-    if (scopes->items == NULL) {
-        *ret_text = ACCESS_KEY_DEFAULT_SCOPES;
-        return ERR_OK;
-    }
-    buf_init(&text, req->ctx.arena, sizeof ACCESS_KEY_SCOPES);
-    for (size_t i = 0; i < scopes->count; i++) {
-        for (size_t j = 0; j < i; j++) {
-            if (strcmp(scopes->items[j], scopes->items[i]) == 0)
-                return fail(&req->ctx, ERR_VALIDATION, "scopes", "scopes names \"%s\" twice.",
-                            scopes->items[i]);
-        }
-        buf_puts(&text, i > 0 ? " " : "");
-        buf_puts(&text, scopes->items[i]);
-    }
-    *ret_text = buf_text(&text);
-    return *ret_text == NULL ? ERR_MEMORY : ERR_OK;
-}
-
 static enum err answer_created(struct request *req, struct response *res, void *arg)
 {
     return respond_made(req, res, 201, arg);
@@ -163,7 +138,7 @@ enum err handle_access_key_create(struct request *req, struct response *res)
 
     TRY(request_input(req, &in));
     wanted = (struct new_access_key){.label = in.label, .expires_at = in.expires_at};
-    TRY(join_scopes(req, &in.scopes, &wanted.scopes));
+    TRY(access_key_join_scopes(&req->ctx, &in.scopes, &wanted.scopes));
     respond_within(req, res, answer_created, &made);
     return access_key_create(&req->ctx, &wanted, &made);
 }

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "app/app.h"
+#include "app/buf.h"
 #include "app/cache.h"
 #include "app/clock.h"
 #include "app/db.h"
@@ -24,6 +25,33 @@ bool access_key_is_scope(const char *text)
             return true;
     }
     return false;
+}
+
+enum err access_key_join_scopes(struct ctx *ctx, const struct strs *scopes, const char **ret_text)
+{
+    struct buf text;
+
+    if (scopes->items != NULL && scopes->count == 0)
+        return fail(ctx, ERR_VALIDATION, "scopes", "scopes must name at least one scope.");
+    if (scopes->items == NULL) {
+        *ret_text = ACCESS_KEY_DEFAULT_SCOPES;
+        return ERR_OK;
+    }
+    buf_init(&text, ctx->arena, sizeof ACCESS_KEY_SCOPES);
+    for (size_t i = 0; i < scopes->count; i++) {
+        if (!access_key_is_scope(scopes->items[i]))
+            return fail(ctx, ERR_VALIDATION, "scopes", "scopes must be among %s.",
+                        ACCESS_KEY_SCOPES);
+        for (size_t j = 0; j < i; j++) {
+            if (strcmp(scopes->items[j], scopes->items[i]) == 0)
+                return fail(ctx, ERR_VALIDATION, "scopes", "scopes names \"%s\" twice.",
+                            scopes->items[i]);
+        }
+        buf_puts(&text, i > 0 ? " " : "");
+        buf_puts(&text, scopes->items[i]);
+    }
+    *ret_text = buf_text(&text);
+    return *ret_text == NULL ? ERR_MEMORY : ERR_OK;
 }
 
 /* --- common parts --- */

@@ -17,6 +17,10 @@ struct new_access_key {
 /* True for the name of a scope that keys can have. */
 bool access_key_is_scope(const char *text);
 
+/* One text with blanks between, each scope once; those of a new key when items is NULL. */
+CHECKED enum err access_key_join_scopes(struct ctx *ctx, const struct strs *scopes,
+                                        const char **ret_text);
+
 #define ACCESS_KEY_DEFAULT_SCOPES "auth users:read audit:read"
 
 /* ERR_PLAN_LIMIT; ERR_VALIDATION when expires_at is past. */

@@ -153,15 +153,27 @@ enum err tenant_get_by_domain(struct ctx *ctx, const char *domain, const struct 
     return get_active(ctx->app->domains, ctx, domain, strlen(domain), ret_tenant);
 }
 
+static enum err find(struct ctx *ctx, const bson_t *filter, struct tenant *ret_tenant)
+{
+    TRY(db_find_one(ctx, &tenant_schema, filter, ret_tenant));
+    /* What is still being made, or removed because it never was, exists for nobody. */
+    return ret_tenant->status == TENANT_CREATING || ret_tenant->expires_at != 0 ? ERR_NOT_FOUND
+                                                                                : ERR_OK;
+}
+
 enum err tenant_find(struct ctx *ctx, const struct uuid *id, struct tenant *ret_tenant)
 {
     AUTO(bson_destroy) bson_t *filter = bson_new();
 
     bson_put_uuid(filter, "_id", id);
-    TRY(db_find_one(ctx, &tenant_schema, filter, ret_tenant));
-    /* What is still being made, or removed because it never was, exists for nobody. */
-    return ret_tenant->status == TENANT_CREATING || ret_tenant->expires_at != 0 ? ERR_NOT_FOUND
-                                                                                : ERR_OK;
+    return find(ctx, filter, ret_tenant);
+}
+
+enum err tenant_find_by_slug(struct ctx *ctx, const char *slug, struct tenant *ret_tenant)
+{
+    AUTO(bson_destroy) bson_t *filter = BCON_NEW("slug", BCON_UTF8(slug));
+
+    return find(ctx, filter, ret_tenant);
 }
 
 void tenant_forget(struct ctx *ctx, const struct tenant *tenant)

@@ -86,6 +86,7 @@ CHECKED enum err tenant_create(struct ctx *ctx, const struct new_tenant *new_ten
 
 /* Any tenant but a half-made one, whatever its status, from the database. ERR_NOT_FOUND. */
 CHECKED enum err tenant_find(struct ctx *ctx, const struct uuid *id, struct tenant *ret_tenant);
+CHECKED enum err tenant_find_by_slug(struct ctx *ctx, const char *slug, struct tenant *ret_tenant);
 /* Drops this instance's snapshots of a tenant that was changed; others learn by the stream. */
 void tenant_forget(struct ctx *ctx, const struct tenant *tenant);
 

@@ -7,6 +7,7 @@
 #include "app/revocation.h"
 #include "models/audit.h"
 #include "models/grant.h"
+#include "models/login_attempt.h"
 #include "models/password_policy.h"
 #include "models/session.h"
 #include "models/sign_in.h"
@@ -16,6 +17,7 @@ struct change {
     const struct user *user;
     const char *new_hash; /* NULL: only end everything */
     const char *action;
+    bool unlock;
     int64_t epoch; /* afterwards */
 };
 
@@ -50,6 +52,8 @@ static enum err apply(struct ctx *ctx, void *arg)
         TRY(user_raise_epoch(ctx, &change->user->id, &change->epoch));
     }
     TRY(user_end_issued(ctx, &change->user->id, change->epoch));
+    if (change->unlock)
+        TRY(login_attempt_reset(ctx, change->user));
     return audit_insert(ctx, change->action, "success", &change->user->id, NULL);
 }
 
@@ -68,6 +72,15 @@ enum err user_end_all(struct ctx *ctx, const struct uuid *user_id, const char *a
     return run(ctx, &change);
 }
 
+static enum err check_new(struct ctx *ctx, const struct user *user, const char *field,
+                          const char *prepared)
+{
+    return password_policy_check(ctx, field, prepared,
+                                 &(struct password_owner){.username = user->username,
+                                                          .email = user->email,
+                                                          .name = user->name});
+}
+
 enum err user_change_password(struct ctx *ctx, const struct uuid *user_id,
                               const char *current_password, const char *new_password,
                               struct user *ret_user)
@@ -78,14 +91,24 @@ enum err user_change_password(struct ctx *ctx, const struct uuid *user_id,
 
     TRY(password_policy_prepare(ctx, "new_password", new_password, &prepared));
     TRY(user_find(ctx, user_id, &user));
-    TRY(password_policy_check(ctx, "new_password", prepared,
-                              &(struct password_owner){.username = user.username,
-                                                       .email = user.email,
-                                                       .name = user.name}));
+    TRY(check_new(ctx, &user, "new_password", prepared));
     TRY(sign_in_confirm(ctx, &user, current_password, change.action));
     TRY(password_hash(ctx, prepared, &change.new_hash));
     TRY(run(ctx, &change));
     user.security_epoch = change.epoch;
     *ret_user = user;
     return ERR_OK;
+}
+
+enum err user_reset_password(struct ctx *ctx, const struct uuid *user_id, const char *new_password)
+{
+    struct user user = {0};
+    struct change change = {.user = &user, .action = "user.password_set", .unlock = true};
+    const char *prepared = NULL;
+
+    TRY(password_policy_prepare(ctx, "password", new_password, &prepared));
+    TRY(user_find(ctx, user_id, &user));
+    TRY(check_new(ctx, &user, "password", prepared));
+    TRY(password_hash(ctx, prepared, &change.new_hash));
+    return run(ctx, &change);
 }

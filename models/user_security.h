@@ -15,6 +15,10 @@ CHECKED enum err user_change_password(struct ctx *ctx, const struct uuid *user_i
                                       const char *current_password, const char *new_password,
                                       struct user *ret_user);
 
+/* By the operator, who need not know the old one; ends everything, and a lock too. */
+CHECKED enum err user_reset_password(struct ctx *ctx, const struct uuid *user_id,
+                                     const char *new_password);
+
 /* For the transaction of any further change: what was issued below this epoch of the user ends,
  * tokens, grants and sessions alike. */
 CHECKED enum err user_end_issued(struct ctx *ctx, const struct uuid *user_id, int64_t epoch);

@@ -13,32 +13,14 @@ import subprocess
 import pytest
 
 from support.check import ok, refused
+from support.cli import Cli
 from support.instance import Instance, program, run
 from support.ports import free_port
 from support.world import unique
 
-COMMANDS = ["audit", "serve", "migrate", "check-config", "print-config", "openapi", "seed", "tenant", "user",
-            "version"]
+COMMANDS = ["audit", "check-config", "key", "migrate", "openapi", "print-config", "seed", "serve",
+            "tenant", "user", "version"]
 PASSWORD = "correct horse 9"
-
-
-class Cli:
-    """Commands against a database of their own."""
-
-    def __init__(self, instance):
-        self.instance = instance
-        self.config = instance.write_config()
-
-    def __call__(self, *arguments, stdin=None, status=0):
-        done = subprocess.run([program(), *arguments, "--config", self.config], input=stdin,
-                              capture_output=True, text=True, timeout=60, check=False)
-        assert done.returncode == status, (arguments, done.returncode, done.stdout, done.stderr)
-        assert "Sanitizer" not in done.stderr and "runtime error" not in done.stderr, done.stderr
-        self.stdout, self.stderr = done.stdout, done.stderr
-        return done.stdout
-
-    def json(self, *arguments, **options):
-        return json.loads(self(*arguments, "--json", **options))
 
 
 @pytest.fixture
@@ -102,6 +84,14 @@ def test_usage_lists_all_commands():
     (["user", "create", "--tenant", "a"], "--username or --email"),
     (["user", "create", "--tenant", "a", "--username", "b"], "--password-stdin"),
     (["user", "list"], "--tenant is missing"),
+    (["user", "list", "--tenant", "a", "--tenant", "b"], "--tenant is given twice"),
+    (["user", "role", "ada", "--tenant", "a"], "the role is missing"),
+    (["user", "delete", "ada", "--tenant", "a", "--confirm", "bob"], "say it twice"),
+    (["tenant", "set", "a"], "say what to change"),
+    (["tenant", "delete", "a"], "--confirm a"),
+    (["key", "list"], "--tenant or --platform is missing"),
+    (["key", "create", "--platform", "--scope", "auth"], "a platform key has no scopes"),
+    (["key", "rotate", "12", "--platform"], '"12" is not the id of a key'),
     (["serve", "--prot", "80"], 'there is no option "--prot"'),
     (["print-config", "--jsn"], 'did you mean "--json"?'),
     (["check-config", "--config"], "--config needs a value"),

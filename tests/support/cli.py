@@ -1,0 +1,24 @@
+"""The commands of tenantd as a script would call them."""
+import json
+import subprocess
+
+from .instance import program
+
+
+class Cli:
+    """Commands against a database of their own."""
+
+    def __init__(self, instance):
+        self.instance = instance
+        self.config = instance.write_config()
+
+    def __call__(self, *arguments, stdin=None, status=0):
+        done = subprocess.run([program(), *arguments, "--config", self.config], input=stdin,
+                              capture_output=True, text=True, timeout=60, check=False)
+        assert done.returncode == status, (arguments, done.returncode, done.stdout, done.stderr)
+        assert "Sanitizer" not in done.stderr and "runtime error" not in done.stderr, done.stderr
+        self.stdout, self.stderr = done.stdout, done.stderr
+        return done.stdout
+
+    def json(self, *arguments, **options):
+        return json.loads(self(*arguments, "--json", **options))
