@@ -14,17 +14,19 @@ from support.world import OWNER_PASSWORD, World
 
 PROOFS = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "proofs")
 BUDGET = 60
+#: Seconds of the first lock; by default it is 30.
+LOCK = 5
 
 
 @pytest.fixture
 def prove(start_instance, connect, tmp_path):
     """prove("e1.sh", prepare) -> (instance, directory) after the script has ended well."""
-    def run(script, prepare=None, plans=None):
-        for tool in ("bash", "curl", "jq"):
+    def run(script, prepare=None, **settings):
+        for tool in ("bash", "curl", "jq", "openssl"):
             assert shutil.which(tool), f"the proofs need {tool}"
-        instance = start_instance({"plans": plans} if plans else None)
+        instance = start_instance(settings)
         variables = {"H": f"http://localhost:{instance.port}", "PORT": str(instance.extra_port),
-                     "BUDGET": str(BUDGET)}
+                     "BUDGET": str(BUDGET), "LOCK": str(LOCK)}
         if prepare:
             variables |= prepare(World(connect(instance))) or {}
         done = subprocess.run(["bash", os.path.join(PROOFS, script)], cwd=tmp_path, text=True,
@@ -72,3 +74,23 @@ def test_e6_client_flow(prove, connect):
     assert users.find_one({"_id": user})["custom_fields"] == {"department": "ML"}
     assert len(users.index_information()) >= 3
     ok(connect(instance).get("/health"))
+
+
+def test_e7_conflict_matrix(prove):
+    """E7 without the OAuth client; TI-1, R004-08, R004-09. Over every route: test_isolation_matrix."""
+    instance, _ = prove("e7.sh")
+    assert instance.db.tenants.count_documents({"status": "active"}) == 2
+
+
+def test_e8_roles_and_plan(prove):
+    """E8 without invitations and clients; R004-11, R004-12, R004-14, R004-43, R001-19."""
+    instance, _ = prove("e8.sh")
+    tenant = instance.db.tenants.find_one({"slug": "acme"})
+    users = instance.db["users_" + tenant["_id"].hex]
+    assert users.count_documents({}) == 10
+    assert users.count_documents({"role": "owner"}) == 1
+
+
+def test_e10_abuse(prove):
+    """E10 without machine clients; RL-2, TS-1, TS-6, TI-6."""
+    prove("e10.sh", limits={"lock_seconds": LOCK}, password={"scheme": "argon2id"})
