@@ -1,6 +1,7 @@
 """What the guides point to exists, and they say what the requirements ask of them."""
 import pathlib
 import re
+import subprocess
 
 import pytest
 
@@ -31,3 +32,24 @@ def test_phases_end_with_a_green_run():
     assert [number for number, _ in phases] == [str(number) for number in range(1, 8)]
     assert ".ci/run" in text
     assert (ROOT / ".ci/run").stat().st_mode & 0o100
+
+
+def shell_blocks(text):
+    return [block for block in re.findall(r"^```\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
+            if "curl" in block]
+
+
+def test_every_command_of_the_readme_works(service, tmp_path):
+    """R002-23: the blocks in their order, as printed; only the address is the test's."""
+    (tmp_path / ".dev").mkdir()
+    (tmp_path / ".dev/platform-key").write_text(service.settings()["platform_key"])
+    script = ["set -eu", 'curl() { command curl -sS --fail-with-body "$@"; echo; }']
+    for line in "\n".join(shell_blocks((ROOT / "README.md").read_text(encoding="utf-8"))).splitlines():
+        line = line.replace("http://localhost:8080", service.url)
+        if "/clients/register" in line:
+            line = f'OUT=$({line}); C=$(jq -r .client_id <<<"$OUT"); AK=$(jq -r .access_key <<<"$OUT")'
+        script.append(line)
+    done = subprocess.run(["bash", "-c", "\n".join(script)], cwd=tmp_path, capture_output=True,
+                          text=True, timeout=60, check=False)
+    assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
+    assert '"level":9007199254740993' in done.stdout and '"city":"Praia"' in done.stdout
