@@ -5,12 +5,15 @@ matrix; one that needs something the matrix does not know fails the test that co
 """
 import dataclasses
 import datetime
+import itertools
+import os
 import time
 import uuid
 
 import pytest
 
 from support.check import ok
+from support.instance import PLATFORM_KEY
 from support.world import USER_PASSWORD, unique
 
 #: Answers that may refuse a foreign, forged or missing credential.
@@ -180,6 +183,113 @@ def snapshot(service, side):
             list(service.db.access_keys.find({"tenant_id": tenant_id}).sort("_id")),
             service.db.sessions.count_documents({"tenant_id": tenant_id}),
             service.db.tokens.count_documents({"tenant_id": tenant_id, "state": "active"}))
+
+
+def resolves_hints(row):
+    """Rows on which tenant hints count, in all channels: what names its tenant by {cid} has a hint more."""
+    return row.facts["tenant"] != "ignored" and "internal" not in row.flags
+
+
+#: Each route meets this many pairs of channels in ./dev test; with TENANTD_LONG (./dev soak) all.
+PAIRS = None if os.environ.get("TENANTD_LONG") else 2
+
+
+def crossed(names, count):
+    """Ordered pairs of different channels that can be sent together; count: how many at a time, so
+    that calls in a row go through all of them."""
+    pairs = [pair for pair in itertools.permutations(names, 2) if set(pair) != {"t", "tenants"}
+             and not set(pair) <= {"subdomain", "domain"}]
+    endless = itertools.cycle(pairs)
+    while True:
+        yield list(itertools.islice(endless, count or len(pairs)))
+
+
+def is_another(contract, row, path):
+    """/tenants/{slug}/X is /tenants/X where there is such a path, for any method."""
+    found = [contract.find(method, path) for method in ("GET", "POST", "PUT", "PATCH", "DELETE")]
+    return any(one is not None and one.path != row.path for one in found)
+
+
+def together(one, two):
+    """The options of two channels, and the prefix of the one that has one."""
+    return one[0] or two[0], {**one[1], **two[1]}
+
+
+def test_hints_that_disagree_are_a_conflict_whatever_proves_who_asks(api, contract, sides, domain):
+    """E7, TI-1: every route that knows tenants × every kind of credential × pairs of all channels:
+    400 tenant_conflict before any credential counts."""
+    mine, theirs = (channels(side.tenant, name) for side, name in zip(sides, domain))
+    pairs = crossed(list(mine), PAIRS)
+    credentials = {"none": {}, "garbage": {"token": "garbage"}, "platform": {"token": PLATFORM_KEY},
+                   **sides[0].credentials()}
+    seen, tried = set(), 0
+    for row in filter(resolves_hints, contract.rows):
+        for kind, credential in credentials.items():
+            for one, two in next(pairs):
+                prefix, options = together(mine[one], theirs[two])
+                path = prefix + fill(row, sides[0].tenant)
+                if is_another(contract, row, path):
+                    continue
+                answer = call(api, row, path, **combined(options, credential))
+                where = f"{row} with {kind} by {one} and {two}: {answer.status_code} {answer.text[:200]}"
+                assert answer.status_code == 400, where
+                if "html" not in answer.headers["content-type"]:
+                    assert answer.json()["error"] == "tenant_conflict", where
+                seen.add((one, two))
+                tried += 1
+    assert tried > 500 and len(seen) == 26, (tried, len(seen))
+
+
+def test_hints_that_agree_are_one_hint(api, contract, sides, domain):
+    """E7: every reading route × its credentials × every two channels that name the same tenant: as
+    with one of them alone."""
+    side = sides[0]
+    mine = channels(side.tenant, domain[0])
+    pairs = crossed(list(mine), PAIRS)
+    for row in guarded(contract):
+        if row.method != "GET" or not resolves_hints(row):
+            continue
+        path = fill(row, side.tenant)
+        for kind, credential in side.credentials().items():
+            alone = call(api, row, path, **combined(mine["slug"][1], credential))
+            for one, two in next(pairs):
+                prefix, options = together(mine[one], mine[two])
+                if is_another(contract, row, prefix + path):
+                    continue
+                answer = call(api, row, prefix + path, **combined(options, credential))
+                assert answer.status_code == alone.status_code, \
+                    f"{row} with {kind} by {one} and {two}: {answer.status_code}, " \
+                    f"alone {alone.status_code} {answer.text[:200]}"
+
+
+def test_the_platform_key_opens_no_tenant(api, contract, sides, domain, service):
+    """C19: the key that manages all tenants is no credential within any of them."""
+    tenant = sides[1].tenant
+    before = snapshot(service, sides[1])
+    for row in guarded(contract):
+        if "platform" in row.auth:
+            continue
+        for name, (prefix, options) in channels(tenant, domain[1]).items():
+            answer = call(api, row, prefix + fill(row, tenant), token=PLATFORM_KEY, **options)
+            where = f"{row} by {name}: {answer.status_code} {answer.text[:200]}"
+            if needs_credential(row):
+                assert answer.status_code in (401, 403, 404), where
+                continue
+            anonymous = call(api, row, prefix + fill(row, tenant), **options)
+            assert answer.status_code in (anonymous.status_code, 401, 403), where
+    assert snapshot(service, sides[1]) == before
+
+
+def test_no_tenants_credential_opens_the_platform(api, contract, sides):
+    """C19: owner's token, session, access key: none is a platform key, named or not."""
+    rows = [row for row in contract.rows
+            if "platform" in row.auth and not row.auth & {"public", "session", "bearer", "key"}]
+    assert len(rows) > 5
+    for row in rows:
+        for kind, credential in sides[0].credentials().items():
+            for options in ({}, {"tenant": sides[0].tenant.slug}):
+                answer = call(api, row, fill(row, sides[0].tenant), **combined(options, credential))
+                assert answer.status_code in (401, 403), f"{row} with {kind}: {answer.status_code}"
 
 
 def test_the_paths_own_tenant_decides(api, contract, sides):
