@@ -34,6 +34,17 @@ def test_phases_end_with_a_green_run():
     assert (ROOT / ".ci/run").stat().st_mode & 0o100
 
 
+def test_every_task_of_the_teams_has_a_phase():
+    """R003-29: each line of document 003's table of tasks stands at a phase of the roadmap."""
+    text = (ROOT / "docs/ROADMAP.md").read_text(encoding="utf-8")
+    phases = set(re.findall(r"^\| (\d)\. ", text, re.MULTILINE))
+    table = text.split("## The tasks of document 003", 1)[1]
+    tasks = re.findall(r"^\| ([^|]+) \| (Backend|DB Admin|Tech Writer) \| ([^|]+) \|$", table, re.MULTILINE)
+    assert len(tasks) == 9, tasks
+    for task, _, where in tasks:
+        assert set(re.findall(r"\b(\d)\b", where)) & phases, task
+
+
 def shell_blocks(text):
     return [block for block in re.findall(r"^```\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
             if "curl" in block]

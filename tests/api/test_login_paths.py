@@ -1,5 +1,6 @@
 """One login behind four paths: every outcome looks the same on each of them (AU-1, AU-3, PW-9)."""
 import time
+import urllib.request
 import uuid
 
 import pytest
@@ -162,6 +163,27 @@ def test_a_lock_is_the_tenants_own(locking):
         refused(attempt(api, tenant, "000", name, "wrong password"), 401)
     refused(attempt(api, tenant, "000", name, USER_PASSWORD), 429)
     ok(attempt(api, twin, "000", name, USER_PASSWORD))
+
+
+def metrics(instance):
+    """{name: value} of the counters without labels."""
+    with urllib.request.urlopen(f"http://127.0.0.1:{instance.metrics_port}/metrics") as answer:
+        lines = answer.read().decode().splitlines()
+    return {name: float(value) for name, _, value in
+            (line.partition(" ") for line in lines if not line.startswith("#"))}
+
+
+def test_failures_are_counted(locking):
+    """R004-57: what the alert rules look at: failed sign-ins and accounts that were locked."""
+    api, world, tenant = locking
+    user = world.named_user(tenant)
+    before = metrics(api.instance)
+    for _ in range(10):
+        refused(attempt(api, tenant, "000", user.username, "wrong password"), 401)
+    refused(attempt(api, tenant, "000", user.username, USER_PASSWORD), 429)
+    after = metrics(api.instance)
+    for name, count in (("tenantd_login_failures_total", 10), ("tenantd_lockouts_total", 1)):
+        assert after[name] - before[name] == count, name
 
 
 def test_a_locked_user_stays_signed_in(locking):

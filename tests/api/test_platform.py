@@ -288,6 +288,15 @@ def test_a_tenant_is_made_changed_and_its_limits_hold(place):
         refused(place.admin("POST", f"/tenants/{odd}/suspend"), 404)
 
 
+@pytest.mark.parametrize("plan,users", [("free", 10), ("basic", 50), ("premium", 200),
+                                        ("enterprise", None)])
+def test_the_users_of_each_plan(place, plan, users):
+    """R004-11: free, basic, premium, and enterprise without limit. A fifth plan is none."""
+    made = ok(place.admin("POST", "/tenants", json={"name": "Plans", "plan": plan}), 201)["tenant"]
+    assert (made["plan"], made.get("max_users")) == (plan, users)
+    refused(place.admin("PATCH", f"/tenants/{made['id']}", json={"plan": "gold"}), 400, field="plan")
+
+
 def test_figures(place):
     """R003-28: tenants by status and plan, users, places, logins, all from counters and indexes."""
     before = ok(place.admin("GET", "/stats"))
