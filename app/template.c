@@ -246,14 +246,15 @@ static enum err render_range(const struct render *render, const char *from, cons
         bool found = false;
 
         TRY(next_tag(render, from, end, &tag, &found));
-        if (!found) {
-            buf_add(render->out, from, (size_t)(end - from));
-            break;
-        }
         /* The line of a tag alone may begin before from when two such tags touch. */
-        if (tag.begin > from)
-            buf_add(render->out, from, (size_t)(tag.begin - from));
-        TRY(render_tag(render, &tag, end, scope, &from));
+        const char *text_end = found ? tag.begin : end;
+
+        if (text_end > from)
+            buf_add(render->out, from, (size_t)(text_end - from));
+        if (found)
+            TRY(render_tag(render, &tag, end, scope, &from));
+        else
+            from = end;
         if (!buf_ok(render->out))
             return fail_internal(render->ctx, ERR_MEMORY, "template %s.html: the page is too large",
                                  render->name);
