@@ -138,6 +138,23 @@ static bool is_passing(int64_t code)
     return false;
 }
 
+/* Another transaction was faster: nothing was done, and the database is well. */
+static bool is_competition(const struct db_error *error)
+{
+    static const int16_t codes[] = {
+        24,  /* LockTimeout */
+        112, /* WriteConflict */
+        244, /* TransactionAborted */
+        246, /* SnapshotUnavailable */
+    };
+
+    for (size_t i = 0; i < sizeof codes / sizeof codes[0]; i++) {
+        if (codes[i] == error->code)
+            return !error->network && !error->concern;
+    }
+    return false;
+}
+
 /* The driver gave up before it sent anything. */
 static bool is_unsent(const struct db_error *error)
 {
@@ -351,7 +368,7 @@ enum err db_run(struct db_call *call, bson_t *command, bson_t *reply)
         return ERR_OK;
     }
     bool cut = error.network;
-    if (db_error_unavailable(&error))
+    if (db_error_unavailable(&error) && !is_competition(&error))
         db_note_trouble(call->db);
     if (may_send_again(call, &error, reply))
         done = send_again(call, command, reply, &error);

@@ -11,7 +11,8 @@ FLOOR = 85.0
 GUARDS = re.compile(r"(app/(jws|keys|secret|password|hash_pool|ticket|token_cache|revocation\w*|"
                     r"tenant_hints)|middleware/(tenant|authenticate|authorize)|"
                     r"models/(access_token|access_key\w*|platform_key\w*|grant\w*|session\w*|tenant\w*|"
-                    r"sign_in|login_attempt|device|user_security))\.c$")
+                    r"sign_in|login_attempt|device|fresh_login|password_policy|"
+                    r"user_(admin|authority|removal|security|sessions)))\.c$")
 GUARD_FLOOR = 95.0
 
 
