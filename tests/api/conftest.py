@@ -19,6 +19,13 @@ from support.instance import Instance  # noqa: E402
 from support.mongo import Mongo, OwnMongo  # noqa: E402
 from support.world import World, unique  # noqa: E402
 
+#: Files that take long, the longest first: what begins last must be short, or a worker has none.
+LONG_FIRST = ("failover", "faults", "nosql", "audit_verify", "rate_limits", "isolation_matrix", "races",
+              "malformed", "tenant_life", "operation", "migrations", "platform", "slow_clients", "deploy",
+              "cli", "idempotency", "proofs", "known_devices", "hardening", "account_deletion",
+              "tenant_users", "audit_read", "audit_refusals", "login_paths", "sessions",
+              "framing_proxies", "framing", "tenant_current", "mass_assignment", "tokens")
+
 #: Cheap to compute, for instances whose subject is not the hash.
 FAST_HASH = {"password": {"scheme": "argon2id"}}
 
@@ -52,7 +59,13 @@ def pytest_unconfigure(config):
 def pytest_xdist_make_scheduler(config, log):
     """A file stays on one worker: what its tests share is made once."""
     from xdist.scheduler import LoadFileScheduling
+    config.option.loadscopereorder = False  # the order is ours
     return LoadFileScheduling(config, log)
+
+
+def pytest_collection_modifyitems(items):
+    places = {f"test_{name}.py": place for place, name in enumerate(LONG_FIRST)}
+    items.sort(key=lambda item: places.get(item.path.name, len(places)))
 
 
 @pytest.hookimpl(optionalhook=True)
@@ -105,45 +118,66 @@ def mongo():
     server.close()
 
 
-@pytest.fixture(scope="session")
-def instances(mongo, request):
-    """start(overrides, database=None, …) -> Instance; all are stopped when the run ends."""
-    running, databases = [], set()
+class Fleet:
+    """Starts instances and, at the end, stops and checks them and drops their databases.
 
-    def start(overrides=None, database=None, server=None, wait=True, **options):
-        server = server or mongo
-        database = database or unique("test_api_")
-        databases.add((server, database))
+    What is left running slows the rest down: each instance reads the oplog, each database keeps a
+    hundred files open.
+    """
+
+    def __init__(self, mongo):
+        self.mongo = mongo
+        self.running, self.databases = [], set()
+
+    def start(self, overrides=None, database=None, server=None, wait=True, **options):
+        """On a new database, which goes at the end, or on one that somebody else brings."""
+        server = server or self.mongo
+        if database is None:
+            database = unique("test_api_")
+            self.databases.add((server, database))
         instance = Instance(server, database, overrides, **options)
-        running.append(instance)
+        self.running.append(instance)
         instance.start(wait)
         return instance
 
-    yield start
-    problems = []
-    for instance in running:
-        try:
-            instance.close()
-        except AssertionError as error:
-            problems.append(str(error))
-    for server, database in databases:
-        if server is mongo:
-            server.drop(database)
-    assert not problems, "\n\n".join(problems)
+    def end(self):
+        problems = []
+        for instance in self.running:
+            if instance.process is not None and instance.process.poll() is None:
+                instance.process.terminate()  # all at once: each takes a moment
+        for instance in self.running:
+            try:
+                instance.close()
+            except AssertionError as error:
+                problems.append(str(error))
+        for server, database in self.databases:
+            if server is self.mongo:
+                server.drop(database)
+        assert not problems, "\n\n".join(problems)
+
+
+@pytest.fixture(scope="session")
+def common_instances(mongo):
+    """start(overrides, database=None, …) -> Instance of the whole run, stopped when that ends."""
+    fleet = Fleet(mongo)
+    yield fleet.start
+    fleet.end()
+
+
+@pytest.fixture(scope="module")
+def instances(mongo):
+    """The same for the tests of one file."""
+    fleet = Fleet(mongo)
+    yield fleet.start
+    fleet.end()
 
 
 @pytest.fixture
-def start_instance(instances):
-    """Like `instances`, for one test: its instances are stopped, and checked, when it ends."""
-    mine = []
-
-    def start(*args, **options):
-        mine.append(instances(*args, **options))
-        return mine[-1]
-
-    yield start
-    problems = [problem for instance in mine for problem in instance.stop()]
-    assert not problems, "\n".join(problems)
+def start_instance(mongo):
+    """The same for one test."""
+    fleet = Fleet(mongo)
+    yield fleet.start
+    fleet.end()
 
 
 @pytest.fixture(scope="session")
@@ -179,8 +213,9 @@ def countable(row):
 
 
 @pytest.fixture(scope="session")
-def service(instances):
-    return instances()
+def service(common_instances):
+    """With the hash that is the default."""
+    return common_instances({"password": {"scheme": "bcrypt"}})
 
 
 @pytest.fixture(scope="session")
@@ -226,11 +261,11 @@ def anna(world, acme):
 
 
 @pytest.fixture(scope="session")
-def pair(instances, connect):
+def pair(common_instances, connect):
     """Two instances of one installation: (first Api, second Api)."""
     shared = FAST_HASH | {"server": {"public_url": "http://localhost:8080"}}
-    first = instances(shared)
-    second = instances(shared, database=first.database_name)
+    first = common_instances(shared)
+    second = common_instances(shared, database=first.database_name)
     return connect(first), connect(second)
 
 

@@ -494,6 +494,7 @@ def test_a_database_that_fails_in_the_middle_cuts_the_answer(start_instance, con
             received += read_to_end(reader)
     assert received.startswith(b"HTTP/1.1 200")
     assert not received.endswith(b"0\r\n\r\n")
+    until(lambda: cut_lines(instance), seconds=10, pause=0.05)  # logged after the end was seen
     line = cut_lines(instance)[-1]
     assert line["route"] == EXPORT and line["error"]
 

@@ -130,6 +130,7 @@ def test_no_credential_opens_nothing(api, contract, sides, domain):
             assert answer.status_code == 401, f"{row} by {name}: {answer.status_code} {answer.text}"
 
 
+LONG = bool(os.environ.get("TENANTD_LONG"))
 GARBAGE = ["garbage", "ak_", "ak_" + "0" * 32 + "_" + "A" * 86, "pk_0_0", "pk_" + "A" * 60,
            "a.b.c", "..", "eyJhbGciOiJub25lIn0.eyJzdWIiOiJ4In0.", "A" * 4000, "null", "undefined",
            "00000000-0000-0000-0000-000000000000." + "A" * 100]
@@ -147,15 +148,18 @@ def test_garbage_opens_nothing(api, contract, sides):
 
 
 def test_credentials_of_another_tenant_open_nothing(api, contract, sides, domain, service):
-    """Every route × credentials of A × channels of B, and the other way round: never a success,
-    never a 500, and nothing of B changes."""
+    """Every route × credentials of one × channels of the other: never a success, never a 500, and
+    nothing changes. Half of them from A to B, half from B to A; with TENANTD_LONG all both ways."""
     tried = 0
-    for mine, theirs, domain_name in ((sides[0], sides[1], domain[1]),
-                                      (sides[1], sides[0], domain[0])):
+    for way, (mine, theirs, domain_name) in enumerate(((sides[0], sides[1], domain[1]),
+                                                       (sides[1], sides[0], domain[0]))):
         before = snapshot(service, theirs)
-        for row in guarded(contract):
+        for at, row in enumerate(guarded(contract)):
             for kind, credential in mine.credentials().items():
-                for name, (prefix, options) in channels(theirs.tenant, domain_name).items():
+                for number, (name, (prefix, options)) in enumerate(
+                        channels(theirs.tenant, domain_name).items()):
+                    if not LONG and (at + number) % 2 != way:
+                        continue
                     path = prefix + fill(row, theirs.tenant)
                     answer = call(api, row, path, **combined(options, credential))
                     tried += 1

@@ -15,7 +15,7 @@ from support.world import unique
 
 COMMANDS = ["create", "createIndexes", "collMod", "insert", "update", "findAndModify", "delete"]
 #: At how many of its commands a migration is killed in ./dev test; with TENANTD_LONG at each.
-POINTS = 4
+POINTS = 3
 
 
 @pytest.fixture(scope="module")

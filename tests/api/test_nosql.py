@@ -15,7 +15,7 @@ from support.world import World, unique
 from test_bad_input import Caller
 
 CANARY = "c4n4ry"
-SHARE = None if os.environ.get("TENANTD_LONG") else 8
+SHARE = None if os.environ.get("TENANTD_LONG") else 4
 PROFILE_BYTES = 64 * 1024 * 1024
 OPERATORS = [
     "$ne", "$gt", "$gte", "$lt", "$lte", "$in", "$nin", "$eq", "$exists", "$type", "$regex", "$not",
@@ -41,6 +41,9 @@ def shapes(operator):
 
 
 PAYLOADS = [shape for operator in OPERATORS for shape in shapes(operator)]
+#: Where each payload is one request or more: every operator and every shape, not each with each.
+SAMPLE = [payload for number, payload in enumerate(PAYLOADS)
+          if SHARE is None or number // 10 % 5 == number % 5]
 
 
 @pytest.fixture(scope="module")
@@ -87,10 +90,6 @@ def check_commands(api):
         found = set(operators_over_canaries(entry.get("command", {})))
         assert found <= {"$set", "$setOnInsert", "$literal"}, (found, str(entry["command"])[:600])
     assert seen > 0
-    api.instance.db.command("profile", 0)
-    api.instance.db["system.profile"].drop()
-    api.instance.db.create_collection("system.profile", capped=True, size=PROFILE_BYTES)
-    api.instance.db.command("profile", 2)
 
 
 @pytest.mark.parametrize("command, found", [
@@ -130,7 +129,7 @@ def test_every_custom_field(place):
     """IN-3: names that could be operators are refused; what is stored comes back as it was."""
     api, _, caller = place
     token = caller.user.token
-    for payload in PAYLOADS:
+    for payload in SAMPLE:
         answer = api.patch("/users/me", token=token, json={"custom_fields": {"f": payload}})
         assert answer.status_code in (200, 400), answer.text
         if answer.status_code == 200:
@@ -153,7 +152,7 @@ def test_every_name_that_a_request_can_carry(place, contract):
     """Queries, paths, headers, forms and cookies."""
     api, _, caller = place
     slug = caller.tenant.slug
-    for number, payload in enumerate(PAYLOADS):
+    for number, payload in enumerate(SAMPLE):
         text = payload if isinstance(payload, str) else json.dumps(payload)
         quoted = urllib.parse.quote(text, safe="")
         bracket = urllib.parse.quote(f"limit[{OPERATORS[number % len(OPERATORS)]}]")

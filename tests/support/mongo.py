@@ -70,7 +70,8 @@ class OwnMongo(Mongo):
     def __init__(self):
         self.port = ports.free_port()
         super().__init__(f"mongodb://127.0.0.1:{self.port}/?replicaSet=rs0")
-        self.directory = tempfile.mkdtemp(prefix="tenantd-mongo-")
+        self.directory = tempfile.mkdtemp(prefix="tenantd-mongo-",
+                                          dir=os.environ.get("TEST_DATA_DIR"))
         self.process = None
         self.start()
 

@@ -73,7 +73,8 @@ class ReplicaSet(Mongo):
 
     def __init__(self, election_timeout_ms=2000, disk_mb=None):
         """disk_mb: each node on a disk of its own of that size, which can be filled; needs root."""
-        self.directory = tempfile.mkdtemp(prefix="tenantd-set-")
+        self.directory = tempfile.mkdtemp(prefix="tenantd-set-",
+                                          dir=os.environ.get("TEST_DATA_DIR"))
         self.nodes = [Node(os.path.join(self.directory, str(number))) for number in range(3)]
         self.mounted = disk_mb is not None
         for node in self.nodes if self.mounted else []:

@@ -68,6 +68,7 @@ static void test_paths_lead_to_rows(void **state)
         /* /tenants/{slug}/X is /tenants/X when that is a route, else /X; fixed rows win */
         {GET, "/tenants/info", "/tenants/info", NULL, "/tenants/info"},
         {GET, "/tenants/acme/info", "/tenants/info", "acme", "/tenants/info"},
+        {GET, "/tenants/acme/users/me", "/tenants/users/{id}", "acme", "/tenants/users/me"},
         {POST, "/tenants/acme/auth/login", "/auth/login", "acme", "/auth/login"},
         {GET, "/tenants/acme/", "/", "acme", "/"},
         /* /api/v1: aliases, fixed rows before {cid} */
@@ -150,7 +151,7 @@ static void test_other_methods(void **state)
     assert_int_equal(match("/tenants/info", DELETE, &allowed), ERR_METHOD);
     assert_int_equal(allowed, GET | POST);
     assert_int_equal(match("/users/me", OPTIONS, &allowed), ERR_METHOD);
-    assert_int_equal(allowed, GET | PATCH);
+    assert_int_equal(allowed, GET | PATCH | DELETE);
     /* The fixed row exists: its other methods never fall through to {cid}. */
     assert_int_equal(match("/api/v1/users/me", PUT, &allowed), ERR_METHOD);
 }
