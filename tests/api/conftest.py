@@ -15,7 +15,7 @@ sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 # pylint: disable=wrong-import-position
 from support.api import Api  # noqa: E402
 from support.contract import Contract  # noqa: E402
-from support.instance import Instance  # noqa: E402
+from support.instance import Instance, merged  # noqa: E402
 from support.mongo import Mongo, OwnMongo  # noqa: E402
 from support.world import World, unique  # noqa: E402
 
@@ -130,12 +130,13 @@ class Fleet:
         self.running, self.databases = [], set()
 
     def start(self, overrides=None, database=None, server=None, wait=True, **options):
-        """On a new database, which goes at the end, or on one that somebody else brings."""
+        """On a new database, which goes at the end, or on one that somebody else brings; with the
+        hash that is cheap to compute unless another one is asked for."""
         server = server or self.mongo
         if database is None:
             database = unique("test_api_")
             self.databases.add((server, database))
-        instance = Instance(server, database, overrides, **options)
+        instance = Instance(server, database, merged(FAST_HASH, overrides), **options)
         self.running.append(instance)
         instance.start(wait)
         return instance

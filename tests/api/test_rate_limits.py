@@ -242,7 +242,8 @@ def test_development_multiplies_only_the_addresses_limits(start_instance, connec
 
 def test_a_full_hash_queue_is_503_and_everything_else_fast(start_instance, connect):
     """PW-11: a flood of logins waits or is refused; what needs no hash is not slowed down."""
-    instance = start_instance({"password": {"queue": 1, "threads": 1, "cost": 12}})
+    instance = start_instance({"password": {"scheme": "bcrypt", "queue": 1, "threads": 1,
+                                            "cost": 12}})
     api = connect(instance)
     tenant = World(api).tenant()
     statuses = []
@@ -270,7 +271,8 @@ def test_a_full_hash_queue_is_503_and_everything_else_fast(start_instance, conne
 
 def test_tries_that_were_never_looked_at_do_not_lock(start_instance, connect):
     """RL-2, PW-11: while the hash queue is full logins are 503; those must not lock anybody out."""
-    instance = start_instance({"password": {"threads": 1, "queue": 1, "cost": 12}})
+    instance = start_instance({"password": {"scheme": "bcrypt", "threads": 1, "queue": 1,
+                                            "cost": 12}})
     api = connect(instance)
     world = World(api)
     tenant = world.tenant()

@@ -81,8 +81,7 @@ class Instance:
                 "uri": self._uri, "name": self.database_name, "migrate_on_start": True,
             },
             # Tests hash in bursts; that the queue is bounded is the subject of one test alone.
-            # The cheaper hash where nobody asks for the default one.
-            "password": {"queue": 256, "scheme": "argon2id"},
+            "password": {"queue": 256},
             "tenants": {"self_service_plans": ["free", "enterprise"]},
         }
         return merged(base, self._overrides)
