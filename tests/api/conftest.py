@@ -144,8 +144,7 @@ class Fleet:
     def end(self):
         problems = []
         for instance in self.running:
-            if instance.process is not None and instance.process.poll() is None:
-                instance.process.terminate()  # all at once: each takes a moment
+            instance.ask_to_stop()  # all at once: each takes a moment
         for instance in self.running:
             try:
                 instance.close()

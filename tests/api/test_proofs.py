@@ -30,7 +30,7 @@ def prove(start_instance, connect, tmp_path):
         if prepare:
             variables |= prepare(World(connect(instance))) or {}
         done = subprocess.run(["bash", os.path.join(PROOFS, script)], cwd=tmp_path, text=True,
-                              env=os.environ | variables, capture_output=True, timeout=60,
+                              env=os.environ | variables, capture_output=True, timeout=180,
                               check=False)
         assert done.returncode == 0, f"{script}:\n{done.stdout[-2000:]}\n{done.stderr}"
         assert "proven" in done.stdout

@@ -60,6 +60,7 @@ class Instance:
         self.directory = tempfile.mkdtemp(prefix="tenantd-test-")
         self.port = self.extra_port = self.metrics_port = 0
         self.process = None
+        self._asked = False  # to stop
         self._overrides = overrides or {}
         self._master_key = master_key
         self._uri = uri or mongo.uri
@@ -102,6 +103,7 @@ class Instance:
     def start(self, wait=True):
         if self.port == 0:
             self.port, self.extra_port, self.metrics_port = (ports.free_port() for _ in range(3))
+        self._asked = False
         config = self.write_config()
         with open(self.stdout_path, "ab") as out, open(self.stderr_path, "ab") as err:
             self.process = subprocess.Popen(
@@ -143,11 +145,17 @@ class Instance:
         self.process.kill()
         self.process.wait()
 
+    def ask_to_stop(self):
+        """SIGTERM, without waiting. Once: a second one would cut the drain short."""
+        if not self._asked and self.process is not None and self.process.poll() is None:
+            self.process.terminate()
+            self._asked = True
+
     def stop(self):
         """Ends the process and says what was wrong with its life, as a list of sentences."""
         problems = []
         if self.process is not None and self.process.poll() is None:
-            self.process.terminate()
+            self.ask_to_stop()
             try:
                 self.process.wait(STOP_LIMIT)
             except subprocess.TimeoutExpired:
