@@ -110,6 +110,19 @@ CHECKED enum err db_delete_one(struct ctx *ctx, const struct schema *schema, con
 CHECKED enum err db_delete_many(struct ctx *ctx, const struct schema *schema, const bson_t *filter,
                                 int64_t *ret_deleted);
 
+/* For models/cleanup.c alone: documents of all tenants whose time in field lies before a moment, by
+ * that field's index. */
+struct db_expired {
+    const char *field;
+    int64_t before;
+    int64_t limit; /* of one call that deletes */
+};
+CHECKED enum err db_delete_expired_any_tenant(struct ctx *ctx, const struct schema *schema,
+                                              const struct db_expired *expired,
+                                              int64_t *ret_deleted);
+CHECKED enum err db_count_expired_any_tenant(struct ctx *ctx, const struct schema *schema,
+                                             const struct db_expired *expired, int64_t *ret_count);
+
 /* True when the last write of this ctx failed in a way that leaves its outcome unknown. */
 bool db_outcome_unknown(const struct ctx *ctx);
 

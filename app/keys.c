@@ -12,11 +12,13 @@
 #include "app/cache.h"
 #include "app/clock.h"
 #include "app/db.h"
+#include "app/watch.h"
 
 #define DATA_KID       "data"
 #define MAC_KID_PREFIX "mac:"
 #define LOAD_LIMIT     ((size_t)256 * 1024)
 #define JWKS_MAX_TEXT  ((size_t)16 * 1024)
+#define READ_AGAIN_MS  1000
 
 static const struct field signing_key_fields[] = {
     FIELD_UUID(struct signing_key, id, "id", F_REQUIRED | F_INTERNAL, .bson = "_id"),
@@ -27,6 +29,7 @@ static const struct field signing_key_fields[] = {
     FIELD_DOC(struct signing_key, public_jwk, "public_jwk", F_REQUIRED | F_INTERNAL),
     FIELD_BYTES(struct signing_key, private_sealed, "private_sealed", F_REQUIRED | F_SECRET),
     FIELD_TIME(struct signing_key, created_at, "created_at", F_REQUIRED | F_INTERNAL),
+    FIELD_TIME(struct signing_key, signs_from, "signs_from", F_INTERNAL),
     FIELD_TIME(struct signing_key, expires_at, "expires_at", F_INTERNAL),
 };
 
@@ -149,6 +152,11 @@ enum err keys_insert(struct ctx *ctx, const struct new_keys *keys)
     return db_insert(ctx, &signing_key_schema, &keys->signing);
 }
 
+int64_t signing_key_begins(const struct signing_key *key)
+{
+    return key->signs_from != 0 ? key->signs_from : key->created_at;
+}
+
 /* ---- opening ---- */
 
 static enum err open_data_key(struct ctx *ctx, const uint8_t *with, const struct data_key *stored,
@@ -249,6 +257,8 @@ static enum err open_signing_key(const struct opening *open, const struct signin
     TRY(jws_key_parse(open->temporary, JWS_ES256, stored->kid, &der, &key));
     TRY(snapshot_on_free(open->snapshot, free_signing_key, key));
     set->signing[at] = key;
+    set->uses[at] = (struct key_use){.signs_from = signing_key_begins(stored),
+                                     .expires_at = stored->expires_at};
     set->public_jwks[at].size = stored->public_jwk.size;
     set->public_jwks[at].data =
         arena_memdup(open->snapshot->arena, stored->public_jwk.data, stored->public_jwk.size);
@@ -258,16 +268,11 @@ static enum err open_signing_key(const struct opening *open, const struct signin
     return ERR_OK;
 }
 
-/* The current key first, then the others, newest first. */
-static int by_use(const void *left, const void *right)
+static int newest_first(const void *left, const void *right)
 {
-    const struct signing_key *a = left, *b = right;
-    const bool a_current = strcmp(a->state, "current") == 0;
-    const bool b_current = strcmp(b->state, "current") == 0;
+    const int64_t a = signing_key_begins(left), b = signing_key_begins(right);
 
-    if (a_current != b_current)
-        return a_current ? -1 : 1;
-    return (a->created_at < b->created_at) - (a->created_at > b->created_at);
+    return (a < b) - (a > b);
 }
 
 static enum err open_signing_keys(const struct opening *open, const struct list *stored)
@@ -277,7 +282,7 @@ static enum err open_signing_keys(const struct opening *open, const struct list 
 
     if (stored->count == 0)
         return ERR_NOT_FOUND;
-    qsort(keys, stored->count, sizeof *keys, by_use);
+    qsort(keys, stored->count, sizeof *keys, newest_first);
     for (size_t i = 0; i < stored->count && open->set->signing_count < KEY_SET_MAX; i++) {
         const bool ended = keys[i].expires_at > 0 && keys[i].expires_at <= now;
 
@@ -340,6 +345,35 @@ static enum err write_jwks(const struct opening *open)
                : fail_internal(open->temporary, ERR_MEMORY, "no memory for a key set");
 }
 
+/* ---- one more signing key ---- */
+
+static enum err make_signing(struct ctx *ctx, const struct list *stored,
+                             struct signing_key *ret_key)
+{
+    const struct data_key *keys = stored->items;
+    const uint8_t *data_key = NULL;
+
+    for (size_t i = 0; i < stored->count && data_key == NULL; i++)
+        if (strcmp(keys[i].kid, DATA_KID) == 0)
+            TRY(open_data_key(ctx, app_config(ctx->app)->master_key_bytes, &keys[i], &data_key));
+    if (data_key == NULL)
+        return fail_internal(ctx, ERR_NOT_FOUND, "the tenant has no data key");
+
+    const struct sealing by_data = {
+        .tenant_id = &ctx->tenant_id, .key = data_key, .now = clock_now_ms()};
+
+    return seal_signing_key(ctx, &by_data, ret_key);
+}
+
+enum err keys_make_signing(struct ctx *ctx, struct signing_key *ret_key)
+{
+    const struct db_find all = {.limit = INT64_C(4) * KEY_SET_MAX};
+    struct list stored = {0};
+
+    TRY(db_find_many(ctx, &data_key_schema, &all, &stored));
+    return make_signing(ctx, &stored, ret_key);
+}
+
 /* ---- through the cache ---- */
 
 static enum err load_set(struct opening *open)
@@ -364,6 +398,7 @@ enum err keys_load(struct ctx *ctx, const void *key, size_t key_size, const void
     if (set == NULL || key_size != sizeof set->tenant_id)
         return fail_internal(ctx, ERR_MEMORY, "no memory for a key set");
     memcpy(&set->tenant_id, key, key_size);
+    set->loaded_at = clock_monotonic_ms();
     /* Opened private keys pass through memory that is wiped at once, not when the snapshot goes. */
     arena_init(&arena, LOAD_LIMIT);
     temporary.arena = &arena;
@@ -385,6 +420,8 @@ enum err keys_get_for(struct ctx *ctx, const struct uuid *tenant_id,
 {
     const void *data;
 
+    if (ctx->app->watch != NULL && !watch_is_fresh(ctx->app->watch))
+        cache_drop(ctx->app->keys, tenant_id, sizeof *tenant_id);
     TRY(cache_get(ctx->app->keys, ctx, tenant_id, sizeof *tenant_id, &data));
     *ret_keys = data;
     return ERR_OK;
@@ -395,11 +432,39 @@ enum err keys_get(struct ctx *ctx, const struct key_set **ret_keys)
     return keys_get_for(ctx, &ctx->tenant_id, ret_keys);
 }
 
+enum err keys_get_with(struct ctx *ctx, const struct uuid *tenant_id, const char *kid,
+                       const struct key_set **ret_keys)
+{
+    TRY(keys_get_for(ctx, tenant_id, ret_keys));
+    if (kid == NULL || key_set_find(*ret_keys, kid) != NULL ||
+        clock_monotonic_ms() - (*ret_keys)->loaded_at < READ_AGAIN_MS)
+        return ERR_OK;
+    cache_drop(ctx->app->keys, tenant_id, sizeof *tenant_id);
+    return keys_get_for(ctx, tenant_id, ret_keys);
+}
+
+static bool has_expired(const struct key_use *use, int64_t now)
+{
+    return use->expires_at != 0 && use->expires_at <= now;
+}
+
+const struct jws_key *key_set_signer(const struct key_set *keys)
+{
+    const int64_t now = clock_now_ms();
+
+    for (size_t i = 0; i < keys->signing_count; i++)
+        if (keys->uses[i].signs_from <= now && !has_expired(&keys->uses[i], now))
+            return keys->signing[i];
+    return keys->signing[keys->signing_count - 1];
+}
+
 const struct jws_key *key_set_find(const struct key_set *keys, const char *kid)
 {
+    const int64_t now = clock_now_ms();
+
     for (size_t i = 0; kid != NULL && i < keys->signing_count; i++)
         if (strcmp(jws_key_kid(keys->signing[i]), kid) == 0)
-            return keys->signing[i];
+            return has_expired(&keys->uses[i], now) ? NULL : keys->signing[i];
     return NULL;
 }
 

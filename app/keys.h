@@ -16,14 +16,19 @@
 
 struct key_set {
     struct uuid tenant_id;
-    struct jws_key *signing[KEY_SET_MAX];  /* [0] signs; all verify */
+    struct jws_key *signing[KEY_SET_MAX];  /* newest first; which signs tells the clock */
     struct bytes public_jwks[KEY_SET_MAX]; /* BSON documents, same order */
+    struct key_use {
+        int64_t signs_from;
+        int64_t expires_at; /* 0 = none */
+    } uses[KEY_SET_MAX];    /* same order */
     size_t signing_count;
     struct mac_key {
         uint32_t id;
         uint8_t key[SECRET_KEY_SIZE];
     } macs[KEY_SET_MAX]; /* [0] makes; all verify */
     size_t mac_count;
+    int64_t loaded_at;     /* monotonic */
     const char *jwks_json; /* the whole {"keys":[…]} text, ready to answer */
 };
 
@@ -33,11 +38,12 @@ struct signing_key {
     struct uuid tenant_id;
     const char *kid;
     const char *alg;
-    const char *state; /* current, previous */
+    const char *state; /* as it was when it was written: what holds tells signs_from */
     struct bytes public_jwk;
     struct bytes private_sealed;
     int64_t created_at;
-    int64_t expires_at; /* 0 while current */
+    int64_t signs_from; /* 0 = since it was made */
+    int64_t expires_at; /* 0 while no other was named to follow */
 };
 struct data_key {
     struct uuid id;
@@ -59,13 +65,24 @@ CHECKED enum err keys_prepare(struct ctx *ctx, const struct uuid *tenant_id,
                               struct new_keys *ret_keys);
 CHECKED enum err keys_insert(struct ctx *ctx, const struct new_keys *keys);
 
-/* Through app->keys; borrowed until ctx_clear. */
+/* One more signing key of the ctx's tenant, sealed and not inserted. */
+CHECKED enum err keys_make_signing(struct ctx *ctx, struct signing_key *ret_key);
+int64_t signing_key_begins(const struct signing_key *key);
+
+/* Through app->keys; borrowed until ctx_clear. Without news of changes what is cached proves
+ * nothing, and the database is asked. */
 CHECKED enum err keys_get(struct ctx *ctx, const struct key_set **ret_keys);
 /* The same for another tenant than the ctx's. */
 CHECKED enum err keys_get_for(struct ctx *ctx, const struct uuid *tenant_id,
                               const struct key_set **ret_keys);
 /* The loader of app->keys (cache.h). */
 enum err keys_load(struct ctx *ctx, const void *key, size_t key_size, const void **ret_data);
-/* NULL when the set has no such key. */
+/* The same; a set that lacks this kid is read again, at most once a second: the key may be younger
+ * than the set. */
+CHECKED enum err keys_get_with(struct ctx *ctx, const struct uuid *tenant_id, const char *kid,
+                               const struct key_set **ret_keys);
+/* The key that signs now: the newest that has begun; never NULL. */
+const struct jws_key *key_set_signer(const struct key_set *keys);
+/* NULL when the set has no such key, or it has expired. */
 const struct jws_key *key_set_find(const struct key_set *keys, const char *kid);
 const struct mac_key *key_set_mac(const struct key_set *keys, uint32_t id);

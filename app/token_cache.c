@@ -24,6 +24,7 @@ struct token_cache {
     pthread_mutex_t locks[SHARDS];
     size_t set_mask;
     struct place *places;
+    _Atomic uint64_t age;
     _Atomic bool
         used; /* since the start: looking through untouched places would make them resident */
 };
@@ -104,24 +105,32 @@ static struct place *place_for(struct place *places, const uint8_t digest[SHA256
     return best;
 }
 
+uint64_t token_cache_age(const struct token_cache *cache)
+{
+    return atomic_load(&cache->age);
+}
+
 void token_cache_add(struct token_cache *cache, const uint8_t digest[SHA256_SIZE],
-                     const struct token_claims *claims)
+                     const struct token_claims *claims, uint64_t age)
 {
     const size_t set = set_of(cache, digest);
     pthread_mutex_t *lock = &cache->locks[set % SHARDS];
 
-    pthread_mutex_lock(lock);
-
-    struct place *place = place_for(&cache->places[set * WAYS], digest);
-
-    memcpy(place->digest, digest, SHA256_SIZE);
-    place->claims = *claims;
-    pthread_mutex_unlock(lock);
     atomic_store(&cache->used, true);
+    pthread_mutex_lock(lock);
+    /* A flush counts first and then takes every lock: either it is seen here, or it comes after. */
+    if (atomic_load(&cache->age) == age) {
+        struct place *place = place_for(&cache->places[set * WAYS], digest);
+
+        memcpy(place->digest, digest, SHA256_SIZE);
+        place->claims = *claims;
+    }
+    pthread_mutex_unlock(lock);
 }
 
 void token_cache_flush(struct token_cache *cache)
 {
+    atomic_fetch_add(&cache->age, 1);
     if (!atomic_load(&cache->used))
         return;
     for (size_t shard = 0; shard < SHARDS; shard++) {

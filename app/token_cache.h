@@ -27,7 +27,10 @@ struct token_cache *token_cache_new(size_t entries);
 void token_cache_free(struct token_cache *cache);
 bool token_cache_find(struct token_cache *cache, const uint8_t digest[32],
                       struct token_claims *ret_claims);
+/* How often everything was forgotten: read before a token is verified. */
+uint64_t token_cache_age(const struct token_cache *cache);
+/* Nothing happens unless age is still the same: what it was verified with may be outdated. */
 void token_cache_add(struct token_cache *cache, const uint8_t digest[32],
-                     const struct token_claims *claims);
+                     const struct token_claims *claims, uint64_t age);
 /* Forgets everything: a key that signed some of it is no longer trusted. */
 void token_cache_flush(struct token_cache *cache);

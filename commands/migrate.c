@@ -6,6 +6,7 @@
 
 #include "app/clock.h"
 #include "app/migrate.h"
+#include "commands/migrate_new.h"
 
 #define TEXT_MAX ((size_t)256 * 1024)
 
@@ -170,10 +171,7 @@ static int run_down(struct invocation *invocation, int argc, char **argv)
 static int run(struct invocation *invocation, int argc, char **argv)
 {
     static const struct command_action actions[] = {
-        {"status", run_status},
-        {"up", run_up},
-        {"down", run_down},
-        {0},
+        {"status", run_status}, {"up", run_up}, {"down", run_down}, {"new", run_migrate_new}, {0},
     };
 
     return command_dispatch(invocation, argc, argv, actions);
@@ -185,14 +183,17 @@ const struct command command_migrate = {
     .help = "usage: tenantd migrate status [--check]\n"
             "       tenantd migrate up\n"
             "       tenantd migrate down --to NUMBER\n"
+            "       tenantd migrate new NAME [--source DIR]\n"
             "\n"
             "Steps are numbered, applied in order under a lock that all instances share, and\n"
             "may be run again after an interruption. \"up\" also makes an index again that is\n"
-            "missing. \"status\" exits 0 with pending steps too.\n"
+            "missing. \"status\" exits 0 with pending steps too. \"new\" is for development: it\n"
+            "writes the next file of models/migrations and names it in the list.\n"
             "\n"
             "  --check         status: exit 1 when a step is pending\n"
             "  --to NUMBER     down: the last step that stays; 0 takes back all, if\n"
             "                  there is no tenant\n"
+            "  --source DIR    new: the source tree; default: the current directory\n"
             "  --config FILE   default: $TENANTD_CONFIG, ./config.yaml, /etc/tenantd/config.yaml\n"
             "  --json          JSON on standard output\n"
             "\n"

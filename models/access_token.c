@@ -15,6 +15,7 @@
 #include "app/metrics.h"
 #include "app/revocation.h"
 #include "app/secret.h"
+#include "app/watch.h"
 #include "models/tenant.h"
 
 #define TYP_SESSION     "session+jwt"
@@ -109,7 +110,7 @@ enum err access_token_sign(struct ctx *ctx, const struct user *user, const struc
 
     if (text.data == NULL)
         return fail_internal(ctx, ERR_MEMORY, "no memory for the claims of a token");
-    TRY(jws_sign(ctx, keys->signing[0], client ? TYP_CLIENT : TYP_SESSION, &text, ret_token));
+    TRY(jws_sign(ctx, key_set_signer(keys), client ? TYP_CLIENT : TYP_SESSION, &text, ret_token));
     *ret_expires_in = seconds;
     return ERR_OK;
 }
@@ -253,7 +254,7 @@ static enum err check_signature(struct ctx *ctx, const char *token, const struct
                                 const struct token_claims *claims)
 {
     const struct key_set *keys = NULL;
-    const enum err found = keys_get_for(ctx, &claims->tenant_id, &keys);
+    const enum err found = keys_get_with(ctx, &claims->tenant_id, parts->kid, &keys);
 
     if (found == ERR_NOT_FOUND)
         return bad_token(ctx, "the token's tenant has no keys");
@@ -327,12 +328,15 @@ enum err access_token_verify(struct ctx *ctx, const char *token, struct token_cl
         return bad_token(ctx, "the token is too long");
     secret_sha256(token, length, digest);
 
-    const bool seen = token_cache_find(ctx->app->tokens, digest, ret_claims);
+    /* Without news of keys that were revoked, what was verified before proves nothing. */
+    const bool informed = ctx->app->watch == NULL || watch_is_fresh(ctx->app->watch);
+    const uint64_t age = token_cache_age(ctx->app->tokens);
+    const bool seen = informed && token_cache_find(ctx->app->tokens, digest, ret_claims);
 
     metric_add(ctx->app->metrics, seen ? METRIC_TOKEN_CACHE_HITS : METRIC_TOKEN_CACHE_MISSES, 1);
     if (!seen) {
         TRY(verify_text(ctx, token, length, ret_claims));
-        token_cache_add(ctx->app->tokens, digest, ret_claims);
+        token_cache_add(ctx->app->tokens, digest, ret_claims, age);
     }
     return check_state(ctx, ret_claims, ret_tenant);
 }

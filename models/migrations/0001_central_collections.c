@@ -120,6 +120,23 @@ const struct schema *migrations_central(size_t index)
     return index < CENTRAL_COUNT ? centrals[index].schema : NULL;
 }
 
+bool migrations_expiry(size_t index, struct central_expiry *ret_expiry)
+{
+    for (size_t i = 0; i < CENTRAL_COUNT; i++) {
+        for (size_t j = 0; j < centrals[i].count; j++) {
+            const struct db_index *found = &centrals[i].indexes[j];
+
+            if (found->ttl_seconds < 0 || index-- > 0)
+                continue;
+            *ret_expiry = (struct central_expiry){.schema = centrals[i].schema,
+                                                  .field = found->keys[0],
+                                                  .seconds = found->ttl_seconds};
+            return true;
+        }
+    }
+    return false;
+}
+
 enum err migrations_ensure(struct ctx *ctx)
 {
     for (size_t i = 0; i < CENTRAL_COUNT; i++)

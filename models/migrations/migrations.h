@@ -8,9 +8,18 @@ extern const struct migration migration_0002;
 extern const struct migration migration_0003;
 extern const struct migration migration_0004;
 extern const struct migration migration_0005;
+extern const struct migration migration_0006;
+extern const struct migration migration_0007;
 
 /* Makes or completes all central collections with validators and indexes, as this version wants
  * them: the whole of a step that only adds some. */
 CHECKED enum err migrations_ensure(struct ctx *ctx);
 /* Their schemas, one after the other; NULL behind the last. */
 const struct schema *migrations_central(size_t index);
+/* What expires in them: whose field lies further back than these seconds; false behind the last. */
+struct central_expiry {
+    const struct schema *schema;
+    const char *field; /* that has a TTL index */
+    int64_t seconds;
+};
+bool migrations_expiry(size_t index, struct central_expiry *ret_expiry);

@@ -18,8 +18,8 @@ from support.instance import Instance, program, run
 from support.ports import free_port
 from support.world import unique
 
-COMMANDS = ["audit", "check-config", "key", "migrate", "openapi", "print-config", "seed", "serve",
-            "tenant", "user", "version"]
+COMMANDS = ["audit", "bench-hash", "check-config", "cleanup", "key", "keys", "migrate", "openapi",
+            "print-config", "seed", "selftest", "serve", "tenant", "user", "version"]
 PASSWORD = "correct horse 9"
 
 

@@ -35,7 +35,7 @@ static void test_found_again(void **state)
     (void)state;
     digest_of(1, digest);
     assert_false(token_cache_find(cache, digest, &found));
-    token_cache_add(cache, digest, &claims);
+    token_cache_add(cache, digest, &claims, token_cache_age(cache));
     assert_true(token_cache_find(cache, digest, &found));
     assert_int_equal(found.user_epoch, 7);
     assert_string_equal(found.scope, "read");
@@ -45,7 +45,7 @@ static void test_found_again(void **state)
         assert_false(token_cache_find(cache, other, &found));
     }
     claims.user_epoch = 8;
-    token_cache_add(cache, digest, &claims);
+    token_cache_add(cache, digest, &claims, token_cache_age(cache));
     assert_true(token_cache_find(cache, digest, &found));
     assert_int_equal(found.user_epoch, 8);
     token_cache_flush(cache);
@@ -62,7 +62,7 @@ static void test_ends_with_the_token(void **state)
 
     (void)state;
     digest_of(1, digest);
-    token_cache_add(cache, digest, &claims);
+    token_cache_add(cache, digest, &claims, token_cache_age(cache));
     assert_false(token_cache_find(cache, digest, &found));
     token_cache_free(cache);
 }
@@ -79,7 +79,7 @@ static void test_bounded(void **state)
         const struct token_claims claims = claims_of((int64_t)i, 100);
 
         digest_of(i, digest);
-        token_cache_add(cache, digest, &claims);
+        token_cache_add(cache, digest, &claims, token_cache_age(cache));
         assert_true(token_cache_find(cache, digest, &found));
     }
     for (uint64_t i = 0; i < 10000; i++) {
@@ -102,10 +102,10 @@ static void test_full_set_gives_up_the_oldest(void **state)
 
     (void)state;
     digest_of(1, mine);
-    token_cache_add(cache, mine, &lasting);
+    token_cache_add(cache, mine, &lasting, token_cache_age(cache));
     for (uint64_t i = 2; i < 5000; i++) {
         digest_of(i, other);
-        token_cache_add(cache, other, &brief);
+        token_cache_add(cache, other, &brief, token_cache_age(cache));
     }
     assert_true(token_cache_find(cache, mine, &found));
     token_cache_free(cache);
@@ -128,7 +128,7 @@ static void *add_and_find(void *arg)
 
         digest_of(number, digest);
         claims.client_epoch = claims.tenant_epoch = claims.user_epoch;
-        token_cache_add(race->cache, digest, &claims);
+        token_cache_add(race->cache, digest, &claims, token_cache_age(race->cache));
         if (token_cache_find(race->cache, digest, &found) &&
             (found.user_epoch != (int64_t)number || found.client_epoch != (int64_t)number ||
              found.tenant_epoch != (int64_t)number))

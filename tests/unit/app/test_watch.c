@@ -300,7 +300,7 @@ static void test_a_changed_key_forgets_its_tokens(void **state)
     NEEDS_DATABASE();
     start_watching();
     fill();
-    token_cache_add(database.app.tokens, digest, &claims);
+    token_cache_add(database.app.tokens, digest, &claims, token_cache_age(database.app.tokens));
     insert("signing_keys");
     expect_dropped(KEYS);
     assert_true(token_cache_find(database.app.tokens, digest, &claims));

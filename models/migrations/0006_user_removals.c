@@ -1,4 +1,4 @@
-/* Migration 5: the accounts that were closed and wait for their removal, by the time it is due. */
+/* Migration 6: the accounts that were closed and wait for their removal, by the time it is due. */
 #include "models/migrations/migrations.h"
 
 #include "app/db.h"
@@ -17,8 +17,8 @@ static enum err down(struct ctx *ctx)
     return db_drop_collection(ctx, &user_removal_schema);
 }
 
-const struct migration migration_0005 = {
-    .number = 5,
+const struct migration migration_0006 = {
+    .number = 6,
     .name = "user_removals",
     .revision = "1",
     .up = migrations_ensure,

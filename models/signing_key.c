@@ -1,0 +1,194 @@
+/* Signing keys in the database: each change is one transaction that any other one conflicts with.
+ */
+#include "models/signing_key.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "app/clock.h"
+#include "app/db.h"
+#include "models/audit.h"
+
+/* The longest that any tenant may let a token live (models/tenant_rules.c, tokens.oauth_access_ttl)
+ * and a margin for clocks. */
+#define TOKENS_END_MS (INT64_C(86400000) + INT64_C(600000))
+
+const char *const signing_key_state_names[] = {NULL, "next", "current", "previous", NULL};
+
+/* --- reading --- */
+
+static bool has_ended(const struct signing_key *key, int64_t now)
+{
+    return key->expires_at != 0 && key->expires_at <= now;
+}
+
+static int newest_first(const void *left, const void *right)
+{
+    const struct signing_key_view *a = left, *b = right;
+    const int64_t first = signing_key_begins(&a->key), second = signing_key_begins(&b->key);
+
+    return (first < second) - (first > second);
+}
+
+enum err signing_key_list(struct ctx *ctx, struct list *ret_views)
+{
+    const int64_t now = clock_now_ms();
+    struct list keys = {0};
+    bool signs = false;
+
+    TRY(db_find_many(ctx, &signing_key_schema, &(struct db_find){.limit = DB_MAX_RESULTS}, &keys));
+
+    const struct signing_key *key = keys.items;
+    struct signing_key_view *views = arena_array(ctx->arena, keys.count + 1, sizeof *views);
+    size_t count = 0;
+
+    if (views == NULL)
+        return ERR_MEMORY;
+    for (size_t i = 0; i < keys.count; i++) {
+        if (!has_ended(&key[i], now))
+            views[count++] = (struct signing_key_view){.key = key[i]};
+    }
+    qsort(views, count, sizeof *views, newest_first);
+    for (size_t i = 0; i < count; i++) {
+        if (signing_key_begins(&views[i].key) > now)
+            views[i].state = SIGNING_KEY_NEXT;
+        else
+            views[i].state = signs ? SIGNING_KEY_PREVIOUS : SIGNING_KEY_CURRENT;
+        signs = signs || views[i].state == SIGNING_KEY_CURRENT;
+    }
+    *ret_views = (struct list){.items = views, .count = count};
+    return ERR_OK;
+}
+
+/* The first one in that state, or NULL. */
+static const struct signing_key *find_state(const struct list *views, enum signing_key_state state)
+{
+    const struct signing_key_view *view = views->items;
+
+    for (size_t i = 0; i < views->count; i++) {
+        if (view[i].state == state)
+            return &view[i].key;
+    }
+    return NULL;
+}
+
+/* --- rotating --- */
+
+struct rotation {
+    struct signing_key *key;
+    int64_t after_ms;
+};
+
+/* Written whether it changes anything or not: two rotations at once conflict here. */
+static enum err retire(struct ctx *ctx, const struct signing_key *key, int64_t ends_at)
+{
+    AUTO(bson_destroy) bson_t *filter = bson_new();
+    AUTO(bson_destroy) bson_t *update = bson_new();
+    bson_t set;
+
+    bson_put_uuid(filter, "_id", &key->id);
+    BSON_APPEND_DOCUMENT_BEGIN(update, "$set", &set);
+    bson_put_time(&set, "expires_at", ends_at);
+    bson_append_document_end(update, &set);
+    return db_update_one(ctx, &signing_key_schema, filter, update);
+}
+
+static enum err check_room(struct ctx *ctx, const struct list *views)
+{
+    const struct signing_key *next = find_state(views, SIGNING_KEY_NEXT);
+    char time[TIME_TEXT_SIZE];
+
+    if (next != NULL) {
+        time_text(next->signs_from, time);
+        return fail(ctx, ERR_CONFLICT, NULL, "A new key waits already: %s signs from %s.",
+                    next->kid, time);
+    }
+    if (views->count >= KEY_SET_MAX)
+        return fail(ctx, ERR_CONFLICT, NULL,
+                    "%zu keys are published, and no more than that: each stays for a day after "
+                    "it was replaced.",
+                    views->count);
+    return ERR_OK;
+}
+
+static enum err rotate(struct ctx *ctx, void *arg)
+{
+    struct rotation *rotation = arg;
+    struct list views = {0};
+
+    TRY(signing_key_list(ctx, &views));
+    TRY(check_room(ctx, &views));
+
+    const struct signing_key *current = find_state(&views, SIGNING_KEY_CURRENT);
+
+    rotation->key->signs_from = clock_now_ms() + rotation->after_ms;
+    rotation->key->state = signing_key_state_names[SIGNING_KEY_NEXT];
+    if (current != NULL)
+        TRY(retire(ctx, current, rotation->key->signs_from + TOKENS_END_MS));
+    TRY(db_insert(ctx, &signing_key_schema, rotation->key));
+    return audit_insert(ctx, "signing_key.rotated", "success", NULL, rotation->key->kid);
+}
+
+enum err signing_key_rotate(struct ctx *ctx, int64_t after_ms, struct signing_key *ret_key)
+{
+    struct rotation rotation = {.key = ret_key, .after_ms = after_ms};
+
+    TRY(keys_make_signing(ctx, ret_key));
+    return db_transaction(ctx, rotate, &rotation);
+}
+
+/* --- revoking --- */
+
+struct revocation_of_key {
+    const char *kid;
+    struct signing_key *spare, *new;
+};
+
+/* Not the one before it: that one ends soon, and may have leaked together with this one. */
+static enum err bring_successor(struct ctx *ctx, struct revocation_of_key *work,
+                                const struct signing_key *next)
+{
+    const int64_t now = clock_now_ms();
+    AUTO(bson_destroy) bson_t *filter = bson_new();
+    AUTO(bson_destroy) bson_t *update = bson_new();
+    bson_t set;
+
+    if (next == NULL) {
+        *work->new = *work->spare;
+        work->new->signs_from = now;
+        return db_insert(ctx, &signing_key_schema, work->new);
+    }
+    *work->new = *next;
+    work->new->signs_from = now;
+    bson_put_uuid(filter, "_id", &next->id);
+    BSON_APPEND_DOCUMENT_BEGIN(update, "$set", &set);
+    bson_put_time(&set, "signs_from", now);
+    bson_append_document_end(update, &set);
+    return db_update_one(ctx, &signing_key_schema, filter, update);
+}
+
+static enum err take_away(struct ctx *ctx, void *arg)
+{
+    struct revocation_of_key *work = arg;
+    AUTO(bson_destroy) bson_t *filter = BCON_NEW("kid", BCON_UTF8(work->kid));
+    struct list views = {0};
+
+    *work->new = (struct signing_key){0};
+    TRY(signing_key_list(ctx, &views));
+    TRY(db_delete_one(ctx, &signing_key_schema, filter));
+
+    const struct signing_key *current = find_state(&views, SIGNING_KEY_CURRENT);
+
+    if (current == NULL || strcmp(current->kid, work->kid) == 0)
+        TRY(bring_successor(ctx, work, find_state(&views, SIGNING_KEY_NEXT)));
+    return audit_insert(ctx, "signing_key.revoked", "success", NULL, work->kid);
+}
+
+enum err signing_key_revoke(struct ctx *ctx, const char *kid, struct signing_key *ret_new)
+{
+    struct signing_key spare = {0};
+    struct revocation_of_key work = {.kid = kid, .spare = &spare, .new = ret_new};
+
+    TRY(keys_make_signing(ctx, &spare));
+    return db_transaction(ctx, take_away, &work);
+}
