@@ -17,6 +17,7 @@ from support.api import Api  # noqa: E402
 from support.contract import Contract  # noqa: E402
 from support.instance import Instance, merged  # noqa: E402
 from support.mongo import Mongo, OwnMongo  # noqa: E402
+from support.racers import ROUNDS  # noqa: E402
 from support.world import World, unique  # noqa: E402
 
 #: Files that take long, the longest first: what begins last must be short, or a worker has none.
@@ -263,7 +264,9 @@ def anna(world, acme):
 @pytest.fixture(scope="session")
 def pair(common_instances, connect):
     """Two instances of one installation: (first Api, second Api)."""
-    shared = FAST_HASH | {"server": {"public_url": "http://localhost:8080"}}
+    # Rounds without end come from one address.
+    shared = FAST_HASH | {"server": {"public_url": "http://localhost:8080"},
+                          "limits": {"development_factor": 100 * ROUNDS}}
     first = common_instances(shared)
     second = common_instances(shared, database=first.database_name)
     return connect(first), connect(second)
