@@ -155,16 +155,38 @@ const char *db_name(const struct db *db)
     return db->name;
 }
 
-void db_fail_after(struct db *db, int64_t calls)
+static int64_t set_countdown(_Atomic int64_t *countdown, int64_t calls)
 {
-    atomic_store(&db->fail_after, calls);
+    const int64_t before = atomic_exchange(countdown, calls);
+
+    return before > 0 ? before : 0;
+}
+
+static bool count_down(_Atomic int64_t *countdown)
+{
+    if (atomic_load_explicit(countdown, memory_order_relaxed) <= 0)
+        return false;
+    return atomic_fetch_sub(countdown, 1) == 1;
+}
+
+int64_t db_fail_after(struct db *db, int64_t calls)
+{
+    return set_countdown(&db->fail_after, calls);
+}
+
+int64_t db_lose_after(struct db *db, int64_t calls)
+{
+    return set_countdown(&db->lose_after, calls);
 }
 
 bool db_must_fail(struct db *db)
 {
-    if (atomic_load_explicit(&db->fail_after, memory_order_relaxed) <= 0)
-        return false;
-    return atomic_fetch_sub(&db->fail_after, 1) == 1;
+    return count_down(&db->fail_after);
+}
+
+bool db_must_lose(struct db *db)
+{
+    return count_down(&db->lose_after);
 }
 
 void db_note_trouble(struct db *db)

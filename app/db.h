@@ -175,5 +175,8 @@ CHECKED enum err db_collection_count(struct ctx *ctx, int64_t *ret_count);
 /* hostInfo's open-file limit of the mongod, 0 when it does not tell. */
 CHECKED enum err db_open_file_limit(struct ctx *ctx, int64_t *ret_limit);
 
-/* Test hook: the n-th db call from now fails with ERR_DB_UNAVAILABLE (0 = off). */
-void db_fail_after(struct db *db, int64_t calls);
+/* Test hooks: the n-th call from now (commits count too) fails with ERR_DB_UNAVAILABLE before it is
+ * sent, or is carried out and its answer lost: of a write the outcome is then unknown. 0 = off.
+ * Both return how many calls the last setting was still waiting for, 0 when it has struck. */
+int64_t db_fail_after(struct db *db, int64_t calls);
+int64_t db_lose_after(struct db *db, int64_t calls);

@@ -63,9 +63,9 @@ struct db {
     pthread_mutex_t writer_lock;
     struct uuid abandoned[DB_ABANDONED_MAX]; /* sessions of transactions left on the server */
     _Atomic int abandoned_count;
-    _Atomic int64_t fail_after;
-    _Atomic int64_t numbers;     /* of retryable writes so far */
-    _Atomic int64_t troubled_at; /* monotonic ms; 0 = never */
+    _Atomic int64_t fail_after, lose_after; /* tests only */
+    _Atomic int64_t numbers;                /* of retryable writes so far */
+    _Atomic int64_t troubled_at;            /* monotonic ms; 0 = never */
 };
 
 /* A transaction attempt; ctx->transaction points to it. */
@@ -134,8 +134,9 @@ CHECKED enum err db_place(struct ctx *ctx, const struct schema *schema,
 CHECKED enum err db_filter(const struct db_call *call, const bson_t *filter, bson_t *out);
 /* The process's way of the driver; any number of times. */
 void db_driver_init(void);
-/* True when a test asked for this call to fail. */
+/* True when a test asked for this call to fail, or for its answer to be lost. */
 bool db_must_fail(struct db *db);
+bool db_must_lose(struct db *db);
 
 /* --- db_read.c --- */
 
@@ -168,5 +169,5 @@ int64_t db_reply_int(const bson_t *reply, const char *name);
 /* Notes what a failed command means for the transaction. */
 void db_transaction_failed(struct db_transaction *transaction, const struct db_error *error,
                            const bson_t *reply);
-/* Has the server end what abandoned transactions hold. */
-void db_end_abandoned(struct db_call *call);
+/* Has the server end what abandoned transactions hold. False: it cannot be reached. */
+bool db_end_abandoned(struct db_call *call, struct db_error *ret_error);

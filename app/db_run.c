@@ -349,6 +349,17 @@ static bool is_next_batch(const bson_t *command)
            strcmp(bson_iter_key(&it), "getMore") == 0;
 }
 
+/* For tests: done, and nobody heard of it. */
+static enum err lose_answer(struct db_call *call, const bson_t *reply)
+{
+    struct db_error error;
+
+    set_error(&error, MONGOC_ERROR_STREAM, 0, "the answer was lost for a test");
+    if (call->transaction != NULL)
+        db_transaction_failed(call->transaction, &error, reply);
+    return db_fail(call, &error);
+}
+
 enum err db_run(struct db_call *call, bson_t *command, bson_t *reply)
 {
     struct db_error error;
@@ -362,9 +373,11 @@ enum err db_run(struct db_call *call, bson_t *command, bson_t *reply)
         bson_put_int(command, "txnNumber", next_number(call->db));
 
     bool done = send_once(call, command, reply, &error);
+    if (done && db_must_lose(call->db))
+        return lose_answer(call, reply);
     if (done) {
-        if (call->transaction == NULL && atomic_load(&call->db->abandoned_count) > 0)
-            db_end_abandoned(call);
+        if (call->transaction == NULL)
+            (void)db_end_abandoned(call, &error);
         return ERR_OK;
     }
     bool cut = error.network;

@@ -5,6 +5,7 @@
  */
 #include "app/db.h"
 
+#include <stdatomic.h>
 #include <string.h>
 #include <time.h>
 
@@ -56,10 +57,18 @@ void db_transaction_failed(struct db_transaction *transaction, const struct db_e
 
 /* --- left behind --- */
 
+static void note_abandoned(struct db *db, const struct uuid *id)
+{
+    (void)pthread_mutex_lock(&db->lock);
+    if (db->abandoned_count < DB_ABANDONED_MAX)
+        db->abandoned[db->abandoned_count++] = *id;
+    (void)pthread_mutex_unlock(&db->lock);
+}
+
 /*
  * A server that did not answer keeps the transaction, and with it the documents it changed, for a
  * minute. Asking it now would only cost more time: the session's name is kept, and the next call
- * that gets through has the server end it.
+ * that gets through has the server end it, as does the next transaction before it begins.
  */
 static void abandon(struct db *db, struct db_transaction *transaction)
 {
@@ -67,16 +76,15 @@ static void abandon(struct db *db, struct db_transaction *transaction)
     const uint8_t *data = NULL;
     uint32_t size = 0;
     bson_subtype_t subtype;
+    struct uuid id;
 
     if (bson_iter_init_find(&it, mongoc_client_session_get_lsid(transaction->session), "id") &&
         BSON_ITER_HOLDS_BINARY(&it))
         bson_iter_binary(&it, &subtype, &size, &data);
-    (void)pthread_mutex_lock(&db->lock);
-    if (size == sizeof db->abandoned[0].bytes && db->abandoned_count < DB_ABANDONED_MAX) {
-        memcpy(db->abandoned[db->abandoned_count].bytes, data, size);
-        db->abandoned_count++;
+    if (size == sizeof id.bytes) {
+        memcpy(id.bytes, data, size);
+        note_abandoned(db, &id);
     }
-    (void)pthread_mutex_unlock(&db->lock);
 
     /* Makes the driver forget the client's sessions instead of ending them on the server. */
     mongoc_client_reset(transaction->client->client);
@@ -87,37 +95,54 @@ static void abandon(struct db *db, struct db_transaction *transaction)
     transaction->client->session = NULL;
 }
 
-static int64_t take_abandoned(struct db *db, bson_t *command)
+static size_t take_abandoned(struct db *db, struct uuid ret_ids[DB_ABANDONED_MAX])
 {
-    bson_t sessions, session;
-    int64_t count = 0;
-
-    bson_append_array_begin(command, "killSessions", -1, &sessions);
     (void)pthread_mutex_lock(&db->lock);
-    for (; count < db->abandoned_count; count++) {
-        char text[16];
-        const char *name = NULL;
-
-        (void)bson_uint32_to_string((uint32_t)count, &name, text, sizeof text);
-        bson_append_document_begin(&sessions, name, -1, &session);
-        bson_put_uuid(&session, "id", &db->abandoned[count]);
-        bson_append_document_end(&sessions, &session);
-    }
+    const size_t count = (size_t)db->abandoned_count;
+    memcpy(ret_ids, db->abandoned, count * sizeof ret_ids[0]);
     db->abandoned_count = 0;
     (void)pthread_mutex_unlock(&db->lock);
-    bson_append_array_end(command, &sessions);
     return count;
 }
 
-void db_end_abandoned(struct db_call *call)
+static void name_sessions(bson_t *command, const struct uuid *ids, size_t count)
+{
+    bson_t sessions, session;
+
+    bson_append_array_begin(command, "killSessions", -1, &sessions);
+    for (size_t i = 0; i < count; i++) {
+        char text[16];
+        const char *name = NULL;
+
+        (void)bson_uint32_to_string((uint32_t)i, &name, text, sizeof text);
+        bson_append_document_begin(&sessions, name, -1, &session);
+        bson_put_uuid(&session, "id", &ids[i]);
+        bson_append_document_end(&sessions, &session);
+    }
+    bson_append_array_end(command, &sessions);
+}
+
+bool db_end_abandoned(struct db_call *call, struct db_error *ret_error)
 {
     bson_t command_bytes = BSON_INITIALIZER, reply_bytes = BSON_INITIALIZER;
     AUTO(bson_destroy) bson_t *command = &command_bytes;
     AUTO(bson_destroy) bson_t *reply = &reply_bytes;
-    struct db_error error;
+    struct uuid ids[DB_ABANDONED_MAX];
 
-    if (take_abandoned(call->db, command) > 0 && !db_run_admin(call, command, reply, &error))
-        log_event(LOG_WARN, "database.transactions_left", "message", error.text, NULL);
+    if (atomic_load(&call->db->abandoned_count) == 0)
+        return true;
+    const size_t count = take_abandoned(call->db, ids);
+    if (count == 0) /* another thread is at it */
+        return true;
+    name_sessions(command, ids, count);
+    if (db_run_admin(call, command, reply, ret_error))
+        return true;
+    log_event(LOG_WARN, "database.transactions_left", "message", ret_error->text, NULL);
+    if (!db_error_unavailable(ret_error))
+        return true;
+    for (size_t i = 0; i < count; i++)
+        note_abandoned(call->db, &ids[i]);
+    return false;
 }
 
 /* --- beginning --- */
@@ -196,6 +221,21 @@ static void back_off(unsigned round)
 
 enum step { STEP_DONE = 1, STEP_AGAIN, STEP_FAILED };
 
+/* For tests: a commit that was not sent, or whose answer did not arrive. */
+static enum step lose_commit(struct attempt *attempt, enum db_end end, enum err *ret_err)
+{
+    const struct db_error error = {.domain = MONGOC_ERROR_STREAM, .network = true};
+
+    if (end == DB_ABORTED)
+        (void)mongoc_client_session_abort_transaction(attempt->transaction->session, NULL);
+    else
+        abandon(attempt->call.db, attempt->transaction);
+    settle(attempt->transaction, end);
+    *ret_err = end == DB_UNKNOWN ? db_fail_unknown(&attempt->call, &error)
+                                 : db_fail(&attempt->call, &error);
+    return STEP_FAILED;
+}
+
 /* Commits until it is known to have happened or not. */
 static enum step commit(struct attempt *attempt, enum err *ret_err)
 {
@@ -208,7 +248,11 @@ static enum step commit(struct attempt *attempt, enum err *ret_err)
         AUTO(bson_destroy) bson_t *reply = &reply_bytes;
 
         attempt->call.ctx->db_calls++;
+        if (db_must_fail(attempt->call.db))
+            return lose_commit(attempt, DB_ABORTED, ret_err);
         if (mongoc_client_session_commit_transaction(transaction->session, reply, &detail)) {
+            if (db_must_lose(attempt->call.db))
+                return lose_commit(attempt, DB_UNKNOWN, ret_err);
             settle(transaction, DB_COMMITTED);
             return STEP_DONE;
         }
@@ -259,11 +303,15 @@ static enum step run_once(struct attempt *attempt, db_transaction_fn body, void 
                           enum err *ret_err)
 {
     struct ctx *ctx = attempt->call.ctx;
+    struct db_error error;
     bson_error_t detail;
 
+    /* What an earlier attempt left on the server is in the way of this one. */
+    if (!db_end_abandoned(&attempt->call, &error)) {
+        *ret_err = db_fail(&attempt->call, &error);
+        return STEP_FAILED;
+    }
     if (!start(attempt->transaction, &detail)) {
-        struct db_error error;
-
         db_error_read(&detail, NULL, &error);
         *ret_err = db_fail(&attempt->call, &error);
         return STEP_FAILED;

@@ -42,7 +42,7 @@ static int end(void **state)
             skip();                  \
     } while (0)
 
-enum then { THEN_OK, THEN_FAIL, THEN_FREEZE, THEN_SWALLOW, THEN_NEST, THEN_CONFLICT };
+enum then { THEN_OK, THEN_FAIL, THEN_FREEZE, THEN_SWALLOW, THEN_NEST, THEN_CONFLICT, THEN_LOSE };
 
 struct job {
     struct thing *a, *b;
@@ -87,6 +87,12 @@ static enum err move(struct ctx *ctx, void *arg)
         (void)!db_insert(ctx, &thing_schema, job->b); /* its _id is there already */
         fail_clear(ctx);
         return ERR_OK;
+    case THEN_LOSE: {
+        const struct thing c = thing_make(&ctx->tenant_id, "c", 1);
+
+        TRY(db_insert(ctx, &thing_schema, &c));
+        break;
+    }
     case THEN_SWALLOW:
     case THEN_OK:
         break;
@@ -361,6 +367,50 @@ static void test_frozen(void **state)
     assert_counts(&job, 11, 10);
 }
 
+/* The connection is cut in the middle of the body, which has changed a document by then: what the
+ * first attempt holds on the server is ended before the second meets it. */
+static void test_cut_in_body(void **state)
+{
+    (void)state;
+    NEEDS_MONGODB();
+    struct thing a, b;
+    struct job job = make_job(&a, &b, THEN_LOSE);
+    int64_t start = clock_monotonic_ms();
+
+    wire_swallow(database.wire, "insert", 1);
+    assert_int_equal(db_transaction(&database.ctx, move, &job), ERR_OK);
+    assert_in_range(clock_monotonic_ms() - start, 0, LIMIT_MS);
+    assert_int_equal(wire_to_swallow(database.wire), 0);
+    assert_int_equal(job.runs, 2);
+    assert_int_equal(job.aborted, 1);
+    assert_int_equal(job.committed, 1);
+    assert_counts(&job, 9, 11);
+}
+
+/* It is cut each time: given up in time, and the next transaction finds nothing locked, although
+ * no other call was between them. */
+static void test_cut_in_each_body(void **state)
+{
+    (void)state;
+    NEEDS_MONGODB();
+    struct thing a, b;
+    struct job job = make_job(&a, &b, THEN_LOSE);
+    int64_t start = clock_monotonic_ms();
+
+    wire_swallow(database.wire, "insert", 1000);
+    assert_int_equal(db_transaction(&database.ctx, move, &job), ERR_DB_UNAVAILABLE);
+    assert_in_range(clock_monotonic_ms() - start, 0, LIMIT_MS);
+    assert_false(db_outcome_unknown(&database.ctx));
+    assert_int_equal(job.aborted, job.runs);
+    wire_swallow(database.wire, "insert", 0);
+    job = (struct job){.a = &a, .b = &b, .then = THEN_LOSE};
+    start = clock_monotonic_ms();
+    while (db_transaction(&database.ctx, move, &job) != ERR_OK)
+        assert_in_range(clock_monotonic_ms() - start, 0, LIMIT_MS);
+    assert_in_range(clock_monotonic_ms() - start, 0, LIMIT_MS);
+    assert_counts(&job, 9, 11);
+}
+
 /* Gone from the start. */
 static void test_refused(void **state)
 {
@@ -397,6 +447,8 @@ int main(void)
         CASE(test_recycled_sessions),
         CASE(test_unknown_commit),
         CASE(test_frozen),
+        CASE(test_cut_in_body),
+        CASE(test_cut_in_each_body),
         CASE(test_refused),
     };
 
