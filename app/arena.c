@@ -87,6 +87,7 @@ void arena_reset(struct arena *arena)
     struct arena_block *head = arena->blocks;
 
     arena->used = 0;
+    arena->ran_out = false;
     if (head == NULL)
         return;
     while (head->next != NULL) {
@@ -152,20 +153,26 @@ static struct arena_block *block_for(struct arena *arena, size_t size)
     return block;
 }
 
+static void *run_out(struct arena *arena)
+{
+    arena->ran_out = true;
+    return NULL;
+}
+
 void *arena_alloc(struct arena *arena, size_t size)
 {
     if (size > arena->limit || fails_now())
-        return NULL;
+        return run_out(arena);
 
     size_t rounded = (size + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
     if (rounded == 0)
         rounded = ALIGNMENT;
     if (rounded > arena->limit - arena->used)
-        return NULL;
+        return run_out(arena);
 
     struct arena_block *block = block_for(arena, rounded + GAP);
     if (block == NULL)
-        return NULL;
+        return run_out(arena);
 
     unsigned char *bytes = block->bytes + block->used;
     block->used += rounded + GAP;

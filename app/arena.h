@@ -7,6 +7,7 @@
 #pragma once
 
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -16,6 +17,7 @@ struct arena {
     struct arena_block *blocks; /* newest first */
     size_t used;                /* bytes handed out since the last reset */
     size_t limit;
+    bool ran_out; /* something was refused since the last reset: what looks absent may be there */
 };
 
 void arena_init(struct arena *arena, size_t limit);

@@ -318,6 +318,15 @@ static enum err walk(struct request *req, struct response *res, const struct dis
     return call_handler(req, res);
 }
 
+/* What was refused while memory was out may have been refused for what could not be read. */
+static enum err blame(struct request *req, enum err code)
+{
+    if (!req->ctx.arena->ran_out || error_info(code)->status >= 500)
+        return code;
+    return fail_internal(&req->ctx, ERR_MEMORY, "refused with \"%s\" after memory had run out",
+                         error_info(code)->code);
+}
+
 static void record(const struct request *req, const struct response *res)
 {
     metric_request(req->ctx.app->metrics, route_index(req->route), res->status,
@@ -350,6 +359,7 @@ void dispatch(struct request *req, struct response *res, const struct dispatch_i
     begin(req, res);
     enum err code = walk(req, res, input);
     if (code != ERR_OK) {
+        code = blame(req, code);
         mw_refused(req, code);
         respond_error(req, res, code);
     }

@@ -12,6 +12,17 @@
 
 DEFINE_AUTO(json_t, json_decref)
 
+/* jansson does not always tell when memory is out: a string then is a wrong token, or shorter. */
+static _Thread_local bool ran_out;
+
+static void *noting_malloc(size_t size)
+{
+    void *block = malloc(size);
+
+    ran_out |= block == NULL;
+    return block;
+}
+
 /* jansson frees what it read without wiping it, and bodies carry passwords. */
 static void wiping_free(void *block)
 {
@@ -22,7 +33,7 @@ static void wiping_free(void *block)
 
 static void install_wiping(void)
 {
-    json_set_alloc_funcs(malloc, wiping_free);
+    json_set_alloc_funcs(noting_malloc, wiping_free);
 }
 
 /* What a text would cost, counted without recursion and without judging its syntax. */
@@ -98,8 +109,6 @@ static enum err fail_syntax(struct ctx *ctx, const json_error_t *error)
     const char *near = strstr(error->text, " near '");
     int shown = near != NULL ? (int)(near - error->text) : (int)strlen(error->text);
 
-    if (code == json_error_out_of_memory)
-        return no_memory(ctx);
     if (code == json_error_numeric_overflow)
         return fail(ctx, ERR_JSON, NULL,
                     "Line %d, column %d: the number is out of range; integers must fit 64 bits "
@@ -226,7 +235,10 @@ enum err json_parse(struct ctx *ctx, const char *text, size_t length, struct val
         return fail(ctx, ERR_JSON, NULL, "The body is empty; it must be a JSON object");
     TRY(check_cost(ctx, text, length));
 
+    ran_out = false;
     AUTO(json_decref) json_t *json = json_loadb(text, length, JSON_REJECT_DUPLICATES, &error);
+    if (ran_out)
+        return no_memory(ctx);
     if (json == NULL)
         return fail_syntax(ctx, &error);
     if (!json_is_object(json))

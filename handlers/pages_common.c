@@ -94,7 +94,7 @@ enum err pages_set_session(struct request *req, struct response *res, const char
     return tenant_cookie_set(req, res, "session", cookie, tenant_session_ttl(&req->ctx));
 }
 
-enum err pages_go_on(struct request *req, struct response *res, const struct user *user)
+static enum err open_again(struct request *req, struct response *res, const struct user *user)
 {
     struct session session = {0};
     const char *cookie = NULL, *device = NULL;
@@ -103,6 +103,22 @@ enum err pages_go_on(struct request *req, struct response *res, const struct use
     TRY(tenant_cookie_set(req, res, "device", device, DEVICE_SECONDS));
     TRY(session_open(&req->ctx, user, NULL, &cookie, &session));
     return pages_set_session(req, res, cookie);
+}
+
+enum err pages_go_on(struct request *req, struct response *res, const struct user *user,
+                     const char *notice)
+{
+    const bool goes_on = user != NULL && open_again(req, res, user) == ERR_OK;
+    const char *path =
+        arena_printf(req->ctx.arena, "%s?notice=%s", goes_on ? "/dashboard" : "/login", notice);
+
+    if (path == NULL)
+        return ERR_MEMORY;
+    if (!goes_on) {
+        fail_clear(&req->ctx);
+        TRY(caller_cookies_expire(req, res));
+    }
+    return pages_redirect(req, res, path);
 }
 
 /* --- form tokens --- */

@@ -217,7 +217,7 @@ static enum err change_password(struct request *req, struct response *res)
     TRY(request_input(req, &in));
     TRY(user_change_password(&req->ctx, &req->ctx.who.user_id, in.current_password, in.new_password,
                              &user));
-    return pages_go_on(req, res, &user);
+    return pages_go_on(req, res, &user, "password-changed");
 }
 
 enum err handle_password_form(struct request *req, struct response *res)
@@ -226,5 +226,5 @@ enum err handle_password_form(struct request *req, struct response *res)
 
     if (changed != ERR_OK)
         return dashboard_show_again(req, res, "password", changed);
-    return pages_redirect(req, res, "/dashboard?notice=password-changed");
+    return ERR_OK;
 }

@@ -26,7 +26,10 @@ CHECKED enum err pages_to_login(struct request *req, struct response *res, enum 
 CHECKED enum err pages_set_session(struct request *req, struct response *res, const char *cookie);
 
 /* After everything of the user ended: a new session here, and this browser is known anew. */
-CHECKED enum err pages_go_on(struct request *req, struct response *res, const struct user *user);
+/* The change is made, so this is its success also when no session can be opened now (user may be
+ * NULL for that): then the way leads to the login page. */
+CHECKED enum err pages_go_on(struct request *req, struct response *res, const struct user *user,
+                             const char *notice);
 
 /* --- form tokens --- */
 

@@ -123,8 +123,10 @@ static enum err end_others(struct request *req, struct response *res)
 
     TRY(check_form(req));
     TRY(user_end_all(&req->ctx, &req->ctx.who.user_id, "session.revoked"));
-    TRY(pages_read_user(req, &user));
-    return pages_go_on(req, res, &user);
+
+    const bool found = pages_read_user(req, &user) == ERR_OK;
+
+    return pages_go_on(req, res, found ? &user : NULL, "sessions-ended");
 }
 
 enum err handle_sessions_end_others_form(struct request *req, struct response *res)
@@ -133,5 +135,5 @@ enum err handle_sessions_end_others_form(struct request *req, struct response *r
 
     if (ended != ERR_OK)
         return dashboard_show_again(req, res, "sessions", ended);
-    return pages_redirect(req, res, "/dashboard?notice=sessions-ended");
+    return ERR_OK;
 }

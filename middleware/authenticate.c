@@ -428,6 +428,9 @@ enum err mw_authenticate(struct request *req, struct response *res)
         proven = check_second_key(req);
     if (proven == ERR_OK)
         proven = check_second_session(req);
+    /* A credential that there was no memory to read is not one that is absent or wrong. */
+    if (is_refusal(proven) && req->ctx.arena->ran_out)
+        return fail_internal(&req->ctx, ERR_MEMORY, "no memory for the credentials");
     if (is_refusal(proven) && anonymous_ok) {
         fail_clear(&req->ctx);
         req->ctx.who = (struct identity){.scope = ""};

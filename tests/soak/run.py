@@ -2,7 +2,7 @@
 of tests that ./dev test runs in part, malformed requests among good ones, then chaos.
 
     ./dev soak [--fuzz-seconds 60] [--targets cookie,host] [--rounds 50] [--malformed 20000]
-               [--minutes 10] [--only fuzz,races,faults,long,malformed,chaos]
+               [--minutes 10] [--only fuzz,races,faults,long,malformed,torture,chaos]
 
 A crash is written below tests/fuzz/regression/<target>/, where ./dev test replays it from then on.
 """
@@ -120,8 +120,17 @@ def faults(options):
     return again(["tests/api/test_faults.py"], options.rounds)
 
 
+def torture(options):
+    """Every database call and allocation of every route fails, or its answer is lost."""
+    del options
+    print("==> every failing call and allocation of every route", flush=True)
+    done = subprocess.run([str(ROOT / "dev"), "test", "unit", "-k", "torture"], cwd=ROOT, check=False,
+                          env=dict(os.environ, TENANTD_LONG="1"))
+    return done.returncode == 0
+
+
 PARTS = {"fuzz": fuzz, "races": races, "faults": faults, "long": long, "malformed": malformed,
-         "chaos": chaos}
+         "torture": torture, "chaos": chaos}
 
 
 def main():
