@@ -87,7 +87,8 @@ static const struct torture_input inputs[] = {
 /* Nothing but the credential that the row names. */
 static struct torture_input reading(const struct route *route)
 {
-    struct torture_input input = {route->path, {SEND("GET", route->path, CRED_NONE, NULL)}, "", 0, NULL};
+    struct torture_input input = {
+        route->path, {SEND("GET", route->path, CRED_NONE, NULL)}, "", 0, NULL};
 
     if ((route->auth & AUTH_BEARER) != 0)
         input.request.credential = CRED_BEARER;
