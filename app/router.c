@@ -299,7 +299,16 @@ static enum err match_short_prefix(struct request *req, const struct path *path,
     return ERR_OK;
 }
 
-/* /tenants/{slug}/X is /tenants/X when that is a route, else /X. */
+/* The segments are those of a row, letter by letter: no parameter among them. */
+static bool is_fixed(const struct node *node, const struct segment *segments, size_t count)
+{
+    for (size_t i = 0; node != NULL && i < count; i++)
+        node = find_child(node, &segments[i]);
+    return node != NULL;
+}
+
+/* /tenants/{slug}/X is /tenants/X when that is a route, else /X; what is fixed wins here too, so
+ * that /tenants/{slug}/users/me is /users/me. */
 static enum err match_long_prefix(struct request *req, const struct path *path,
                                   struct target *target)
 {
@@ -315,7 +324,8 @@ static enum err match_long_prefix(struct request *req, const struct path *path,
     look_up(req, path, 2, target);
     const struct node *node =
         below != NULL && target->count > 0 ? find_node(below, target->tail, target->count) : NULL;
-    if (node == NULL)
+    if (node == NULL || (target->node != NULL && is_fixed(&root, target->tail, target->count) &&
+                         !is_fixed(below, target->tail, target->count)))
         return ERR_OK;
     target->node = node;
     target->ahead = -1;

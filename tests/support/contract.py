@@ -88,8 +88,8 @@ class Contract:
                 if row.method == method and row.matches(candidate) \
                         and (not is_alias or "api_v1" in row.flags):
                     fixed = row.fixed + (2 if is_alias else 0)
-                    found.append((fixed, -distance, row))
-        return max(found, key=lambda entry: entry[:2])[2] if found else None
+                    found.append((fixed, "{" not in row.path, -distance, row))
+        return max(found, key=lambda entry: entry[:3])[3] if found else None
 
     @staticmethod
     def _readings(path):

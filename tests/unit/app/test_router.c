@@ -68,7 +68,8 @@ static void test_paths_lead_to_rows(void **state)
         /* /tenants/{slug}/X is /tenants/X when that is a route, else /X; fixed rows win */
         {GET, "/tenants/info", "/tenants/info", NULL, "/tenants/info"},
         {GET, "/tenants/acme/info", "/tenants/info", "acme", "/tenants/info"},
-        {GET, "/tenants/acme/users/me", "/tenants/users/{id}", "acme", "/tenants/users/me"},
+        {GET, "/tenants/acme/users/me", "/users/me", "acme", "/users/me"},
+        {GET, "/tenants/acme/users/1", "/tenants/users/{id}", "acme", "/tenants/users/1"},
         {POST, "/tenants/acme/auth/login", "/auth/login", "acme", "/auth/login"},
         {GET, "/tenants/acme/", "/", "acme", "/"},
         /* /api/v1: aliases, fixed rows before {cid} */
