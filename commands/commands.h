@@ -43,9 +43,9 @@ struct command {
     int (*run)(struct invocation *invocation, int argc, char **argv);
 };
 
-extern const struct command command_audit, command_bench_hash, command_cleanup, command_selftest,
-    command_serve, command_migrate, command_check_config, command_key, command_keys,
-    command_print_config, command_openapi, command_seed, command_tenant, command_user,
+extern const struct command command_audit, command_bench_hash, command_cleanup, command_doctor,
+    command_selftest, command_serve, command_migrate, command_check_config, command_key,
+    command_keys, command_print_config, command_openapi, command_seed, command_tenant, command_user,
     command_version;
 
 /* --- options --- */

@@ -18,7 +18,7 @@ from support.instance import Instance, program, run
 from support.ports import free_port
 from support.world import unique
 
-COMMANDS = ["audit", "bench-hash", "check-config", "cleanup", "key", "keys", "migrate", "openapi",
+COMMANDS = ["audit", "bench-hash", "check-config", "cleanup", "doctor", "key", "keys", "migrate", "openapi",
             "print-config", "seed", "selftest", "serve", "tenant", "user", "version"]
 PASSWORD = "correct horse 9"
 
