@@ -6,6 +6,7 @@
 
 #include "app/app.h"
 #include "app/clock.h"
+#include "app/db.h"
 #include "app/metrics.h"
 #include "app/routes.h"
 #include "app/watch.h"
@@ -16,7 +17,8 @@
 #define HOUR   3600
 #define DAY    86400
 
-#define LEASE_MS 300
+#define LEASE_MS   300
+#define TROUBLE_MS 5000
 
 /* Who is charged: the class is part of the limiter's key. */
 struct subject {
@@ -75,6 +77,13 @@ static void tell(struct request *req, struct response *res, const struct limit_r
     response_header(res, "RateLimit-Reset", reset);
 }
 
+/* Trouble and no heartbeat since; an instance that has just started has merely not seen one yet. */
+static bool store_is_away(const struct app *app)
+{
+    return app->db == NULL || (app->watch != NULL && !watch_is_fresh(app->watch) &&
+                               db_was_troubled(app->db, TROUBLE_MS));
+}
+
 /* A chunk from the budget of all instances. A store that is known to be away is not waited for, one
  * that turns out to be slow not for long. */
 static bool lease(void *arg, const struct limit_key *key, const struct limit_rule *rule,
@@ -84,7 +93,7 @@ static bool lease(void *arg, const struct limit_key *key, const struct limit_rul
     const int64_t deadline = ctx->deadline;
     const int64_t until = clock_monotonic_ms() + LEASE_MS;
 
-    if (ctx->app->db == NULL || (ctx->app->watch != NULL && !watch_is_fresh(ctx->app->watch)))
+    if (store_is_away(ctx->app))
         return false;
     if (deadline == 0 || deadline > until)
         ctx->deadline = until;
