@@ -3,10 +3,10 @@
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "app/clock.h"
 #include "commands/commands.h"
+#include "commands/progress.h"
 #include "models/audit.h"
 #include "models/audit_event.h"
 #include "models/audit_verify.h"
@@ -16,7 +16,6 @@
 #define LIST_MAX      1000
 #define PART_ROWS     500
 #define DAY_MS        (INT64_C(24) * 3600 * 1000)
-#define PROGRESS_MS   200
 
 /* --- options --- */
 
@@ -83,7 +82,7 @@ static void add_line(struct buf *out, const struct audit_row *row)
 }
 
 static enum err list(struct invocation *invocation, struct session_of_command *session,
-                     const char *tenant, const struct audit_filter *filter)
+                     const char *tenant, struct audit_filter *filter)
 {
     struct list rows = {0};
     struct buf text;
@@ -113,6 +112,31 @@ static enum err list(struct invocation *invocation, struct session_of_command *s
     return command_print(invocation, &text) == COMMAND_OK ? ERR_OK : ERR_INTERNAL;
 }
 
+typedef enum err (*filtered_fn)(struct invocation *invocation, struct session_of_command *session,
+                                const char *tenant, struct audit_filter *filter);
+
+/* What list and export share once their options are read. */
+static int run_filtered(struct invocation *invocation, const struct words *words, filtered_fn work)
+{
+    struct session_of_command session;
+    struct audit_filter filter;
+    int status;
+
+    if (!command_wants_args(invocation, 0, NULL))
+        return COMMAND_USAGE;
+
+    const char *wrong = filter_of(words, &filter);
+
+    if (wrong != NULL)
+        return command_usage(invocation, "%s", wrong);
+    if (!command_open(invocation, &session, &status))
+        return status;
+    enum err err = work(invocation, &session, words->tenant, &filter);
+    status = err == ERR_OK ? COMMAND_OK : command_failed(&session.ctx, err);
+    command_close(&session);
+    return status;
+}
+
 static int run_list(struct invocation *invocation, int argc, char **argv)
 {
     struct words words = {0};
@@ -121,51 +145,11 @@ static int run_list(struct invocation *invocation, int argc, char **argv)
         {"status", &words.status, NULL}, {"user", &words.user, NULL},
         {"from", &words.from, NULL},     {"to", &words.to, NULL},
         {"limit", &words.limit, NULL},   {0}};
-    struct session_of_command session;
-    struct audit_filter filter;
     int status;
 
     if (!command_parse(invocation, argc, argv, options, &status))
         return status;
-    if (!command_wants_args(invocation, 0, NULL))
-        return COMMAND_USAGE;
-
-    const char *wrong = filter_of(&words, &filter);
-
-    if (wrong != NULL)
-        return command_usage(invocation, "%s", wrong);
-    if (!command_open(invocation, &session, &status))
-        return status;
-    enum err err = list(invocation, &session, words.tenant, &filter);
-    status = err == ERR_OK ? COMMAND_OK : command_failed(&session.ctx, err);
-    command_close(&session);
-    return status;
-}
-
-/* --- progress, on a terminal alone --- */
-
-struct progress {
-    bool shown;
-    int64_t last_ms;
-    const char *verb;
-};
-
-static void show_progress(int64_t rows, struct progress *progress)
-{
-    const int64_t now = clock_monotonic_ms();
-
-    if (isatty(STDERR_FILENO) == 0 || now - progress->last_ms < PROGRESS_MS)
-        return;
-    progress->last_ms = now;
-    progress->shown = true;
-    fprintf(stderr, "\r%s %" PRId64 " rows", progress->verb, rows);
-    fflush(stderr);
-}
-
-static void end_progress(const struct progress *progress)
-{
-    if (progress->shown)
-        fputs("\r\033[K", stderr);
+    return run_filtered(invocation, &words, list);
 }
 
 /* --- export --- */
@@ -195,7 +179,7 @@ static enum err export_part(struct ctx *ctx, struct audit_filter *filter, struct
 static enum err export_all(struct invocation *invocation, struct session_of_command *session,
                            struct audit_filter *filter)
 {
-    struct progress progress = {.verb = "exported"};
+    struct progress progress = {.shown = false};
     size_t count = PART_ROWS;
     int64_t rows = 0;
     struct arena part;
@@ -214,24 +198,28 @@ static enum err export_all(struct invocation *invocation, struct session_of_comm
             session->ctx.failure = (struct failure){.code = err};
             (void)fail_internal(&session->ctx, err, "%s",
                                 own.failure.internal != NULL ? own.failure.internal : "");
+            progress_end(&progress);
             arena_clear(&part);
             return err;
         }
         rows += (int64_t)count;
-        show_progress(rows, &progress);
+        progress_show(&progress, "exported %" PRId64 " rows", rows);
         arena_reset(&part);
     }
     arena_clear(&part);
-    end_progress(&progress);
+    progress_end(&progress);
     fprintf(stderr, "exported %" PRId64 " rows\n", rows);
     return fflush(invocation->out) == 0 ? ERR_OK : ERR_INTERNAL;
 }
 
-static enum err export(struct invocation *invocation, struct session_of_command *session,
-                       const char *tenant, struct audit_filter *filter) {
-    TRY(command_use_tenant(session, tenant)); filter->oldest_first = true;
+static enum err write_out(struct invocation *invocation, struct session_of_command *session,
+                          const char *tenant, struct audit_filter *filter)
+{
+    TRY(command_use_tenant(session, tenant));
+    filter->oldest_first = true;
     filter->limit = PART_ROWS;
-    if (filter->to == 0) filter->to = clock_now_ms();
+    if (filter->to == 0)
+        filter->to = clock_now_ms();
     TRY(audit_write(&session->ctx, "audit.exported", "success", NULL, NULL));
     return export_all(invocation, session, filter);
 }
@@ -241,25 +229,11 @@ static int run_export(struct invocation *invocation, int argc, char **argv)
     struct words words = {0};
     const struct command_option options[] = {
         {"tenant", &words.tenant, NULL}, {"from", &words.from, NULL}, {"to", &words.to, NULL}, {0}};
-    struct session_of_command session;
-    struct audit_filter filter;
     int status;
 
     if (!command_parse(invocation, argc, argv, options, &status))
         return status;
-    if (!command_wants_args(invocation, 0, NULL))
-        return COMMAND_USAGE;
-
-    const char *wrong = filter_of(&words, &filter);
-
-    if (wrong != NULL)
-        return command_usage(invocation, "%s", wrong);
-    if (!command_open(invocation, &session, &status))
-        return status;
-    enum err err = export(invocation, &session, words.tenant, &filter);
-    status = err == ERR_OK ? COMMAND_OK : command_failed(&session.ctx, err);
-    command_close(&session);
-    return status;
+    return run_filtered(invocation, &words, write_out);
 }
 
 /* --- verify --- */
@@ -287,7 +261,7 @@ static void print_finding(const struct audit_finding *finding, void *arg)
     uuid_text(&finding->writer, writer);
     uuid_text(&finding->audit_id, row);
     time_text(finding->before, before);
-    end_progress(&report->progress);
+    progress_end(&report->progress);
     if (report->json)
         fprintf(report->out,
                 "%s{\"flaw\":\"%s\",\"writer\":\"%s\",\"first\":%" PRId64 ",\"last\":%" PRId64,
@@ -311,7 +285,7 @@ static void print_progress(int64_t rows, void *arg)
 {
     struct report *report = arg;
 
-    show_progress(rows, &report->progress);
+    progress_show(&report->progress, "verified %" PRId64 " rows", rows);
 }
 
 static bool is_intact(const struct audit_verdict *verdict)
@@ -348,8 +322,7 @@ static void print_verdict(const struct report *report, const struct audit_verdic
 static int verify(struct invocation *invocation, struct session_of_command *session,
                   int64_t retention_ms)
 {
-    struct report report = {
-        .out = invocation->out, .json = invocation->json, .progress = {.verb = "verified"}};
+    struct report report = {.out = invocation->out, .json = invocation->json};
     struct audit_verify how = {.retention_ms = retention_ms,
                                .found = print_finding,
                                .progress = print_progress,
@@ -363,7 +336,7 @@ static int verify(struct invocation *invocation, struct session_of_command *sess
 
     const enum err err = audit_verify(&session->ctx, &how, &verdict);
 
-    end_progress(&report.progress);
+    progress_end(&report.progress);
     if (err != ERR_OK)
         return command_failed(&session->ctx, err);
     print_verdict(&report, &verdict);

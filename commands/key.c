@@ -179,27 +179,12 @@ static enum err write_made(const struct invocation *invocation, const struct mad
     return ERR_OK;
 }
 
-static enum err write_access_key_made(const struct invocation *invocation,
-                                      const struct made_key *made, struct buf *out)
-{
-    return write_made(invocation,
-                      &(struct made){.id = &made->key.id,
-                                     .label = made->key.label,
-                                     .text = made->text,
-                                     .expires_at = made->key.expires_at},
-                      out);
-}
-
-static enum err write_platform_key_made(const struct invocation *invocation,
-                                        const struct made_platform_key *made, struct buf *out)
-{
-    return write_made(invocation,
-                      &(struct made){.id = &made->key.id,
-                                     .label = made->key.label,
-                                     .text = made->text,
-                                     .expires_at = made->key.expires_at},
-                      out);
-}
+/* Keys of tenants and of the platform name what they tell alike. */
+#define MADE(from)                             \
+    (&(struct made){.id = &(from).key.id,      \
+                    .label = (from).key.label, \
+                    .text = (from).text,       \
+                    .expires_at = (from).key.expires_at})
 
 static enum err check_label(struct ctx *ctx, const char *label)
 {
@@ -245,12 +230,12 @@ static enum err create(const struct invocation *invocation, struct session_of_co
         TRY(command_moment(ctx, "--expires", call->expires, &wanted.expires_at));
     if (call->platform) {
         TRY(platform_key_create(ctx, wanted.label, wanted.expires_at, &platform));
-        return write_platform_key_made(invocation, &platform, out);
+        return write_made(invocation, MADE(platform), out);
     }
     TRY(scopes_of(ctx, call->scope, &wanted.scopes));
     TRY(use_tenant(session, call));
     TRY(access_key_create(ctx, &wanted, &made));
-    return write_access_key_made(invocation, &made, out);
+    return write_made(invocation, MADE(made), out);
 }
 
 static int run_create(struct invocation *invocation, int argc, char **argv)
@@ -297,11 +282,11 @@ static enum err rotate(const struct invocation *invocation, struct session_of_co
         return fail(ctx, ERR_VALIDATION, "--overlap", "--overlap: must be at most 7d.");
     if (call->platform) {
         TRY(not_there(ctx, platform_key_rotate(ctx, &call->id, overlap / 1000, &platform)));
-        return write_platform_key_made(invocation, &platform, out);
+        return write_made(invocation, MADE(platform), out);
     }
     TRY(use_tenant(session, call));
     TRY(not_there(ctx, access_key_rotate(ctx, &call->id, overlap, &made)));
-    return write_access_key_made(invocation, &made, out);
+    return write_made(invocation, MADE(made), out);
 }
 
 /* --- delete --- */

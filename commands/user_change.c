@@ -72,6 +72,20 @@ static int run_with(struct invocation *invocation, command_work_fn work, struct 
     return command_work(invocation, work, call);
 }
 
+/* An action that takes a tenant, a user and nothing else. */
+static int run_on_user(struct invocation *invocation, int argc, char **argv, command_work_fn work,
+                       struct call *call)
+{
+    const struct command_option options[] = {{"tenant", &call->tenant, NULL}, {0}};
+    int status;
+
+    if (!begin(invocation, argc, argv, options, &status))
+        return status;
+    if (!command_wants_args(invocation, 1, "the user"))
+        return COMMAND_USAGE;
+    return run_with(invocation, work, call);
+}
+
 /* --- show --- */
 
 static void write_sessions(const struct invocation *invocation, const struct list *sessions,
@@ -133,14 +147,8 @@ static enum err show(const struct invocation *invocation, struct session_of_comm
 int run_user_show(struct invocation *invocation, int argc, char **argv)
 {
     struct call call = {0};
-    const struct command_option options[] = {{"tenant", &call.tenant, NULL}, {0}};
-    int status;
 
-    if (!begin(invocation, argc, argv, options, &status))
-        return status;
-    if (!command_wants_args(invocation, 1, "the user"))
-        return COMMAND_USAGE;
-    return run_with(invocation, show, &call);
+    return run_on_user(invocation, argc, argv, show, &call);
 }
 
 /* --- role --- */
@@ -191,14 +199,8 @@ static enum err set_active(const struct invocation *invocation, struct session_o
 static int run_active(struct invocation *invocation, int argc, char **argv, bool active)
 {
     struct call call = {.active = active};
-    const struct command_option options[] = {{"tenant", &call.tenant, NULL}, {0}};
-    int status;
 
-    if (!begin(invocation, argc, argv, options, &status))
-        return status;
-    if (!command_wants_args(invocation, 1, "the user"))
-        return COMMAND_USAGE;
-    return run_with(invocation, set_active, &call);
+    return run_on_user(invocation, argc, argv, set_active, &call);
 }
 
 int run_user_activate(struct invocation *invocation, int argc, char **argv)
@@ -304,12 +306,6 @@ static enum err revoke_sessions(const struct invocation *invocation,
 int run_user_revoke_sessions(struct invocation *invocation, int argc, char **argv)
 {
     struct call call = {0};
-    const struct command_option options[] = {{"tenant", &call.tenant, NULL}, {0}};
-    int status;
 
-    if (!begin(invocation, argc, argv, options, &status))
-        return status;
-    if (!command_wants_args(invocation, 1, "the user"))
-        return COMMAND_USAGE;
-    return run_with(invocation, revoke_sessions, &call);
+    return run_on_user(invocation, argc, argv, revoke_sessions, &call);
 }

@@ -14,6 +14,7 @@ sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
 # pylint: disable=wrong-import-position
 from support.api import Api  # noqa: E402
+from support.cli import Cli  # noqa: E402
 from support.contract import Contract  # noqa: E402
 from support.instance import Instance, merged  # noqa: E402
 from support.mongo import Mongo, OwnMongo  # noqa: E402
@@ -278,3 +279,14 @@ def own_mongo():
     server = OwnMongo()
     yield server
     server.close()
+
+
+@pytest.fixture(scope="module")
+def cli(mongo):
+    """The commands, against a migrated database of their own."""
+    instance = Instance(mongo, unique("test_cli_"))
+    command = Cli(instance)
+    command("migrate", "up")
+    yield command
+    mongo.drop(instance.database_name)
+    instance.close()

@@ -33,16 +33,6 @@ def empty(mongo):
 
 
 @pytest.fixture(scope="module")
-def cli(mongo):
-    instance = Instance(mongo, unique("test_cli_"))
-    command = Cli(instance)
-    command("migrate", "up")
-    yield command
-    mongo.drop(instance.database_name)
-    instance.close()
-
-
-@pytest.fixture(scope="module")
 def acme(cli):
     return cli.json("tenant", "create", "--name", "Acme", "--slug", "acme", "--plan", "basic",
                     "--owner-username", "ada", "--owner-email", "ada@acme.example",

@@ -8,22 +8,11 @@ import uuid
 import pytest
 
 from support.check import ok, refused, until
-from support.cli import Cli
 from support.instance import Instance
 from support.world import unique
 
 PASSWORD = "correct horse 9"
 OTHER = "another battery 7"
-
-
-@pytest.fixture(scope="module")
-def cli(mongo):
-    instance = Instance(mongo, unique("test_cli_"))
-    command = Cli(instance)
-    command("migrate", "up")
-    yield command
-    mongo.drop(instance.database_name)
-    instance.close()
 
 
 @pytest.fixture(scope="module")

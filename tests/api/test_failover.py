@@ -2,7 +2,6 @@
 
 G10, G12, G13, OP-5, OP-6, OP-8 in small; `./dev soak` runs the whole schedule for as long as wanted.
 """
-import shutil
 import time
 
 import pytest
@@ -40,7 +39,6 @@ def test_a_new_primary(replica_set):
     play(Stage(replica_set, SMALL_CAST), ["kill_primary", "cut_streams", "step_down"])
 
 
-@pytest.mark.skipif(shutil.which("haproxy", path="/usr/sbin:/usr/bin") is None, reason="no haproxy")
 def test_instances_are_restarted_in_turn(replica_set):
     """Behind a balancer not one request fails."""
     play(Stage(replica_set, SMALL_CAST, balanced=True), ["restart_in_turn"])
