@@ -64,20 +64,11 @@ static int64_t put_found(const bson_t *reply, const struct db_expired *expired, 
 static enum err delete_found(struct db_call *call, const struct db_expired *expired,
                              const bson_t *found, bson_t *reply)
 {
-    bson_t command_bytes = BSON_INITIALIZER, filter_bytes = BSON_INITIALIZER, deletes, one;
-    AUTO(bson_destroy) bson_t *command = &command_bytes;
+    bson_t filter_bytes = BSON_INITIALIZER;
     AUTO(bson_destroy) bson_t *filter = &filter_bytes;
 
-    if (put_found(found, expired, filter) == 0)
-        return ERR_OK;
-    bson_put_text(command, "delete", call->collection);
-    bson_append_array_begin(command, "deletes", -1, &deletes);
-    bson_append_document_begin(&deletes, "0", -1, &one);
-    (void)bson_append_document(&one, "q", -1, filter);
-    bson_put_int(&one, "limit", 0);
-    bson_append_document_end(&deletes, &one);
-    bson_append_array_end(command, &deletes);
-    return db_run(call, command, reply);
+    return put_found(found, expired, filter) > 0 ? db_run_delete(call, filter, true, reply)
+                                                 : ERR_OK;
 }
 
 enum err db_delete_expired_any_tenant(struct ctx *ctx, const struct schema *schema,

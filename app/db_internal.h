@@ -144,6 +144,12 @@ bool db_must_lose(struct db *db);
 CHECKED enum err db_decode_batch(struct db_call *call, const bson_t *reply, const char *path,
                                  struct list *list);
 
+/* --- db_write.c --- */
+
+/* Deletes by a filter that is complete: see db_filter. */
+CHECKED enum err db_run_delete(struct db_call *call, const bson_t *filter, bool many,
+                               bson_t *reply);
+
 /* --- db_run.c --- */
 
 /*

@@ -324,7 +324,7 @@ enum err db_find_and_update(struct ctx *ctx, const struct schema *schema,
 
 /* --- deleting --- */
 
-static enum err delete_with(struct db_call *call, const bson_t *filter, bson_t *reply)
+enum err db_run_delete(struct db_call *call, const bson_t *filter, bool many, bson_t *reply)
 {
     bson_t command_bytes = BSON_INITIALIZER, deletes, one;
     AUTO(bson_destroy) bson_t *command = &command_bytes;
@@ -332,12 +332,20 @@ static enum err delete_with(struct db_call *call, const bson_t *filter, bson_t *
     bson_put_text(command, "delete", call->collection);
     bson_append_array_begin(command, "deletes", -1, &deletes);
     bson_append_document_begin(&deletes, "0", -1, &one);
-    enum err err = put_filter(call, "q", filter, &one);
-    bson_put_int(&one, "limit", call->use == DB_WRITE_MANY ? 0 : 1);
+    (void)bson_append_document(&one, "q", -1, filter);
+    bson_put_int(&one, "limit", many ? 0 : 1);
     bson_append_document_end(&deletes, &one);
     bson_append_array_end(command, &deletes);
-    TRY(err);
     return db_run(call, command, reply);
+}
+
+static enum err delete_with(struct db_call *call, const bson_t *filter, bson_t *reply)
+{
+    bson_t whole_bytes = BSON_INITIALIZER;
+    AUTO(bson_destroy) bson_t *whole = &whole_bytes;
+
+    TRY(db_filter(call, filter, whole));
+    return db_run_delete(call, whole, call->use == DB_WRITE_MANY, reply);
 }
 
 enum err db_delete_one(struct ctx *ctx, const struct schema *schema, const bson_t *filter)

@@ -173,6 +173,18 @@ static enum err open_data_key(struct ctx *ctx, const uint8_t *with, const struct
     return ERR_OK;
 }
 
+/* Of the tenant's stored keys the one that seals the others. */
+static enum err open_tenant_key(struct ctx *ctx, const struct list *stored, const uint8_t **ret_key)
+{
+    const struct data_key *keys = stored->items;
+
+    for (size_t i = 0; i < stored->count; i++) {
+        if (strcmp(keys[i].kid, DATA_KID) == 0)
+            return open_data_key(ctx, app_config(ctx->app)->master_key_bytes, &keys[i], ret_key);
+    }
+    return fail_internal(ctx, ERR_NOT_FOUND, "the tenant has no data key");
+}
+
 /* Ids of MAC keys are 1, 2, 3 …; 0 when the kid is none of a MAC key. */
 static uint32_t mac_id(const char *kid)
 {
@@ -206,17 +218,11 @@ static void add_mac(struct key_set *set, uint32_t id, const uint8_t *key)
     memcpy(set->macs[at].key, key, SECRET_KEY_SIZE);
 }
 
-static enum err open_macs(struct ctx *ctx, const struct list *stored, struct key_set *set,
-                          const uint8_t **ret_data_key)
+static enum err open_macs(struct ctx *ctx, const struct list *stored, const uint8_t *data_key,
+                          struct key_set *set)
 {
     const struct data_key *keys = stored->items;
-    const uint8_t *data_key = NULL;
 
-    for (size_t i = 0; i < stored->count && data_key == NULL; i++)
-        if (strcmp(keys[i].kid, DATA_KID) == 0)
-            TRY(open_data_key(ctx, app_config(ctx->app)->master_key_bytes, &keys[i], &data_key));
-    if (data_key == NULL)
-        return ERR_NOT_FOUND;
     for (size_t i = 0; i < stored->count; i++) {
         const uint32_t id = mac_id(keys[i].kid);
         const uint8_t *mac = NULL;
@@ -226,7 +232,6 @@ static enum err open_macs(struct ctx *ctx, const struct list *stored, struct key
         TRY(open_data_key(ctx, data_key, &keys[i], &mac));
         add_mac(set, id, mac);
     }
-    *ret_data_key = data_key;
     return set->mac_count > 0 ? ERR_OK : ERR_NOT_FOUND;
 }
 
@@ -347,31 +352,15 @@ static enum err write_jwks(const struct opening *open)
 
 /* ---- one more signing key ---- */
 
-static enum err make_signing(struct ctx *ctx, const struct list *stored,
-                             struct signing_key *ret_key)
-{
-    const struct data_key *keys = stored->items;
-    const uint8_t *data_key = NULL;
-
-    for (size_t i = 0; i < stored->count && data_key == NULL; i++)
-        if (strcmp(keys[i].kid, DATA_KID) == 0)
-            TRY(open_data_key(ctx, app_config(ctx->app)->master_key_bytes, &keys[i], &data_key));
-    if (data_key == NULL)
-        return fail_internal(ctx, ERR_NOT_FOUND, "the tenant has no data key");
-
-    const struct sealing by_data = {
-        .tenant_id = &ctx->tenant_id, .key = data_key, .now = clock_now_ms()};
-
-    return seal_signing_key(ctx, &by_data, ret_key);
-}
-
 enum err keys_make_signing(struct ctx *ctx, struct signing_key *ret_key)
 {
     const struct db_find all = {.limit = INT64_C(4) * KEY_SET_MAX};
+    struct sealing by_data = {.tenant_id = &ctx->tenant_id, .now = clock_now_ms()};
     struct list stored = {0};
 
     TRY(db_find_many(ctx, &data_key_schema, &all, &stored));
-    return make_signing(ctx, &stored, ret_key);
+    TRY(open_tenant_key(ctx, &stored, &by_data.key));
+    return seal_signing_key(ctx, &by_data, ret_key);
 }
 
 /* ---- through the cache ---- */
@@ -383,7 +372,8 @@ static enum err load_set(struct opening *open)
 
     TRY(db_find_many(open->temporary, &data_key_schema, &all, &data_keys));
     TRY(db_find_many(open->temporary, &signing_key_schema, &all, &signing_keys));
-    TRY(open_macs(open->temporary, &data_keys, open->set, &open->data_key));
+    TRY(open_tenant_key(open->temporary, &data_keys, &open->data_key));
+    TRY(open_macs(open->temporary, &data_keys, open->data_key, open->set));
     TRY(open_signing_keys(open, &signing_keys));
     return write_jwks(open);
 }

@@ -14,7 +14,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
-#include <sys/socket.h>
 
 #include "app/app.h"
 #include "app/clock.h"
@@ -64,15 +63,6 @@ void server_census_free(struct census *census)
 
 /* --- looking --- */
 
-static int port_of(const struct sockaddr_storage *address)
-{
-    if (address->ss_family == AF_INET)
-        return ntohs(((const struct sockaddr_in *)(const void *)address)->sin_port);
-    if (address->ss_family == AF_INET6)
-        return ntohs(((const struct sockaddr_in6 *)(const void *)address)->sin6_port);
-    return -1;
-}
-
 static void copy_address(const struct sockaddr_storage *address, uint8_t out[16])
 {
     memset(out, 0, 16);
@@ -121,12 +111,12 @@ static bool look_at(int fd, void *arg)
 
     if (fd >= CENSUS_MAX)
         return true;
-    if (getpeername(fd, (struct sockaddr *)&peer, &peer_size) != 0 || port_of(&peer) < 0 ||
+    if (getpeername(fd, (struct sockaddr *)&peer, &peer_size) != 0 || server_port_of(&peer) < 0 ||
         getsockname(fd, (struct sockaddr *)&own, &own_size) != 0 ||
-        !is_public(census->server, port_of(&own)))
+        !is_public(census->server, server_port_of(&own)))
         return false;
     copy_address(&peer, seen.address);
-    seen.port = port_of(&peer);
+    seen.port = server_port_of(&peer);
     const bool again = entry->round + 1 == census->round && entry->port == seen.port &&
                        memcmp(entry->address, seen.address, sizeof seen.address) == 0;
     seen.round = census->round;

@@ -15,7 +15,6 @@
 #include <poll.h>
 #include <string.h>
 #include <sys/ioctl.h>
-#include <sys/socket.h>
 
 #include "app/clock.h"
 
@@ -52,7 +51,7 @@ void server_each_descriptor(server_socket_fn fn, void *arg)
     }
 }
 
-static int port_of(const struct sockaddr_storage *address)
+int server_port_of(const struct sockaddr_storage *address)
 {
     if (address->ss_family == AF_INET)
         return ntohs(((const struct sockaddr_in *)(const void *)address)->sin_port);
@@ -80,11 +79,11 @@ static bool is_socket_of(int fd, const struct worker *worker)
 
     if (getpeername(fd, (struct sockaddr *)&address, &size) != 0 ||
         (address.ss_family != AF_INET && address.ss_family != AF_INET6) ||
-        port_of(&address) != worker->peer_port || !address_is(&address, worker->peer))
+        server_port_of(&address) != worker->peer_port || !address_is(&address, worker->peer))
         return false;
     size = sizeof address;
     return getsockname(fd, (struct sockaddr *)&address, &size) == 0 &&
-           port_of(&address) == worker->local_port;
+           server_port_of(&address) == worker->local_port;
 }
 
 struct search {
@@ -244,7 +243,7 @@ static bool close_if_listening(int fd, void *arg)
         getsockname(fd, (struct sockaddr *)&address, &size) != 0)
         return false;
     for (size_t i = 0; i < listener->port_count; i++) {
-        if (port_of(&address) == listener->ports[i])
+        if (server_port_of(&address) == listener->ports[i])
             shutdown(fd, SHUT_RDWR);
     }
     return false;

@@ -7,6 +7,7 @@
 
 #include <pthread.h>
 #include <stdatomic.h>
+#include <sys/socket.h>
 #include <time.h>
 
 #include <civetweb.h>
@@ -79,6 +80,8 @@ bool server_is_busy(const struct server *server);
 /* Calls fn for each open descriptor until it returns true. */
 typedef bool (*server_socket_fn)(int fd, void *arg);
 void server_each_descriptor(server_socket_fn fn, void *arg);
+/* -1: no port, for it is no address of the internet. */
+int server_port_of(const struct sockaddr_storage *address);
 bool server_watch(struct server *server);
 void server_unwatch(struct server *server);
 /* Ends the kept-alive connections that wait for a request. */

@@ -281,18 +281,24 @@ enum err access_key_delete(struct ctx *ctx, const struct uuid *id)
 
 /* --- counting --- */
 
+enum err access_key_count(struct ctx *ctx, int64_t *ret_keys)
+{
+    AUTO(bson_destroy) bson_t *counting = not_ended();
+    AUTO(bson_destroy) bson_t *unreplaced = BCON_NEW("$exists", BCON_BOOL(false));
+
+    BSON_APPEND_DOCUMENT(counting, "ends_at", unreplaced);
+    return db_count(ctx, &access_key_schema, counting, 0, ret_keys);
+}
+
 /* Keys and counter change together, so a counter that is still as it was read was wrong then. */
 enum err access_key_recount(struct ctx *ctx)
 {
-    AUTO(bson_destroy) bson_t *having = not_ended();
-    AUTO(bson_destroy) bson_t *unreplaced = BCON_NEW("$exists", BCON_BOOL(false));
     AUTO(bson_destroy) bson_t *filter = bson_new();
     struct tenant_usage usage = {0};
     int64_t keys = 0;
 
     TRY(tenant_usage_get(ctx, &usage));
-    BSON_APPEND_DOCUMENT(having, "ends_at", unreplaced);
-    TRY(db_count(ctx, &access_key_schema, having, 0, &keys));
+    TRY(access_key_count(ctx, &keys));
     if (keys == usage.access_keys)
         return ERR_OK;
 

@@ -37,5 +37,7 @@ CHECKED enum err access_key_rotate(struct ctx *ctx, const struct uuid *id, int64
                                    struct made_key *ret_made);
 /* ERR_NOT_FOUND. */
 CHECKED enum err access_key_delete(struct ctx *ctx, const struct uuid *id);
+/* How many of the ctx's tenant count against its plan: neither replaced nor deleted. */
+CHECKED enum err access_key_count(struct ctx *ctx, int64_t *ret_keys);
 /* Housekeeping: brings the counter of the ctx's tenant in line with the keys. */
 CHECKED enum err access_key_recount(struct ctx *ctx);

@@ -3,10 +3,26 @@
 
 #include "app/db.h"
 #include "models/tenant.h"
-#include "models/tenant_records.h"
 #include "models/user.h"
 
 #define RESERVATION_MS 60000
+
+struct user_count {
+    int role;
+    bool is_active;
+    int64_t n;
+};
+
+/* clang-format off */
+static const struct field user_count_fields[] = {
+    FIELD_ENUM(struct user_count, role, "role", F_NONE, role_names),
+    FIELD_BOOL(struct user_count, is_active, "is_active", F_NONE),
+    FIELD_INT(struct user_count, n, "n", F_NONE, 0, INT64_MAX),
+};
+static const struct schema user_count_schema = {
+    .name = "user_count", .size = sizeof(struct user_count), SCHEMA_FIELDS(user_count_fields),
+};
+/* clang-format on */
 
 enum err tenant_usage_get(struct ctx *ctx, struct tenant_usage *ret_usage)
 {
@@ -107,13 +123,27 @@ static void put_settled(bson_t *filter)
     BSON_APPEND_DOCUMENT(filter, "$expr", settled);
 }
 
-static enum err count(struct ctx *ctx, struct tenant_usage *ret_usage)
+/* A row for each kind of user: all are looked at once. */
+enum err tenant_usage_count(struct ctx *ctx, struct tenant_usage *ret_usage)
 {
-    AUTO(bson_destroy) bson_t *inactive = BCON_NEW("is_active", BCON_BOOL(false));
+    static const char *const by[] = {"role", "is_active", NULL};
+    static const char *const none[] = {NULL};
+    struct list rows = {0};
 
-    TRY(db_count(ctx, &user_schema, NULL, 0, &ret_usage->users));
-    TRY(db_count(ctx, &user_schema, inactive, 0, &ret_usage->inactive_users));
-    return count_owners(ctx, &ret_usage->owners);
+    *ret_usage = (struct tenant_usage){.tenant_id = ctx->tenant_id, .has_owners = true};
+    TRY(db_group(ctx, &user_schema,
+                 &(struct db_group){.by = by, .sums = none, .result = &user_count_schema}, &rows));
+
+    const struct user_count *counts = rows.items;
+
+    for (size_t i = 0; i < rows.count; i++) {
+        ret_usage->users += counts[i].n;
+        if (!counts[i].is_active)
+            ret_usage->inactive_users += counts[i].n;
+        else if (counts[i].role == ROLE_OWNER)
+            ret_usage->owners += counts[i].n;
+    }
+    return ERR_OK;
 }
 
 /* One snapshot for counters and users: who changes either meanwhile makes this attempt fail. */
@@ -124,7 +154,7 @@ static enum err recount(struct ctx *ctx, void *arg)
 
     (void)arg;
     TRY(tenant_usage_get(ctx, &before));
-    TRY(count(ctx, &now));
+    TRY(tenant_usage_count(ctx, &now));
     if (now.users == before.users && now.inactive_users == before.inactive_users &&
         now.owners == before.owners && before.has_owners)
         return ERR_OK;

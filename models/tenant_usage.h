@@ -7,6 +7,7 @@
 #pragma once
 
 #include "app/ctx.h"
+#include "models/tenant_records.h"
 
 struct usage_change {
     int64_t users, inactive_users, owners; /* how many more, or with a minus less */
@@ -15,6 +16,8 @@ struct usage_change {
 /* Within a transaction, before the users themselves are written. ERR_LAST_OWNER when no active
  * owner would be left. */
 CHECKED enum err tenant_usage_change(struct ctx *ctx, const struct usage_change *change);
+/* Users, inactive users and active owners of the ctx's tenant as they are, not as counted. */
+CHECKED enum err tenant_usage_count(struct ctx *ctx, struct tenant_usage *ret_usage);
 /* Housekeeping: corrects the counters of the ctx's tenant by what is there, but not while a place
  * reserved for a sign-up may still be unused. */
 CHECKED enum err tenant_recount_users(struct ctx *ctx);

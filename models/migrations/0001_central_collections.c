@@ -83,6 +83,7 @@ static const struct db_index audit_indexes[] = {
 
 static const struct db_index user_removal_indexes[] = {
     {.name = "due_at_1", KEYS("due_at"), .ttl_seconds = -1},
+    {.name = "tenant_id_1", KEYS("tenant_id"), .ttl_seconds = -1}, /* of the purge of a tenant */
 };
 
 static const struct central {
@@ -144,16 +145,21 @@ enum err migrations_ensure(struct ctx *ctx)
     return ERR_OK;
 }
 
+enum err migrations_refuse_if_any(struct ctx *ctx, const struct schema *schema,
+                                  const bson_t *filter, const char *sentence)
+{
+    int64_t count = 0;
+
+    TRY(db_count(ctx, schema, filter, 1, &count));
+    return count > 0 ? fail_internal(ctx, ERR_CONFLICT, "%s", sentence) : ERR_OK;
+}
+
 /* Taking this back drops everything, so it is for empty installations. */
 static enum err down(struct ctx *ctx)
 {
-    int64_t tenants = 0;
-
-    TRY(db_count(ctx, &tenant_schema, NULL, 1, &tenants));
-    if (tenants > 0)
-        return fail_internal(ctx, ERR_CONFLICT,
-                             "there are tenants; this step is only taken back from an empty "
-                             "installation");
+    TRY(migrations_refuse_if_any(
+        ctx, &tenant_schema, NULL,
+        "there are tenants; this step is only taken back from an empty installation"));
     for (size_t i = 0; i < CENTRAL_COUNT; i++) {
         if (!centrals[i].keep)
             TRY(db_drop_collection(ctx, centrals[i].schema));

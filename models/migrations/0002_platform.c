@@ -37,13 +37,10 @@ static enum err down(struct ctx *ctx)
     AUTO(bson_destroy)
     bson_t *filter =
         BCON_NEW("status", "{", "$in", "[", BCON_UTF8("deleting"), BCON_UTF8("purging"), "]", "}");
-    int64_t leaving = 0;
 
-    TRY(db_count(ctx, &tenant_schema, filter, 1, &leaving));
-    if (leaving > 0)
-        return fail_internal(
-            ctx, ERR_CONFLICT,
-            "tenants are being deleted: restore them, or wait until they are gone");
+    TRY(migrations_refuse_if_any(
+        ctx, &tenant_schema, filter,
+        "tenants are being deleted: restore them, or wait until they are gone"));
     TRY(db_drop_collection(ctx, &platform_key_schema));
     return db_drop_collection(ctx, &platform_counter_schema);
 }

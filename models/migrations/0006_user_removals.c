@@ -7,13 +7,9 @@
 /* An older version would forget them. */
 static enum err down(struct ctx *ctx)
 {
-    int64_t waiting = 0;
-
-    TRY(db_count(ctx, &user_removal_schema, NULL, 1, &waiting));
-    if (waiting > 0)
-        return fail_internal(ctx, ERR_CONFLICT,
-                             "closed accounts wait for their removal: make them active again, or "
-                             "wait until they are gone");
+    TRY(migrations_refuse_if_any(ctx, &user_removal_schema, NULL,
+                                 "closed accounts wait for their removal: make them active again, "
+                                 "or wait until they are gone"));
     return db_drop_collection(ctx, &user_removal_schema);
 }
 

@@ -1,6 +1,7 @@
 /* The steps, one file each; list.c puts them in order. */
 #pragma once
 
+#include "app/bson_auto.h"
 #include "app/migrate.h"
 
 extern const struct migration migration_0001;
@@ -10,10 +11,14 @@ extern const struct migration migration_0004;
 extern const struct migration migration_0005;
 extern const struct migration migration_0006;
 extern const struct migration migration_0007;
+extern const struct migration migration_0008;
 
 /* Makes or completes all central collections with validators and indexes, as this version wants
  * them: the whole of a step that only adds some. */
 CHECKED enum err migrations_ensure(struct ctx *ctx);
+/* For taking a step back: ERR_CONFLICT with the sentence while there is such a document. */
+CHECKED enum err migrations_refuse_if_any(struct ctx *ctx, const struct schema *schema,
+                                          const bson_t *filter, const char *sentence);
 /* Their schemas, one after the other; NULL behind the last. */
 const struct schema *migrations_central(size_t index);
 /* What expires in them: whose field lies further back than these seconds; false behind the last. */

@@ -3,8 +3,7 @@
 #include <string.h>
 
 #include "app/secret.h"
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+#include "support/fuzz.h"
 
 /* What is accepted is what the encoder writes for it. */
 static void decode(const uint8_t *data, size_t size)

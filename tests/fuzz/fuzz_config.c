@@ -10,8 +10,7 @@
 
 #include "app/config.h"
 #include "app/schema.h"
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+#include "support/fuzz.h"
 
 /* What was accepted must also be printable. */
 static void print(const struct config *config)

@@ -12,19 +12,11 @@
 #include "models/grant_text.h"
 #include "models/session.h"
 #include "models/tenant.h"
-#include "support/bare.h"
+#include "support/fuzz.h"
 
 #define LINES_MAX 4
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
 static const struct tenant acme = {.id = {{1}}, .slug = "acme"};
-
-static void require(bool fine)
-{
-    if (!fine)
-        abort();
-}
 
 /* The first piece "name=value" of a header, without the blanks around it, or NULL. */
 static char *naive_value(const char *header, const char *name)
@@ -105,22 +97,17 @@ static void read_headers(struct request *req, char *text)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    static struct request req;
     struct bare bare;
-    char *text = malloc(size + 1);
+    char *text = fuzz_text(data, size);
 
-    if (text == NULL)
-        return 0;
-    if (size > 0)
-        memcpy(text, data, size);
-    text[size] = '\0';
     bare_init(&bare);
-    memset(&req, 0, sizeof req);
-    req.ctx = bare.ctx;
-    req.ctx.tenant = &acme;
-    req.https = size % 2 != 0;
-    read_headers(&req, text);
-    check(&req);
+
+    struct request *req = fuzz_request(&bare);
+
+    req->ctx.tenant = &acme;
+    req->https = size % 2 != 0;
+    read_headers(req, text);
+    check(req);
     bare_clear(&bare);
     free(text);
     return 0;

@@ -4,7 +4,6 @@
  * the rest changes good ones.
  */
 #include <stdint.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "app/cache.h"
@@ -14,21 +13,13 @@
 #include "models/access_key.h"
 #include "models/device.h"
 #include "models/platform_key.h"
-#include "support/bare.h"
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+#include "support/fuzz.h"
 
 static struct bare bare;
 static struct made_key made;
 static struct made_platform_key platform;
 static struct user user = {.id = {{3}}, .tenant_id = {{1}}, .security_epoch = 5};
 static const char *device_cookie;
-
-static void require(bool fine)
-{
-    if (!fine)
-        abort();
-}
 
 /* The database of this target: one key of one tenant. */
 static enum err load_access_key(struct ctx *ctx, const void *key, size_t size,

@@ -6,9 +6,7 @@
 #include <string.h>
 
 #include "app/cursor.h"
-#include "support/bare.h"
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+#include "support/fuzz.h"
 
 static const char *const parameters[] = {"login", NULL, "failed"};
 static const struct cursor_list list = {
@@ -42,13 +40,8 @@ static void there_and_back(struct ctx *ctx, const char *value)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct bare bare;
-    char *text = malloc(size + 1);
+    char *text = fuzz_text(data, size);
 
-    if (text == NULL)
-        return 0;
-    if (size > 0)
-        memcpy(text, data, size);
-    text[size] = '\0';
     bare_init(&bare);
     read_text(&bare.ctx, text);
     there_and_back(&bare.ctx, text);

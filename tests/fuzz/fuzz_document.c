@@ -3,20 +3,12 @@
  * 0 raw BSON as another writer of the database might leave it.
  */
 #include <stdint.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "app/document.h"
 #include "app/json.h"
+#include "support/fuzz.h"
 #include "support/sample.h"
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-static void require(bool fine)
-{
-    if (!fine)
-        abort();
-}
 
 static const char *text_of(struct ctx *ctx, const struct bytes *document)
 {

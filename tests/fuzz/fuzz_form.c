@@ -5,9 +5,7 @@
 
 #include "app/form.h"
 #include "app/text.h"
-#include "support/bare.h"
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+#include "support/fuzz.h"
 
 static void check(const struct value *form)
 {

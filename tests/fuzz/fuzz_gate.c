@@ -7,9 +7,8 @@
 #include <string.h>
 #include <strings.h>
 
+#include "support/fuzz.h"
 #include "support/head.h"
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static size_t count(const struct gate_head *head, const char *name)
 {

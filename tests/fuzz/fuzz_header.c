@@ -10,17 +10,9 @@
 #include "app/etag.h"
 #include "app/routes.h"
 #include "middleware/idempotency.h"
-#include "support/bare.h"
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+#include "support/fuzz.h"
 
 static struct request req;
-
-static void require(bool fine)
-{
-    if (!fine)
-        abort();
-}
 
 static void send_header(const char *name, const char *value)
 {

@@ -12,21 +12,13 @@
 #include "app/router.h"
 #include "app/tenant_hints.h"
 #include "app/text.h"
-#include "support/bare.h"
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+#include "support/fuzz.h"
 
 static struct bare bare;
 static const struct tenant acme = {
     .id = {{1}}, .slug = "acme", .status = TENANT_ACTIVE, .domain = "login.acme.example"};
 static const struct tenant other = {.id = {{2}}, .slug = "other", .status = TENANT_ACTIVE};
 static const struct tenant *const tenants[] = {&acme, &other};
-
-static void require(bool fine)
-{
-    if (!fine)
-        abort();
-}
 
 static enum err by_slug(struct ctx *ctx, const void *key, size_t size, const void **ret_data)
 {

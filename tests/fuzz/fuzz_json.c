@@ -3,21 +3,13 @@
  * the same tree from the text we write of it, and every refusal has a sentence.
  */
 #include <stdint.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "app/buf.h"
 #include "app/json.h"
 #include "app/schema.h"
+#include "support/fuzz.h"
 #include "support/sample.h"
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-static void require(bool fine)
-{
-    if (!fine)
-        abort();
-}
 
 static void check_tree(const struct value *value, unsigned depth, size_t *members)
 {

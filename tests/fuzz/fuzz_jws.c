@@ -7,9 +7,7 @@
 
 #include "app/jws.h"
 #include "app/secret.h"
-#include "support/bare.h"
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+#include "support/fuzz.h"
 
 static struct jws_key *key;
 

@@ -3,22 +3,13 @@
  * of an independent merge of the two trees, and a refusal has a reason that this one sees too.
  */
 #include <stdint.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "app/document.h"
 #include "app/json.h"
-#include "support/bare.h"
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+#include "support/fuzz.h"
 
 static struct bare bare;
-
-static void require(bool fine)
-{
-    if (!fine)
-        abort();
-}
 
 /* ---- an independent merge: a list of members that grows, as the RFC's pseudocode has it ---- */
 

@@ -8,9 +8,7 @@
 
 #include "app/router.h"
 #include "app/text.h"
-#include "support/bare.h"
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+#include "support/fuzz.h"
 
 static void check(const struct request *req)
 {
@@ -35,12 +33,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         bare.app.started_ms = 1;
         router_init();
     }
-    char *path = malloc(size + 1);
-    if (path == NULL)
-        return 0;
-    if (size > 0)
-        memcpy(path, data, size);
-    path[size] = '\0';
+    char *path = fuzz_text(data, size);
     memset(&req, 0, sizeof req);
     ctx_init(&req.ctx, &bare.app, &bare.arena);
     if (router_match(&req, path, GET, &allowed) == ERR_OK)

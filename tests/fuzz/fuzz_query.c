@@ -9,15 +9,7 @@
 
 #include "app/routes.h"
 #include "app/text.h"
-#include "support/bare.h"
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-static void require(bool fine)
-{
-    if (!fine)
-        abort();
-}
+#include "support/fuzz.h"
 
 static void check_refusal(const struct ctx *ctx, enum err code)
 {
@@ -87,23 +79,18 @@ static void read_row(struct request *req, const struct route *route)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    static struct request req;
     struct bare bare;
-    char *text = malloc(size + 1);
+    char *text = fuzz_text(data, size);
 
-    if (text == NULL)
-        return 0;
-    if (size > 0)
-        memcpy(text, data, size);
-    text[size] = '\0';
     bare_init(&bare);
-    memset(&req, 0, sizeof req);
-    req.ctx = bare.ctx;
-    req.query = text;
-    read_limit(&req);
+
+    struct request *req = fuzz_request(&bare);
+
+    req->query = text;
+    read_limit(req);
     for (size_t i = 0; i < route_count; i++) {
         if (routes[i].body == BODY_NONE && routes[i].in != NULL)
-            read_row(&req, &routes[i]);
+            read_row(req, &routes[i]);
     }
     bare_clear(&bare);
     free(text);

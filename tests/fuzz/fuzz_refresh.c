@@ -3,20 +3,11 @@
  * proven that the key did not make. After a first byte of "!" the rest changes a good token.
  */
 #include <stdint.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "app/secret.h"
 #include "models/grant_text.h"
-#include "support/bare.h"
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-static void require(bool fine)
-{
-    if (!fine)
-        abort();
-}
+#include "support/fuzz.h"
 
 static struct key_set make_keys(uint32_t id)
 {

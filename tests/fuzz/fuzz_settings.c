@@ -3,21 +3,12 @@
  * only names of the table, and says the same after another round; origins are settled for good.
  */
 #include <stdint.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "app/json.h"
 #include "models/tenant_origin.h"
 #include "models/tenant_rules.h"
-#include "support/bare.h"
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-static void require(bool fine)
-{
-    if (!fine)
-        abort();
-}
+#include "support/fuzz.h"
 
 static const char *text_of(struct ctx *ctx, const struct tenant_settings *settings)
 {

@@ -3,20 +3,12 @@
  * ends, and the value never reaches the page with a character that HTML would read.
  */
 #include <stdint.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "app/template.h"
+#include "support/fuzz.h"
 
 #define MARK "@@"
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-static void require(bool fine)
-{
-    if (!fine)
-        abort();
-}
 
 /* Between two marks stands the value, escaped. */
 static void check_value(const char *page)

@@ -3,20 +3,12 @@
  * slugs are slugs, what is accepted holds none of what it must not.
  */
 #include <stdint.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "app/clock.h"
 #include "app/text.h"
 #include "app/uuid.h"
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-static void require(bool fine)
-{
-    if (!fine)
-        abort();
-}
+#include "support/fuzz.h"
 
 static void check_forms(struct ctx *ctx, const char *text)
 {

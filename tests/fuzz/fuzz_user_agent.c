@@ -5,8 +5,7 @@
 #include <string.h>
 
 #include "app/user_agent.h"
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+#include "support/fuzz.h"
 
 static bool is_plain(char c)
 {
@@ -16,10 +15,8 @@ static bool is_plain(char c)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     char device[USER_AGENT_DEVICE_SIZE], again[USER_AGENT_DEVICE_SIZE];
-    char *text = malloc(size + 1);
+    char *text = fuzz_text(data, size);
 
-    memcpy(text, data, size);
-    text[size] = '\0';
     memset(device, 1, sizeof device);
     user_agent_device(text, device);
 

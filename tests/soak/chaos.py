@@ -49,7 +49,8 @@ def main():
                   f"{len(stage.record.violations)} violations so far", flush=True)
         violations = stage.verdict()
         print("\n".join("    " + line for line in stage.record.summary()))
-        print(f"    slowest answer {stage.record.slowest:.2f} s, "
+        took, what = stage.record.slowest
+        print(f"    slowest answer {took:.2f} s ({what}), "
               f"{len(stage.record.acknowledged)} acknowledged acts compared")
         for text in violations[:40]:
             print("    violation: " + text)

@@ -21,13 +21,14 @@ class Record:
         self.statuses = collections.Counter()
         self.violations = []
         self.strict = False  # nothing is broken now: 503 is a failure too
-        self.slowest = 0.0
+        self.slowest = (0.0, "none")  # seconds, which call
         self.acknowledged = []  # (request id, audit action) of what was told to have happened
 
     def answer(self, what, status, took):
         with self._lock:
             self.statuses[(what, status)] += 1
-            self.slowest = max(self.slowest, took)
+            if took > self.slowest[0]:
+                self.slowest = (took, f"{what} {status} at {time.strftime('%H:%M:%S')}")
 
     def violation(self, text):
         with self._lock:

@@ -20,6 +20,26 @@ START_LIMIT = 30
 NOT_YET_INITIALIZED = 94
 
 
+def log_path(directory):
+    return os.path.join(directory, "mongod.log")
+
+
+def start_mongod(directory, port):
+    """A member of the set rs0, which nobody has to have initiated yet."""
+    program = os.environ.get("MONGOD") or shutil.which("mongod")
+    if program is None:
+        raise RuntimeError("no mongod: put it into PATH, or name it in MONGOD")
+    return subprocess.Popen(
+        [program, "--dbpath", directory, "--logpath", log_path(directory), "--logappend",
+         "--bind_ip", "127.0.0.1", "--port", str(port), "--nounixsocket",
+         "--replSet", "rs0", "--oplogSize", "64", "--wiredTigerCacheSizeGB", "0.25", "--quiet",
+         "--setParameter", "enableTestCommands=1",
+         "--setParameter", "shutdownTimeoutMillisForSignaledShutdown=100",
+         "--setParameter", "diagnosticDataCollectionEnabled=false"],
+        stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+        start_new_session=True)
+
+
 class Mongo:
     """A server that somebody else owns: only its address is known."""
 
@@ -77,22 +97,10 @@ class OwnMongo(Mongo):
 
     def start(self):
         """Starts mongod on its directory; a second time after kill() or shut_down()."""
-        program = os.environ.get("MONGOD") or shutil.which("mongod")
-        if program is None:
-            raise RuntimeError("no mongod: put it into PATH, or name it in MONGOD")
-        log = os.path.join(self.directory, "mongod.log")
-        self.process = subprocess.Popen(
-            [program, "--dbpath", self.directory, "--logpath", log, "--logappend",
-             "--bind_ip", "127.0.0.1", "--port", str(self.port), "--nounixsocket",
-             "--replSet", "rs0", "--oplogSize", "64", "--wiredTigerCacheSizeGB", "0.25", "--quiet",
-             "--setParameter", "enableTestCommands=1",
-             "--setParameter", "shutdownTimeoutMillisForSignaledShutdown=100",
-             "--setParameter", "diagnosticDataCollectionEnabled=false"],
-            stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-            start_new_session=True)
-        self._wait_primary(log)
+        self.process = start_mongod(self.directory, self.port)
+        self._wait_primary()
 
-    def _wait_primary(self, log):
+    def _wait_primary(self):
         deadline = time.monotonic() + START_LIMIT
         direct = pymongo.MongoClient("127.0.0.1", self.port, directConnection=True,
                                      serverSelectionTimeoutMS=200)
@@ -107,7 +115,7 @@ class OwnMongo(Mongo):
                 time.sleep(0.02)
         finally:
             direct.close()
-        with open(log, encoding="utf-8", errors="replace") as lines:
+        with open(log_path(self.directory), encoding="utf-8", errors="replace") as lines:
             raise RuntimeError("mongod did not start: " + "".join(lines.readlines()[-5:]))
 
     def _initiate(self, admin):

@@ -11,7 +11,7 @@ import pymongo
 from pymongo.errors import ConnectionFailure, OperationFailure, PyMongoError
 
 from . import ports
-from .mongo import Mongo
+from .mongo import Mongo, start_mongod
 
 START_LIMIT = 40
 
@@ -34,19 +34,7 @@ class Node:
         return self.process is not None and self.process.poll() is None
 
     def start(self):
-        program = os.environ.get("MONGOD") or shutil.which("mongod")
-        if program is None:
-            raise RuntimeError("no mongod: put it into PATH, or name it in MONGOD")
-        self.process = subprocess.Popen(
-            [program, "--dbpath", self.directory,
-             "--logpath", os.path.join(self.directory, "mongod.log"), "--logappend",
-             "--bind_ip", "127.0.0.1", "--port", str(self.port), "--nounixsocket",
-             "--replSet", "rs0", "--oplogSize", "64", "--wiredTigerCacheSizeGB", "0.25", "--quiet",
-             "--setParameter", "enableTestCommands=1",
-             "--setParameter", "shutdownTimeoutMillisForSignaledShutdown=100",
-             "--setParameter", "diagnosticDataCollectionEnabled=false"],
-            stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-            start_new_session=True)
+        self.process = start_mongod(self.directory, self.port)
 
     def signal(self, number):
         if self.alive:
