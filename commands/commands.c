@@ -12,6 +12,7 @@
 #include "app/config_env.h"
 #include "app/nearest.h"
 #include "app/router.h"
+#include "app/value.h"
 #include "models/tenant.h"
 
 #define OPTIONS_MAX 16
@@ -372,6 +373,30 @@ enum err command_moment(struct ctx *ctx, const char *option, const char *text, i
     if (*ret_ms > now)
         return ERR_OK;
     return fail(ctx, ERR_VALIDATION, option, "%s: must be a moment to come.", option);
+}
+
+enum err command_decode(struct ctx *ctx, const struct schema *schema, enum decode_mode mode,
+                        const struct command_word *words, void *ret)
+{
+    struct value object = {.type = VALUE_OBJECT};
+    size_t count = 0;
+
+    while (words[count].name != NULL)
+        count++;
+    object.object.members = arena_array(ctx->arena, count + 1, sizeof *object.object.members);
+    if (object.object.members == NULL)
+        return ERR_MEMORY;
+    for (size_t i = 0; i < count; i++) {
+        const char *text = words[i].text;
+
+        if (text != NULL)
+            object.object.members[object.object.count++] =
+                (struct member){.name = words[i].name,
+                                .value = {.type = VALUE_STRING,
+                                          .plain = true,
+                                          .string = {.text = text, .length = strlen(text)}}};
+    }
+    return schema_decode(ctx, schema, &object, mode, ret);
 }
 
 /* --- output --- */

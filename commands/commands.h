@@ -13,6 +13,7 @@
 #include "app/app.h"
 #include "app/buf.h"
 #include "app/ctx.h"
+#include "app/schema.h"
 
 enum command_status {
     COMMAND_OK = 0,
@@ -120,6 +121,14 @@ CHECKED enum err command_duration(struct ctx *ctx, const char *option, const cha
  * a terminal). ERR_VALIDATION after a sentence. */
 CHECKED enum err command_read_password(struct ctx *ctx, const char *path,
                                        const char **ret_password);
+
+/* Decodes words by the table that the API decodes by, so that the same is refused with the same
+ * sentence. Ends with name NULL; a word without text is absent. */
+struct command_word {
+    const char *name, *text;
+};
+CHECKED enum err command_decode(struct ctx *ctx, const struct schema *schema, enum decode_mode mode,
+                                const struct command_word *words, void *ret);
 
 /* --- output --- */
 

@@ -2,12 +2,11 @@
 #include <string.h>
 
 #include "app/clock.h"
-#include "app/text.h"
 #include "commands/commands.h"
 #include "models/access_key_admin.h"
+#include "models/creation.h"
 #include "models/platform_key.h"
 
-#define LABEL_MAX      100
 #define PAGE           200
 #define OVERLAP_MAX_MS INT64_C(604800000)
 #define DEFAULT_LABEL  "command line"
@@ -186,13 +185,20 @@ static enum err write_made(const struct invocation *invocation, const struct mad
                     .text = (from).text,       \
                     .expires_at = (from).key.expires_at})
 
-static enum err check_label(struct ctx *ctx, const char *label)
+/* By the table of the API for this kind of key. */
+static enum err label_of(struct ctx *ctx, const struct call *call, const char **ret_label)
 {
-    const char *problem = text_check_name(label);
+    const struct command_word words[] = {
+        {"label", call->label != NULL ? call->label : DEFAULT_LABEL}, {0}};
+    struct access_key_input key = {0};
+    struct admin_key_input platform = {0};
 
-    if (problem == NULL && (label[0] == '\0' || strlen(label) > LABEL_MAX))
-        problem = "must have 1 to 100 bytes";
-    return problem == NULL ? ERR_OK : fail(ctx, ERR_VALIDATION, "--label", "--label: %s.", problem);
+    if (call->platform)
+        TRY(command_decode(ctx, &admin_key_input_schema, DECODE_INPUT, words, &platform));
+    else
+        TRY(command_decode(ctx, &access_key_input_schema, DECODE_INPUT, words, &key));
+    *ret_label = call->platform ? platform.label : key.label;
+    return ERR_OK;
 }
 
 /* "auth users:read" or "auth,users:read". */
@@ -221,11 +227,11 @@ static enum err create(const struct invocation *invocation, struct session_of_co
 {
     const struct call *call = arg;
     struct ctx *ctx = &session->ctx;
-    struct new_access_key wanted = {.label = call->label != NULL ? call->label : DEFAULT_LABEL};
+    struct new_access_key wanted = {0};
     struct made_platform_key platform;
     struct made_key made;
 
-    TRY(check_label(ctx, wanted.label));
+    TRY(label_of(ctx, call, &wanted.label));
     if (call->expires != NULL)
         TRY(command_moment(ctx, "--expires", call->expires, &wanted.expires_at));
     if (call->platform) {

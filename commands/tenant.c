@@ -6,7 +6,7 @@
 #include "app/clock.h"
 #include "app/password.h"
 #include "app/router.h"
-#include "app/text.h"
+#include "models/creation.h"
 #include "models/tenant_admin.h"
 #include "models/tenant_records.h"
 
@@ -44,16 +44,6 @@ struct creation {
     bool with_key;
 };
 
-static enum err check_text(struct ctx *ctx, const char *option, const char *text,
-                           const char *(*check)(const char *))
-{
-    const char *problem = text != NULL ? check(text) : NULL;
-
-    if (problem != NULL)
-        return fail(ctx, ERR_VALIDATION, option, "%s: %s", option, problem);
-    return ERR_OK;
-}
-
 enum err tenant_word(struct ctx *ctx, const char *option, const char *word,
                      const char *const *names, int *ret_value)
 {
@@ -86,26 +76,30 @@ static enum err owner_hash(struct ctx *ctx, const struct creation *creation, con
 static enum err create(struct ctx *ctx, const struct creation *creation,
                        struct created_tenant *ret_created)
 {
-    struct new_tenant wanted = {
-        .slug = creation->slug,
-        .name = creation->name,
-        .plan = PLAN_FREE,
-        .owner_username = creation->username,
-        .owner_email = creation->email,
-        .with_key = creation->with_key,
-        .is_reserved = router_is_reserved_slug,
-    };
+    const struct command_word words[] = {{"name", creation->name},
+                                         {"slug", creation->slug},
+                                         {"owner_username", creation->username},
+                                         {"owner_email", creation->email},
+                                         {0}};
+    struct admin_tenant_input in = {.plan = PLAN_FREE};
+    const char *hash = NULL;
 
-    TRY(check_text(ctx, "--name", creation->name, text_check_name));
-    TRY(check_text(ctx, "--slug", creation->slug, text_check_slug));
-    TRY(check_text(ctx, "--owner-username", creation->username, text_check_username));
-    TRY(check_text(ctx, "--owner-email", creation->email, text_check_email));
-    if (creation->slug != NULL && router_is_reserved_slug(creation->slug))
-        return fail(ctx, ERR_SLUG_RESERVED, "--slug",
-                    "--slug: \"%s\" is reserved; choose another one.", creation->slug);
-    TRY(tenant_word(ctx, "--plan", creation->plan, plan_names, &wanted.plan));
-    TRY(owner_hash(ctx, creation, &wanted.owner_password_hash));
-    return tenant_create(ctx, &wanted, ret_created);
+    TRY(command_decode(ctx, &admin_tenant_input_schema, DECODE_INPUT, words, &in));
+    if (in.slug != NULL && router_is_reserved_slug(in.slug))
+        return fail(ctx, ERR_SLUG_RESERVED, "slug", "The slug \"%s\" is reserved; choose another.",
+                    in.slug);
+    TRY(tenant_word(ctx, "--plan", creation->plan, plan_names, &in.plan));
+    TRY(owner_hash(ctx, creation, &hash));
+    return tenant_create(ctx,
+                         &(struct new_tenant){.slug = in.slug,
+                                              .name = in.name,
+                                              .plan = in.plan,
+                                              .owner_username = in.owner_username,
+                                              .owner_email = in.owner_email,
+                                              .owner_password_hash = hash,
+                                              .with_key = creation->with_key,
+                                              .is_reserved = router_is_reserved_slug},
+                         ret_created);
 }
 
 static int print_created(const struct invocation *invocation, struct session_of_command *session,

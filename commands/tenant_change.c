@@ -89,26 +89,13 @@ static enum err read_limits(struct ctx *ctx, const char *text, struct tenant_cha
 static enum err read_texts(struct ctx *ctx, const struct wanted *wanted, const char *discoverable,
                            struct tenant_change *change)
 {
-    const struct {
-        const char *name, *text;
-    } words[] = {
-        {"name", wanted->name}, {"industry", wanted->industry}, {"discoverable", discoverable}};
-    struct member members[sizeof words / sizeof words[0]];
-    struct value patch = {.type = VALUE_OBJECT, .object = {.members = members}};
+    const struct command_word words[] = {{"name", wanted->name},
+                                         {"industry", wanted->industry},
+                                         {"discoverable", discoverable},
+                                         {0}};
     struct tenant decoded = {0};
 
-    for (size_t i = 0; i < sizeof words / sizeof words[0]; i++) {
-        const char *text = words[i].text;
-        const bool clears = text != NULL && text[0] == '\0' && i > 0;
-
-        if (text != NULL)
-            members[patch.object.count++] =
-                (struct member){.name = words[i].name,
-                                .value = {.type = clears ? VALUE_NULL : VALUE_STRING,
-                                          .plain = true,
-                                          .string = {.text = text, .length = strlen(text)}}};
-    }
-    TRY(schema_decode(ctx, &tenant_schema, &patch, DECODE_PATCH, &decoded));
+    TRY(command_decode(ctx, &tenant_schema, DECODE_PATCH, words, &decoded));
     change->name = decoded.name;
     change->has_industry = wanted->industry != NULL;
     change->industry = decoded.industry;

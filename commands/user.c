@@ -6,6 +6,7 @@
 #include "app/clock.h"
 #include "app/document.h"
 #include "app/json.h"
+#include "models/creation.h"
 #include "models/user_admin.h"
 #include "models/user_search.h"
 
@@ -46,17 +47,27 @@ static enum err create(struct session_of_command *session, const struct creation
                        struct user *ret_user)
 {
     struct ctx *ctx = &session->ctx;
-    struct new_user wanted = {
-        .username = creation->username,
-        .email = creation->email,
-        .name = creation->name,
-    };
-    const char *from = creation->password_stdin ? "-" : creation->password_file;
+    struct new_user wanted = {.role = ROLE_UNSET};
+    struct user_input in = {0};
+    const char *password = NULL;
 
     TRY(command_use_tenant(session, creation->tenant));
     TRY(user_role_word(ctx, "--role", creation->role, &wanted.role));
     TRY(fields_of(ctx, creation->custom_fields, &wanted.custom_fields));
-    TRY(command_read_password(ctx, from, &wanted.password));
+    TRY(command_read_password(ctx, creation->password_stdin ? "-" : creation->password_file,
+                              &password));
+
+    const struct command_word words[] = {{"username", creation->username},
+                                         {"email", creation->email},
+                                         {"name", creation->name},
+                                         {"password", password},
+                                         {0}};
+
+    TRY(command_decode(ctx, &tenant_user_input_schema, DECODE_INPUT, words, &in));
+    wanted.username = in.username;
+    wanted.email = in.email;
+    wanted.name = in.name;
+    wanted.password = in.password;
     return user_admin_create(ctx, &wanted, ret_user);
 }
 

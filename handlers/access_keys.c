@@ -4,16 +4,9 @@
 #include <string.h>
 
 #include "app/paging.h"
-#include "app/text.h"
 #include "models/access_key_admin.h"
 
 #define MAX_OVERLAP 604800
-
-struct access_key_input {
-    const char *label;
-    struct strs scopes;
-    int64_t expires_at;
-};
 
 struct access_key_rotate_input {
     int64_t overlap_seconds;
@@ -34,13 +27,6 @@ struct made_access_key {
     const char *message;
 };
 
-static const char *check_scope(const char *text)
-{
-    return access_key_is_scope(text)
-               ? NULL
-               : "must be one of auth, users:read, users:write, users:hashes, schema, audit:read";
-}
-
 /* clang-format off */
 static const struct field access_keys_fields[] = {
     FIELD_LIST(struct access_key_page, keys, "access_keys", F_REQUIRED | F_ALWAYS, &access_key_schema, 200),
@@ -48,14 +34,6 @@ static const struct field access_keys_fields[] = {
 };
 const struct schema access_keys_schema = {
     .name = "access_key_page", .size = sizeof(struct access_key_page), SCHEMA_FIELDS(access_keys_fields),
-};
-static const struct field access_key_input_fields[] = {
-    FIELD_STR(struct access_key_input, label, "label", F_REQUIRED | F_TRIM, 1, 100, .check = text_check_name, .example = "billing service"),
-    FIELD_STRS(struct access_key_input, scopes, "scopes", F_NONE, 1, 32, ACCESS_KEY_MAX_SCOPES, .check = check_scope, .doc = "Default: " ACCESS_KEY_DEFAULT_SCOPES "."),
-    FIELD_TIME(struct access_key_input, expires_at, "expires_at", F_NONE, .doc = "Default: never."),
-};
-const struct schema access_key_input_schema = {
-    .name = "access_key_input", .size = sizeof(struct access_key_input), SCHEMA_FIELDS(access_key_input_fields),
 };
 static const struct field access_key_rotate_input_fields[] = {
     FIELD_INT_OPT(struct access_key_rotate_input, overlap_seconds, has_overlap_seconds, "overlap_seconds", F_NONE, 0, MAX_OVERLAP, .doc = "How long the old key works on; default 0."),

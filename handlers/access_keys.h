@@ -2,9 +2,9 @@
 #pragma once
 
 #include "app/http.h"
+#include "models/creation.h"
 
 extern const struct schema access_keys_schema;
-extern const struct schema access_key_input_schema;
 extern const struct schema access_key_rotate_input_schema;
 extern const struct schema made_access_key_schema;
 

@@ -2,14 +2,13 @@
 #pragma once
 
 #include "app/http.h"
+#include "models/creation.h"
 
 extern const struct schema admin_tenant_schema;
 extern const struct schema admin_tenants_query_schema;
 extern const struct schema admin_tenants_schema;
-extern const struct schema admin_tenant_input_schema;
 extern const struct schema admin_tenant_created_schema;
 extern const struct schema admin_tenant_patch_schema;
-extern const struct schema admin_key_input_schema;
 extern const struct schema admin_key_rotate_schema;
 extern const struct schema admin_key_made_schema;
 extern const struct schema admin_keys_schema;

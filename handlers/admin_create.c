@@ -2,17 +2,8 @@
 #include "app/app.h"
 #include "app/password.h"
 #include "app/router.h"
-#include "app/text.h"
 #include "handlers/admin.h"
 #include "handlers/admin_tenants.h"
-
-struct admin_tenant_input {
-    const char *name, *slug, *industry;
-    int plan;
-    struct tenant_overrides limits;
-    const char *owner_username, *owner_email, *owner_password;
-    bool with_key;
-};
 
 struct admin_tenant_created {
     struct admin_tenant tenant;
@@ -21,20 +12,6 @@ struct admin_tenant_created {
 };
 
 /* clang-format off */
-static const struct field admin_tenant_input_fields[] = {
-    FIELD_STR(struct admin_tenant_input, name, "name", F_REQUIRED | F_TRIM, 1, 200, .check = text_check_name, .example = "Acme Corporation"),
-    FIELD_STR(struct admin_tenant_input, slug, "slug", F_TRIM | F_LOWER, 1, 63, .check = text_check_slug, .doc = "Made from the name when absent."),
-    FIELD_STR(struct admin_tenant_input, industry, "industry", F_TRIM, 1, 64, .check = text_check_name),
-    FIELD_ENUM(struct admin_tenant_input, plan, "plan", F_NONE, plan_names),
-    FIELD_OBJECT(struct admin_tenant_input, limits, "limits", F_NONE, &tenant_overrides_schema),
-    FIELD_STR(struct admin_tenant_input, owner_username, "owner_username", F_TRIM, 1, 64, .check = text_check_username),
-    FIELD_STR(struct admin_tenant_input, owner_email, "owner_email", F_TRIM, 3, 254, .check = text_check_email),
-    FIELD_STR(struct admin_tenant_input, owner_password, "owner_password", F_WRITE_ONLY, 1, 1024),
-    FIELD_BOOL(struct admin_tenant_input, with_key, "with_key", F_NONE, .doc = "Make an access key, too."),
-};
-const struct schema admin_tenant_input_schema = {
-    .name = "admin_tenant_input", .size = sizeof(struct admin_tenant_input), SCHEMA_FIELDS(admin_tenant_input_fields),
-};
 static const struct field admin_tenant_created_fields[] = {
     FIELD_OBJECT(struct admin_tenant_created, tenant, "tenant", F_REQUIRED, &admin_tenant_schema),
     FIELD_UUID(struct admin_tenant_created, owner_id, "owner_id", F_NONE),

@@ -1,16 +1,10 @@
 /* /admin/keys: the keys of the platform's administrators. */
 #include "app/clock.h"
-#include "app/text.h"
 #include "handlers/admin.h"
 #include "handlers/admin_tenants.h"
 #include "models/platform_key.h"
 
 #define KEYS_SHOWN 200
-
-struct admin_key_input {
-    const char *label;
-    int64_t expires_at;
-};
 
 struct admin_key_rotate {
     int64_t overlap_seconds;
@@ -27,13 +21,6 @@ struct admin_keys {
 };
 
 /* clang-format off */
-static const struct field admin_key_input_fields[] = {
-    FIELD_STR(struct admin_key_input, label, "label", F_REQUIRED | F_TRIM, 1, 100, .check = text_check_name, .example = "deployment"),
-    FIELD_TIME(struct admin_key_input, expires_at, "expires_at", F_NONE, .doc = "Absent: until it is revoked."),
-};
-const struct schema admin_key_input_schema = {
-    .name = "platform_key_input", .size = sizeof(struct admin_key_input), SCHEMA_FIELDS(admin_key_input_fields),
-};
 static const struct field admin_key_rotate_fields[] = {
     FIELD_INT(struct admin_key_rotate, overlap_seconds, "overlap_seconds", F_NONE, 0, 604800, .doc = "The old key still works for so long; 0 = it ends at once."),
 };

@@ -6,12 +6,6 @@
 #include "models/tenant_rules.h"
 #include "models/user_admin.h"
 
-struct user_input {
-    const char *username, *email, *name, *password;
-    struct bytes custom_fields;
-    int role;
-};
-
 /* Members that only stand here so that a patch of them is refused by name: nothing is kept. */
 struct user_patch_input {
     struct user_edit edit;
@@ -32,17 +26,6 @@ struct user_answer {
 };
 
 /* clang-format off */
-static const struct field user_input_fields[] = {
-    FIELD_STR(struct user_input, username, "username", F_TRIM, 1, 64, .check = text_check_username, .doc = "At least one of username and email."),
-    FIELD_STR(struct user_input, email, "email", F_TRIM, 3, 254, .check = text_check_email),
-    FIELD_STR(struct user_input, password, "password", F_REQUIRED | F_WRITE_ONLY, 1, 1024),
-    FIELD_ENUM(struct user_input, role, "role", F_NONE, role_names, .doc = "Up to the caller's own; user when absent."),
-    FIELD_STR(struct user_input, name, "name", F_TRIM, 1, 200, .check = text_check_name),
-    FIELD_DOC(struct user_input, custom_fields, "custom_fields", F_NONE),
-};
-const struct schema tenant_user_input_schema = {
-    .name = "tenant_user_input", .size = sizeof(struct user_input), SCHEMA_FIELDS(user_input_fields),
-};
 static const struct field user_patch_fields[] = {
     FIELD_STR(struct user_patch_input, edit.username, "username", F_PATCH | F_TRIM | F_NULL_CLEARS, 1, 64, .check = text_check_username),
     FIELD_STR(struct user_patch_input, edit.email, "email", F_PATCH | F_TRIM | F_NULL_CLEARS, 3, 254, .check = text_check_email, .doc = "A new address is not verified; all sign-ins of the user end."),

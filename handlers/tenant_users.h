@@ -2,8 +2,8 @@
 #pragma once
 
 #include "app/http.h"
+#include "models/creation.h"
 
-extern const struct schema tenant_user_input_schema;
 extern const struct schema tenant_user_patch_schema;
 extern const struct schema tenant_user_role_schema;
 extern const struct schema tenant_user_answer_schema;

@@ -219,13 +219,13 @@ def test_tenant_errors(cli, acme):
     owner = ["--owner-username", "x", "--owner-password-file", "-"]
     cases = [
         (["--name", "A", "--slug", "acme", *owner], 'The slug "acme" is taken'),
-        (["--name", "A", "--slug", "A b", *owner], "--slug: "),
+        (["--name", "A", "--slug", "A b", *owner], "slug must "),
         (["--name", "A", "--slug", "admin", *owner], '"admin" is reserved'),
         (["--name", "A", "--plan", "gold", *owner], "--plan: must be free, basic"),
         (["--name", "A", "--owner-username", "a@b", "--owner-password-file", "-"],
-         "--owner-username: "),
+         "owner_username must "),
         (["--name", "A", "--owner-email", "nobody", "--owner-password-file", "-"],
-         "--owner-email: "),
+         "owner_email must "),
     ]
     for arguments, says in cases:
         cli("tenant", "create", *arguments, stdin=PASSWORD + "\n", status=1)

@@ -114,6 +114,45 @@ def test_lists_have_no_bound(cli):
         collection.delete_many({"slug": {"$in": slugs}})
 
 
+LONG = {"name": "n" * 201, "slug": "s" * 64, "username": "u" * 65, "label": "l" * 101,
+        "email": "e" * 250 + "@x.example"}
+ODD = {"name": "two\nlines", "slug": "a_b", "username": "a@b", "email": "nobody", "label": "two\nlines"}
+KINDS = {
+    "tenant": ("/admin/tenants", ["tenant", "create", "--with-key"],
+               {"name": "name", "slug": "slug", "owner_username": "username", "owner_email": "email"},
+               {"name": "Fine", "owner_password": PASSWORD}),
+    "user": ("/tenants/users", ["user", "create", "--password-stdin"],
+             {"username": "username", "email": "email", "name": "name"},
+             {"username": "fine", "password": PASSWORD}),
+    "key": ("/tenants/access-keys", ["key", "create"], {"label": "label"}, {}),
+    "platform key": ("/admin/keys", ["key", "create", "--platform"], {"label": "label"}, {}),
+}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("bad", [LONG, ODD], ids=["long", "odd"])
+def test_what_the_api_refuses_is_refused_with_its_sentence(cli, acme, service, connect, kind, bad):
+    """R003-25: length and characters of every word that makes something."""
+    path, command, members, fine = KINDS[kind]
+    api = connect(service)
+    token = cli.json("key", "create", "--platform")["key"] if path.startswith("/admin") \
+        else ok(sign_in(api, acme["slug"], "ada"))["access_token"]
+    before = cli.json("tenant", "list"), cli.json("user", "list", "--tenant", acme["slug"])
+    for member, rule in members.items():
+        said = refused(api.post(path, token=token, json={**fine, member: bad[rule]}), 400)
+        options = {option: text for option, text in {**fine, member: bad[rule]}.items()
+                   if not option.endswith("password")}
+        words = [word for option, text in options.items()
+                 for word in ("--" + option.replace("_", "-"), text)]
+        if member.startswith("owner"):
+            words += ["--owner-password-file", "-"]
+        if kind in ("user", "key"):
+            words += ["--tenant", acme["slug"]]
+        cli(*command, *words, stdin=PASSWORD + "\n", status=1)
+        assert said["message"] in cli.stderr and cli.stdout == "", (said, cli.stderr)
+    assert (cli.json("tenant", "list"), cli.json("user", "list", "--tenant", acme["slug"])) == before
+
+
 # -- users -------------------------------------------------------------------------------------
 
 
@@ -216,7 +255,7 @@ def test_access_keys_of_a_tenant(cli, acme, service, connect):
     (["--scope", ","], "at least one scope"),
     (["--expires", "2020-01-01T00:00:00Z"], "a moment to come"),
     (["--expires", "soon"], "30d"),
-    (["--label", ""], "--label"),
+    (["--label", ""], "label must have 1 to 100 characters"),
 ])
 def test_access_keys_that_may_not_be(cli, acme, words, says):
     cli("key", "create", "--tenant", acme["slug"], *words, status=1)
