@@ -2,6 +2,7 @@
 
 TS-4, TS-11, RL-2, G5, G6, design §8. All requests of a round wait at one barrier.
 """
+import json
 import uuid
 
 import pytest
@@ -198,6 +199,29 @@ def test_profile_patches(racers, place):
     kept = ok(api.get("/users/me", token=user.token))["custom_fields"]
     done = {f"m{number}" for number, answer in enumerate(answers) if answer.status_code == 200}
     assert set(kept) == done and done
+
+
+@pytest.mark.parametrize("method, path, change", [
+    ("PATCH", "/users/me", {"name": "Name {}"}),
+    ("PATCH", "/tenants/users/{user}", {"name": "Name {}"}),
+    ("PATCH", "/tenants/current", {"industry": "Industry {}"}),
+    ("PUT", "/tenants/settings", {"settings": {"allowed_origins": ["https://{}.example"]}}),
+], ids=["me", "user", "tenant", "settings"])
+@race
+def test_one_version_is_changed_once(racers, place, method, path, change):
+    """api.md §1: of 32 changes bound to one version by If-Match one is made, the others are told."""
+    api, world, _ = place
+    owner = world.tenant().owner
+    world.login(owner)
+    path = path.format(user=owner.id)
+    etag = api.get(path, token=owner.token).headers["etag"]
+    answers = racers.race(lambda racer, number: racer.request(
+        method, path, token=owner.token, headers={"If-Match": etag},
+        json=json.loads(json.dumps(change).replace("{}", f"of{number}x"))))
+    assert statuses(answers) == {200: 1, 412: PARALLEL - 1}
+    (winner,) = [number for number, answer in enumerate(answers) if answer.status_code == 200]
+    assert f"of{winner}x" in api.get(path, token=owner.token).text
+    assert api.get(path, token=owner.token).headers["etag"] == answers[winner].headers["etag"]
 
 
 @race
