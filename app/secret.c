@@ -6,12 +6,14 @@
 #include <sodium.h>
 
 static uint8_t table_key[crypto_shorthash_KEYBYTES];
+static uint8_t fingerprint_key[crypto_generichash_KEYBYTES];
 
 bool secret_init(void)
 {
     if (sodium_init() < 0)
         return false;
     crypto_shorthash_keygen(table_key);
+    crypto_generichash_keygen(fingerprint_key);
     return true;
 }
 
@@ -45,6 +47,13 @@ void secret_derive(const uint8_t key[SECRET_KEY_SIZE], const char *label,
                    uint8_t ret_key[SECRET_KEY_SIZE])
 {
     secret_mac(key, label, strlen(label), ret_key);
+}
+
+void secret_fingerprint(const void *bytes, size_t size, uint8_t ret_digest[SHA256_SIZE])
+{
+    _Static_assert(SHA256_SIZE == crypto_generichash_BYTES, "the size that it is made for");
+    crypto_generichash(ret_digest, SHA256_SIZE, bytes, size, fingerprint_key,
+                       sizeof fingerprint_key);
 }
 
 uint64_t secret_table_hash(const void *bytes, size_t size)

@@ -8,6 +8,11 @@
 
 #include "app/clock.h"
 
+#define RANDOM_SIZE 10
+#define RANDOM_IDS  25
+
+_Static_assert(RANDOM_SIZE *RANDOM_IDS <= 256, "more could be interrupted");
+
 /* Milliseconds << 12 | counter of the newest id: each id takes a value above the last one. */
 static _Atomic uint64_t last_stamp;
 
@@ -26,14 +31,26 @@ static uint64_t next_stamp(unsigned seed)
     return next;
 }
 
+/* Each request has an id: the kernel is asked once for many. Ids name, they prove nothing, so that
+ * what is left may lie in memory; a forked child must not go on with it. */
+static const uint8_t *next_random(void)
+{
+    static _Thread_local uint8_t block[RANDOM_IDS][RANDOM_SIZE];
+    static _Thread_local size_t left;
+
+    /* 256 bytes are never interrupted; without randomness nothing here may go on. */
+    if (left == 0) {
+        if (getrandom(block, sizeof block, 0) != (ssize_t)sizeof block)
+            abort();
+        left = RANDOM_IDS;
+    }
+    return block[--left];
+}
+
 struct uuid uuid_new(void)
 {
-    uint8_t random[10];
+    const uint8_t *random = next_random();
     struct uuid id;
-
-    /* 10 bytes are never interrupted; without randomness nothing here may go on. */
-    if (getrandom(random, sizeof random, 0) != (ssize_t)sizeof random)
-        abort();
 
     uint64_t stamp = next_stamp((unsigned)random[8] << 8 | random[9]);
     for (size_t i = 0; i < 6; i++)

@@ -326,7 +326,7 @@ enum err access_token_verify(struct ctx *ctx, const char *token, struct token_cl
 
     if (length > JWS_MAX_TEXT)
         return bad_token(ctx, "the token is too long");
-    secret_sha256(token, length, digest);
+    secret_fingerprint(token, length, digest);
 
     /* Without news of keys that were revoked, what was verified before proves nothing. */
     const bool informed = ctx->app->watch == NULL || watch_is_fresh(ctx->app->watch);

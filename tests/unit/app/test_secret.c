@@ -52,6 +52,26 @@ static void test_digest_and_mac_vectors(void **state)
     assert_string_equal(text, "5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843");
 }
 
+static void test_a_fingerprint_tells_texts_apart(void **state)
+{
+    uint8_t one[SHA256_SIZE], again[SHA256_SIZE], other[SHA256_SIZE];
+    char text[400];
+
+    (void)state;
+    memset(text, 'a', sizeof text);
+    secret_fingerprint(text, sizeof text, one);
+    secret_fingerprint(text, sizeof text, again);
+    assert_true(secret_equal(one, again, sizeof one));
+    for (size_t i = 0; i < sizeof text; i++) {
+        text[i] ^= 1;
+        secret_fingerprint(text, sizeof text, other);
+        assert_false(secret_equal(one, other, sizeof one));
+        text[i] ^= 1;
+    }
+    secret_fingerprint(text, sizeof text - 1, other);
+    assert_false(secret_equal(one, other, sizeof one));
+}
+
 static void test_derived_keys_differ_by_label(void **state)
 {
     uint8_t key[SECRET_KEY_SIZE], one[SECRET_KEY_SIZE], other[SECRET_KEY_SIZE];
@@ -237,6 +257,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_digest_and_mac_vectors, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_a_fingerprint_tells_texts_apart, setup, teardown),
         cmocka_unit_test_setup_teardown(test_derived_keys_differ_by_label, setup, teardown),
         cmocka_unit_test_setup_teardown(test_sealed_bytes_open_only_in_their_place, setup,
                                         teardown),

@@ -66,11 +66,14 @@ static void test_order_and_uniqueness_across_threads(void **state)
 
 static void test_random_part_differs(void **state)
 {
-    struct uuid a = uuid_new();
-    struct uuid b = uuid_new();
+    struct uuid ids[100];
     (void)state;
 
-    assert_memory_not_equal(a.bytes + 9, b.bytes + 9, 7);
+    for (size_t i = 0; i < sizeof ids / sizeof ids[0]; i++) {
+        ids[i] = uuid_new();
+        for (size_t before = 0; before < i; before++)
+            assert_memory_not_equal(ids[before].bytes + 9, ids[i].bytes + 9, 7);
+    }
 }
 
 static void test_text_round_trip(void **state)
