@@ -123,6 +123,9 @@ size_t database_sent(const struct database *database, const char *name)
 
 void database_end(struct database *database)
 {
+    if (database->app.db == NULL)
+        return;
+
     bson_t *drop = BCON_NEW("dropDatabase", BCON_INT32(1));
 
     bson_destroy(database_command(database, database->name, drop));
@@ -134,4 +137,5 @@ void database_end(struct database *database)
     database_forget(database);
     free(database->seen);
     wire_stop(database->wire);
+    memset(database, 0, sizeof *database);
 }

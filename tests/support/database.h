@@ -39,6 +39,7 @@ struct database_options {
 
 /* False when TEST_MONGODB_URI is not set: the test is to be skipped. */
 bool database_begin(struct database *database, const struct database_options *options);
+/* Nothing when it was not begun, or has ended. */
 void database_end(struct database *database);
 void database_forget(struct database *database);
 /* How many commands of that name were sent since database_forget. */
@@ -48,3 +49,22 @@ void database_ctx(struct database *database, struct arena *arena, struct ctx *re
 /* Runs one command as an outsider would, past the data layer; dies when it fails. Caller destroys.
  */
 bson_t *database_command(const struct database *database, const char *db, const bson_t *command);
+
+/* The first line of a test on the file's `database`. */
+#define NEEDS_DATABASE()             \
+    do {                             \
+        (void)state;                 \
+        if (database.app.db == NULL) \
+            skip();                  \
+    } while (0)
+
+/* Until a condition holds. */
+#define WAIT(condition, limit_ms)                                              \
+    do {                                                                       \
+        const int64_t start_ = clock_monotonic_ms();                           \
+        while (!(condition)) {                                                 \
+            if (clock_monotonic_ms() - start_ > (limit_ms))                    \
+                fail_msg("not within %d ms: %s", (int)(limit_ms), #condition); \
+            usleep(1000);                                                      \
+        }                                                                      \
+    } while (0)

@@ -22,13 +22,6 @@ int issuer_teardown(void **state);
 #define ISSUER_TEST(function) \
     cmocka_unit_test_setup_teardown((function), issuer_setup, issuer_teardown)
 
-#define NEEDS_DATABASE()           \
-    do {                           \
-        (void)state;               \
-        if (database.seen == NULL) \
-            skip();                \
-    } while (0)
-
 const char *access_sign(void);
 /* As a request without a hint does: the ctx has no tenant. */
 enum err access_verify_as(const char *token, struct token_claims *ret_claims);

@@ -50,8 +50,7 @@ static int setup(void **state)
 static int teardown(void **state)
 {
     (void)state;
-    if (database.app.db != NULL)
-        database_end(&database);
+    database_end(&database);
     return 0;
 }
 
@@ -65,12 +64,6 @@ static int begin(void **state)
     database.ctx.tenant_id = tenant_a;
     return 0;
 }
-
-#define NEEDS_MONGODB()              \
-    do {                             \
-        if (database.app.db == NULL) \
-            skip();                  \
-    } while (0)
 
 static struct thing insert(const struct uuid *tenant, const char *name, int64_t count)
 {
@@ -95,8 +88,7 @@ static bson_t *by_id(const struct uuid *id)
 /* TI-5: by any means, a document of B is as good as absent for A, and stays as it was. */
 static void test_foreign_documents_are_absent(void **state)
 {
-    (void)state;
-    NEEDS_MONGODB();
+    NEEDS_DATABASE();
     struct ctx *ctx = &database.ctx;
     struct thing foreign = insert(&tenant_b, "foreign", 7), found = {0};
     AUTO(bson_destroy) bson_t *filter = by_id(&foreign.id);
@@ -160,8 +152,7 @@ static void assert_leads_with(const bson_t *command, const struct uuid *tenant)
  * journal. */
 static void test_every_command_on_the_wire(void **state)
 {
-    (void)state;
-    NEEDS_MONGODB();
+    NEEDS_DATABASE();
     static const struct schema *const schemas[] = {&thing_schema, &own_schema};
     struct ctx *ctx = &database.ctx;
     AUTO(bson_destroy) bson_t *filter = BCON_NEW("count", BCON_INT64(3));
@@ -208,8 +199,7 @@ static void test_every_command_on_the_wire(void **state)
 /* TI-4: the collection's name has exactly one form, made of the tenant's id. */
 static void test_users_collection_name(void **state)
 {
-    (void)state;
-    NEEDS_MONGODB();
+    NEEDS_DATABASE();
     struct thing thing = {0};
     char hex[UUID_HEX_SIZE], expected[64];
     bson_iter_t it;
@@ -224,8 +214,7 @@ static void test_users_collection_name(void **state)
 /* TI-4: no tenant, no documents; and nothing is sent. */
 static void test_without_a_tenant(void **state)
 {
-    (void)state;
-    NEEDS_MONGODB();
+    NEEDS_DATABASE();
     static const struct schema *const schemas[] = {&thing_schema, &own_schema, &unstored_schema};
     struct ctx *ctx = &database.ctx;
     struct thing thing = thing_make(&tenant_a, "x", 1);
@@ -247,8 +236,7 @@ static void test_without_a_tenant(void **state)
 /* TI-4, TI-5: what would name another tenant, or bring a document under one, is refused unsent. */
 static void test_refused_writes(void **state)
 {
-    (void)state;
-    NEEDS_MONGODB();
+    NEEDS_DATABASE();
     struct ctx *ctx = &database.ctx;
     struct thing foreign = thing_make(&tenant_b, "f", 1), nobodys = thing_make(&tenant_b, "n", 1);
     struct thing mixed[] = {thing_make(&tenant_a, "m1", 1), thing_make(&tenant_b, "m2", 1)};
@@ -288,8 +276,7 @@ static void test_refused_writes(void **state)
 /* Global documents have no tenant, with or without one in the ctx. */
 static void test_global(void **state)
 {
-    (void)state;
-    NEEDS_MONGODB();
+    NEEDS_DATABASE();
     struct ctx *ctx = &database.ctx;
     struct thing thing = thing_make(&(struct uuid){0}, "global", 2), found = {0};
     AUTO(bson_destroy) bson_t *filter = by_id(&thing.id);
@@ -308,8 +295,7 @@ static void test_global(void **state)
 
 static void test_changes(void **state)
 {
-    (void)state;
-    NEEDS_MONGODB();
+    NEEDS_DATABASE();
     struct ctx *ctx = &database.ctx;
     struct thing thing = insert(&tenant_a, "changes", 1), found = {0};
     struct uuid absent = uuid_new();
@@ -347,8 +333,7 @@ static void test_changes(void **state)
 /* More documents than one answer of 16 MB would need a second batch; the order and limit hold. */
 static void test_lists(void **state)
 {
-    (void)state;
-    NEEDS_MONGODB();
+    NEEDS_DATABASE();
     enum { MANY = 300 };
     struct ctx *ctx = &database.ctx;
     struct uuid tenant = uuid_new();
@@ -385,8 +370,7 @@ static void test_lists(void **state)
  */
 static void test_duplicates(void **state)
 {
-    (void)state;
-    NEEDS_MONGODB();
+    NEEDS_DATABASE();
     struct ctx *ctx = &database.ctx;
     struct thing first = insert(&tenant_a, "twice", 1), second = thing_make(&tenant_a, "twice", 2);
 
@@ -403,8 +387,7 @@ static void test_duplicates(void **state)
 /* OP-16: the validator refuses what the table does not allow, and lets unknown fields be. */
 static void test_validator(void **state)
 {
-    (void)state;
-    NEEDS_MONGODB();
+    NEEDS_DATABASE();
     struct ctx *ctx = &database.ctx;
     struct thing thing = insert(&tenant_a, "valid", 1), nameless = thing_make(&tenant_a, NULL, 1);
     AUTO(bson_destroy) bson_t *filter = by_id(&thing.id);
@@ -422,8 +405,7 @@ static void test_validator(void **state)
 
 static void test_structure(void **state)
 {
-    (void)state;
-    NEEDS_MONGODB();
+    NEEDS_DATABASE();
     struct ctx *ctx = &database.ctx;
     int64_t before = 0, after = 0, files = -1;
 
@@ -446,8 +428,7 @@ static void test_structure(void **state)
 /* OP-4: an index that is missing or another one is seen. */
 static void test_verifying(void **state)
 {
-    (void)state;
-    NEEDS_MONGODB();
+    NEEDS_DATABASE();
     struct ctx *ctx = &database.ctx;
     struct db_index index = thing_indexes[0];
 
@@ -471,8 +452,7 @@ static void test_verifying(void **state)
 
 static void test_ping(void **state)
 {
-    (void)state;
-    NEEDS_MONGODB();
+    NEEDS_DATABASE();
     assert_int_equal(db_ping(&database.ctx), ERR_OK);
 }
 

@@ -35,16 +35,9 @@ static int begin(void **state)
 static int end(void **state)
 {
     (void)state;
-    if (database.app.db != NULL)
-        database_end(&database);
+    database_end(&database);
     return 0;
 }
-
-#define NEEDS_MONGODB()              \
-    do {                             \
-        if (database.app.db == NULL) \
-            skip();                  \
-    } while (0)
 
 /* Every kind of call, by number. */
 static enum err call(struct ctx *ctx, int kind, const struct thing *thing)
@@ -107,8 +100,7 @@ static void assert_back(struct ctx *ctx, const struct thing *thing)
  * gone. */
 static void test_frozen(void **state)
 {
-    (void)state;
-    NEEDS_MONGODB();
+    NEEDS_DATABASE();
     struct ctx *ctx = &database.ctx;
     struct thing thing = thing_insert(ctx, "frozen", 0);
 
@@ -124,8 +116,7 @@ static void test_frozen(void **state)
 /* Each kind meets the frozen database first. */
 static void test_frozen_each(void **state)
 {
-    (void)state;
-    NEEDS_MONGODB();
+    NEEDS_DATABASE();
     static const int kinds[] = {0, 4};
     struct ctx *ctx = &database.ctx;
 
@@ -142,8 +133,7 @@ static void test_frozen_each(void **state)
 
 static void test_refused(void **state)
 {
-    (void)state;
-    NEEDS_MONGODB();
+    NEEDS_DATABASE();
     struct ctx *ctx = &database.ctx;
     struct thing thing = thing_insert(ctx, "refused", 0);
 
@@ -181,8 +171,7 @@ static void *find_in_thread(void *arg)
 /* F20: more threads than clients, and nobody waits longer. */
 static void test_frozen_with_a_crowd(void **state)
 {
-    (void)state;
-    NEEDS_MONGODB();
+    NEEDS_DATABASE();
     enum { CROWD = 5 * POOL };
     struct waiter waiters[CROWD];
     struct ctx *ctx = &database.ctx;
@@ -207,8 +196,7 @@ static void test_frozen_with_a_crowd(void **state)
 /* A query that takes for ever ends with the ctx's deadline, at the server too. */
 static void test_deadline(void **state)
 {
-    (void)state;
-    NEEDS_MONGODB();
+    NEEDS_DATABASE();
     struct ctx *ctx = &database.ctx;
     struct thing thing = thing_insert(ctx, "slow", 0);
     AUTO(bson_destroy)
@@ -259,8 +247,7 @@ static void *hold_in_thread(void *arg)
  */
 static void test_pool_exhausted(void **state)
 {
-    (void)state;
-    NEEDS_MONGODB();
+    NEEDS_DATABASE();
     struct ctx *ctx = &database.ctx;
     struct thing thing = thing_insert(ctx, "pool", 3);
     struct holding holdings[POOL];
@@ -290,8 +277,7 @@ static void test_pool_exhausted(void **state)
 
 static void test_fail_after(void **state)
 {
-    (void)state;
-    NEEDS_MONGODB();
+    NEEDS_DATABASE();
     struct ctx *ctx = &database.ctx;
     struct thing thing = thing_insert(ctx, "hook", 0);
 

@@ -31,16 +31,9 @@ static int begin(void **state)
 static int end(void **state)
 {
     (void)state;
-    if (database.app.db != NULL)
-        database_end(&database);
+    database_end(&database);
     return 0;
 }
-
-#define NEEDS_MONGODB()              \
-    do {                             \
-        if (database.app.db == NULL) \
-            skip();                  \
-    } while (0)
 
 enum then { THEN_OK, THEN_FAIL, THEN_FREEZE, THEN_SWALLOW, THEN_NEST, THEN_CONFLICT, THEN_LOSE };
 
@@ -116,8 +109,7 @@ static void assert_counts(const struct job *job, int64_t a, int64_t b)
 /* OP-1, OP-3: snapshot reads, a majority commit, and no retryable-write number of ours within. */
 static void test_commit(void **state)
 {
-    (void)state;
-    NEEDS_MONGODB();
+    NEEDS_DATABASE();
     struct thing a, b;
     struct job job = make_job(&a, &b, THEN_OK);
     bson_iter_t top, at;
@@ -142,8 +134,7 @@ static void test_commit(void **state)
 
 static void test_abort(void **state)
 {
-    (void)state;
-    NEEDS_MONGODB();
+    NEEDS_DATABASE();
     struct thing a, b;
     struct job job = make_job(&a, &b, THEN_FAIL);
 
@@ -158,8 +149,7 @@ static void test_abort(void **state)
 
 static void test_nested(void **state)
 {
-    (void)state;
-    NEEDS_MONGODB();
+    NEEDS_DATABASE();
     struct thing a, b;
     struct job job = make_job(&a, &b, THEN_NEST);
 
@@ -171,8 +161,7 @@ static void test_nested(void **state)
 /* A body that overlooks a failed command must not lead to half a commit. */
 static void test_body_goes_on_after_failure(void **state)
 {
-    (void)state;
-    NEEDS_MONGODB();
+    NEEDS_DATABASE();
     struct thing a, b;
     struct job job = make_job(&a, &b, THEN_CONFLICT);
 
@@ -224,8 +213,7 @@ static void *race(void *arg)
 
 static void test_collisions_run_again(void **state)
 {
-    (void)state;
-    NEEDS_MONGODB();
+    NEEDS_DATABASE();
     struct thing thing = thing_insert(&database.ctx, "race", 0);
     struct racer racers[THREADS];
     int runs = 0;
@@ -272,8 +260,7 @@ static enum err hold_document(struct ctx *ctx, void *arg)
 /* Running again ends with the deadline. */
 static void test_deadline(void **state)
 {
-    (void)state;
-    NEEDS_MONGODB();
+    NEEDS_DATABASE();
     struct thing a, b;
     struct job job = make_job(&a, &b, THEN_OK);
 
@@ -286,8 +273,7 @@ static void test_deadline(void **state)
 /* The commit's answer is lost: it is asked again, and the body is not. */
 static void test_lost_commit(void **state)
 {
-    (void)state;
-    NEEDS_MONGODB();
+    NEEDS_DATABASE();
     struct thing a, b;
     struct job job = make_job(&a, &b, THEN_SWALLOW);
 
@@ -302,8 +288,7 @@ static void test_lost_commit(void **state)
 /* The driver gives sessions of ended transactions to others: their numbers must not meet. */
 static void test_recycled_sessions(void **state)
 {
-    (void)state;
-    NEEDS_MONGODB();
+    NEEDS_DATABASE();
     struct thing a, b;
     struct job job = make_job(&a, &b, THEN_OK);
 
@@ -324,8 +309,7 @@ static void test_recycled_sessions(void **state)
 /* All answers of commits are lost: it happened, and is said to be unknown. */
 static void test_unknown_commit(void **state)
 {
-    (void)state;
-    NEEDS_MONGODB();
+    NEEDS_DATABASE();
     struct thing a, b;
     struct job job = make_job(&a, &b, THEN_SWALLOW);
     int64_t start = clock_monotonic_ms();
@@ -347,8 +331,7 @@ static void test_unknown_commit(void **state)
  * documents are free at once and not after the server's minute. */
 static void test_frozen(void **state)
 {
-    (void)state;
-    NEEDS_MONGODB();
+    NEEDS_DATABASE();
     struct thing a, b;
     struct job job = make_job(&a, &b, THEN_FREEZE);
     int64_t start = clock_monotonic_ms();
@@ -371,8 +354,7 @@ static void test_frozen(void **state)
  * first attempt holds on the server is ended before the second meets it. */
 static void test_cut_in_body(void **state)
 {
-    (void)state;
-    NEEDS_MONGODB();
+    NEEDS_DATABASE();
     struct thing a, b;
     struct job job = make_job(&a, &b, THEN_LOSE);
     int64_t start = clock_monotonic_ms();
@@ -391,8 +373,7 @@ static void test_cut_in_body(void **state)
  * no other call was between them. */
 static void test_cut_in_each_body(void **state)
 {
-    (void)state;
-    NEEDS_MONGODB();
+    NEEDS_DATABASE();
     struct thing a, b;
     struct job job = make_job(&a, &b, THEN_LOSE);
     int64_t start = clock_monotonic_ms();
@@ -414,8 +395,7 @@ static void test_cut_in_each_body(void **state)
 /* Gone from the start. */
 static void test_refused(void **state)
 {
-    (void)state;
-    NEEDS_MONGODB();
+    NEEDS_DATABASE();
     struct thing a, b;
     struct job job = make_job(&a, &b, THEN_OK);
 

@@ -35,13 +35,6 @@ static int teardown(void **state)
     return 0;
 }
 
-#define NEEDS_DATABASE()           \
-    do {                           \
-        (void)state;               \
-        if (database.seen == NULL) \
-            skip();                \
-    } while (0)
-
 static struct new_keys new_tenant(struct uuid *ret_id)
 {
     struct new_keys keys;

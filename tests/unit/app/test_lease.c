@@ -23,21 +23,13 @@ static int setup(void **state)
 static int teardown(void **state)
 {
     (void)state;
-    if (database.app.db != NULL)
-        database_end(&database);
+    database_end(&database);
     return 0;
 }
 
-#define NEEDS_MONGODB()              \
-    do {                             \
-        if (database.app.db == NULL) \
-            skip();                  \
-    } while (0)
-
 static void test_one_holder(void **state)
 {
-    (void)state;
-    NEEDS_MONGODB();
+    NEEDS_DATABASE();
     struct ctx *ctx = &database.ctx;
     struct uuid a = uuid_new(), b = uuid_new();
     int64_t fence = 0, again = 0;
@@ -58,8 +50,7 @@ static void test_one_holder(void **state)
 /* Once over, it goes to the next under a higher number, also to the old holder. */
 static void test_expiry(void **state)
 {
-    (void)state;
-    NEEDS_MONGODB();
+    NEEDS_DATABASE();
     struct ctx *ctx = &database.ctx;
     struct uuid a = uuid_new(), b = uuid_new();
     int64_t fence = 0, next = 0, start = clock_monotonic_ms();
@@ -103,8 +94,7 @@ static void *race(void *arg)
 /* Released by a barrier, both for a lease that never was and for one that is over. */
 static void test_races(void **state)
 {
-    (void)state;
-    NEEDS_MONGODB();
+    NEEDS_DATABASE();
     struct racer racers[THREADS];
     pthread_barrier_t start;
     int64_t fence = 0;

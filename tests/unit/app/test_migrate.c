@@ -26,16 +26,9 @@ static int begin(void **state)
 static int end(void **state)
 {
     (void)state;
-    if (database.app.db != NULL)
-        database_end(&database);
+    database_end(&database);
     return 0;
 }
-
-#define NEEDS_MONGODB()              \
-    do {                             \
-        if (database.app.db == NULL) \
-            skip();                  \
-    } while (0)
 
 struct reports {
     size_t begun, done;
@@ -62,8 +55,7 @@ static size_t pending(void)
 
 static void test_up_and_down(void **state)
 {
-    (void)state;
-    NEEDS_MONGODB();
+    NEEDS_DATABASE();
     struct ctx *ctx = &database.ctx;
     struct reports reports = {0};
 
@@ -88,8 +80,7 @@ static void test_up_and_down(void **state)
  * the look-ups that find the tenant, and the one by which the audit log is verified as a whole. */
 static void test_indexes_lead_with_the_tenant(void **state)
 {
-    (void)state;
-    NEEDS_MONGODB();
+    NEEDS_DATABASE();
     static const char *const collections[] = {"tokens",      "sessions",     "login_attempts",
                                               "revocations", "signing_keys", "data_keys",
                                               "access_keys", "audit_logs"};
@@ -124,8 +115,7 @@ static void test_indexes_lead_with_the_tenant(void **state)
 /* OP-4: a dropped index is missed, and named. */
 static void test_dropped_index(void **state)
 {
-    (void)state;
-    NEEDS_MONGODB();
+    NEEDS_DATABASE();
     struct ctx *ctx = &database.ctx;
     AUTO(bson_destroy)
     bson_t *drop =
@@ -141,8 +131,7 @@ static void test_dropped_index(void **state)
  * that this one does not know are no fault. */
 static void test_recorded_steps(void **state)
 {
-    (void)state;
-    NEEDS_MONGODB();
+    NEEDS_DATABASE();
     struct ctx *ctx = &database.ctx;
     AUTO(bson_destroy) bson_t *filter = BCON_NEW("_id", BCON_INT64(1));
     AUTO(bson_destroy) bson_t *set = BCON_NEW("$set", "{", "checksum", BCON_UTF8("other"), "}");
@@ -164,8 +153,7 @@ static void test_recorded_steps(void **state)
  * turn until it gets through. */
 static void test_resumed(void **state)
 {
-    (void)state;
-    NEEDS_MONGODB();
+    NEEDS_DATABASE();
     struct ctx *ctx = &database.ctx;
     int64_t calls = 0;
     enum err err = ERR_DB_UNAVAILABLE;
@@ -185,8 +173,7 @@ static void test_resumed(void **state)
 /* With tenants in it, the installation is not taken back. */
 static void test_down_with_tenants(void **state)
 {
-    (void)state;
-    NEEDS_MONGODB();
+    NEEDS_DATABASE();
     struct ctx *ctx = &database.ctx;
     const struct tenant tenant = {.id = uuid_new(),
                                   .slug = "one",
@@ -238,8 +225,7 @@ static void *race(void *arg)
 
 static void test_one_of_many_migrates(void **state)
 {
-    (void)state;
-    NEEDS_MONGODB();
+    NEEDS_DATABASE();
     struct racer racers[THREADS];
     pthread_barrier_t start;
     size_t begun = 0, done = 0;
@@ -284,8 +270,7 @@ static void steal(const struct migration *step, bool done, void *arg)
 
 static void test_lost_lease(void **state)
 {
-    (void)state;
-    NEEDS_MONGODB();
+    NEEDS_DATABASE();
     assert_int_equal(migrate_up(&database.ctx, steal, NULL), ERR_CONFLICT);
     assert_int_equal(pending(), migration_count);
 }

@@ -134,27 +134,8 @@ static int teardown(void **state)
     token_cache_free(database.app.tokens);
     revocations_free(database.app.revocations);
     database_end(&database);
-    memset(&database, 0, sizeof database);
     return 0;
 }
-
-#define NEEDS_DATABASE()           \
-    do {                           \
-        (void)state;               \
-        if (database.seen == NULL) \
-            skip();                \
-    } while (0)
-
-/* Waits until a condition holds, and says how long it took. */
-#define WAIT(condition, limit_ms)                                              \
-    do {                                                                       \
-        const int64_t start_ = clock_monotonic_ms();                           \
-        while (!(condition)) {                                                 \
-            if (clock_monotonic_ms() - start_ > (limit_ms))                    \
-                fail_msg("not within %d ms: %s", (int)(limit_ms), #condition); \
-            usleep(1000);                                                      \
-        }                                                                      \
-    } while (0)
 
 static void start_watching(void)
 {

@@ -50,12 +50,6 @@ static int end(void **state)
     return 0;
 }
 
-#define NEEDS_MONGODB()              \
-    do {                             \
-        if (database.app.db == NULL) \
-            skip();                  \
-    } while (0)
-
 static struct list rows_of(struct ctx *ctx, int64_t limit)
 {
     const struct audit_filter filter = {.limit = limit};
@@ -93,8 +87,7 @@ static void settle_all(void)
 /* R003-11: members and values, and what is stored besides. */
 static void test_row(void **state)
 {
-    (void)state;
-    NEEDS_MONGODB();
+    NEEDS_DATABASE();
     struct ctx *ctx = &database.ctx;
     struct uuid user = uuid_new();
     int64_t before = clock_now_ms();
@@ -131,8 +124,7 @@ static void test_row(void **state)
  */
 static void test_seal(void **state)
 {
-    (void)state;
-    NEEDS_MONGODB();
+    NEEDS_DATABASE();
     struct ctx *ctx = &database.ctx;
     struct uuid user = uuid_new();
     uint8_t key[32], mac[AUDIT_MAC_SIZE];
@@ -171,8 +163,7 @@ static void test_seal(void **state)
  * shown. */
 static void test_user_agent(void **state)
 {
-    (void)state;
-    NEEDS_MONGODB();
+    NEEDS_DATABASE();
     struct ctx *ctx = &database.ctx;
     char agent[400];
     struct buf json;
@@ -205,8 +196,7 @@ static void test_user_agent(void **state)
 
 static void test_without_a_tenant(void **state)
 {
-    (void)state;
-    NEEDS_MONGODB();
+    NEEDS_DATABASE();
     database.ctx.tenant_id = (struct uuid){0};
     assert_int_equal(audit_write(&database.ctx, "login", "failed", NULL, NULL), ERR_INTERNAL);
     assert_int_equal(audit_insert(&database.ctx, "login", "failed", NULL, NULL), ERR_INTERNAL);
@@ -218,8 +208,7 @@ static void test_without_a_tenant(void **state)
  */
 static void test_pages(void **state)
 {
-    (void)state;
-    NEEDS_MONGODB();
+    NEEDS_DATABASE();
     enum { ROWS = 25, PAGE = 4 };
     struct ctx *ctx = &database.ctx;
     struct uuid user = uuid_new(), foreign = uuid_new(), last = {.bytes = {0xff}};
@@ -302,8 +291,7 @@ static void start_all(struct writer *writers, size_t count, int rounds)
 /* All rows are there, under dense numbers, and few commands carried them. */
 static void test_group_commit(void **state)
 {
-    (void)state;
-    NEEDS_MONGODB();
+    NEEDS_DATABASE();
     static struct writer writers[THREADS];
 
     database_forget(&database);
@@ -321,8 +309,7 @@ static void test_group_commit(void **state)
  */
 static void test_frozen(void **state)
 {
-    (void)state;
-    NEEDS_MONGODB();
+    NEEDS_DATABASE();
     static struct writer writers[THREADS];
     struct ctx *ctx = &database.ctx;
 
@@ -352,8 +339,7 @@ static void test_frozen(void **state)
 /* The answer to a batch is lost twice: stored, but nobody knew. The number stays with that row. */
 static void test_unknown_outcome(void **state)
 {
-    (void)state;
-    NEEDS_MONGODB();
+    NEEDS_DATABASE();
     struct ctx *ctx = &database.ctx;
 
     assert_int_equal(audit_write(ctx, "login", "success", NULL, NULL), ERR_OK);
@@ -374,8 +360,7 @@ static void test_unknown_outcome(void **state)
 /* Connections that break once are no failure. */
 static void test_lost_once(void **state)
 {
-    (void)state;
-    NEEDS_MONGODB();
+    NEEDS_DATABASE();
     struct ctx *ctx = &database.ctx;
 
     assert_int_equal(audit_write(ctx, "login", "success", NULL, NULL), ERR_OK);
@@ -389,8 +374,7 @@ static void test_lost_once(void **state)
  */
 static void test_refused_rows(void **state)
 {
-    (void)state;
-    NEEDS_MONGODB();
+    NEEDS_DATABASE();
     static struct writer writers[THREADS];
 
     start_all(writers, THREADS, 4);
@@ -424,8 +408,7 @@ static enum err do_deed(struct ctx *ctx, void *arg)
 /* The row comes and goes with the change it tells of, and its number is used again. */
 static void test_transaction(void **state)
 {
-    (void)state;
-    NEEDS_MONGODB();
+    NEEDS_DATABASE();
     struct ctx *ctx = &database.ctx;
     struct deed deed = {.aborts = 1};
 
@@ -441,8 +424,7 @@ static void test_transaction(void **state)
 /* A number that nobody used again is accounted for at the end. */
 static void test_left_over_number(void **state)
 {
-    (void)state;
-    NEEDS_MONGODB();
+    NEEDS_DATABASE();
     struct ctx *ctx = &database.ctx;
     struct deed deed = {.aborts = 1};
 

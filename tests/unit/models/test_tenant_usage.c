@@ -38,8 +38,7 @@ static int setup(void **state)
 static int teardown(void **state)
 {
     (void)state;
-    if (database.name[0] != '\0')
-        database_end(&database);
+    database_end(&database);
     return 0;
 }
 
