@@ -3,6 +3,7 @@
 Shown once, hashed, scoped, expiring, with their last use; two live during a rotation; out of use on
 every instance within a second; never more than the plan allows.
 """
+import base64
 import datetime
 import hashlib
 import time
@@ -93,6 +94,25 @@ def test_scopes_decide_what_a_key_opens(api, mine):
 def test_bad_keys_are_refused(api, mine, body, field):
     refused(api.post(PATH, token=mine.owner.token, json=body), 400, field=field)
     assert not listed(api, mine)
+
+
+def forged(text):
+    """A key of the right form, tenant, id and checksum, with another secret."""
+    kind, identity, secret = text.split("_", 2)
+    body = bytearray(base64.urlsafe_b64decode(secret + "=" * (-len(secret) % 4))[:-4])
+    body[-1] ^= 1
+    check = hashlib.sha256(identity.encode() + body).digest()[:4]
+    return f"{kind}_{identity}_{base64.urlsafe_b64encode(bytes(body) + check).decode().rstrip('=')}"
+
+
+def test_a_key_is_more_than_its_id_and_its_checksum(api, mine):
+    """SK-1: what anybody can compute opens nothing, also while the key itself is in the cache."""
+    key = create(api, mine)["access_key"]
+    ok(api.get("/api/v1/clients/me", token=key))
+    assert len(forged(key)) == len(key) and forged(forged(key)) == key
+    answer = api.get("/api/v1/clients/me", token=forged(key))
+    assert "mistyped" not in refused(answer, 401, "invalid_access_key")["error_description"]
+    refused(api.get("/api/v1/clients/me", headers={"X-Access-Key": forged(key)}), 401)
 
 
 def test_an_expired_key_is_none(api, mine):

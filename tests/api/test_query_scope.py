@@ -93,8 +93,6 @@ def filters(command):
             yield command[member]
     if "pipeline" in command:
         yield command["pipeline"][0].get("$match", {}) if command["pipeline"] else {}
-    for update in command.get("updates", []) + command.get("deletes", []):
-        yield update["q"]
     yield from command.get("documents", [])
 
 

@@ -205,6 +205,15 @@ def test_inactive_users_cannot_refresh(api, service, world, acme):
     assert refused(refresh(api, user.refresh_token), 401)["detail"] == SENTENCE
 
 
+def test_a_grant_of_an_older_epoch_is_over(api, service, world, acme):
+    """TS-7: what a login in flight opened with the epoch it had read, when that has risen meanwhile."""
+    user, bystander = world.user(acme), world.user(acme)
+    service.db[acme.collection].update_one({"_id": as_uuid(user.id)},
+                                           {"$inc": {"security_epoch": 1}})
+    assert refused(refresh(api, user.refresh_token), 401)["detail"] == SENTENCE
+    ok(refresh(api, bystander.refresh_token))
+
+
 def test_nothing_of_the_secret_is_stored(service, world, acme):
     """R001-06, R003-10, TS-5: one document with state and generation; no secret, no hash of it."""
     user = world.user(acme)

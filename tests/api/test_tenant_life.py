@@ -73,6 +73,25 @@ def test_credentials_end_everywhere_and_return_only_by_a_new_login(worlds, step)
                           "delete": "tenant.deletion_scheduled"}[step]) == 1
 
 
+def test_the_tenants_own_epoch_outlives_its_revocation(worlds):
+    """Sessions may live longer than the revocation that a suspension wrote: the tenant's document ends
+    them all the same, and tokens and refresh tokens."""
+    here, there = worlds
+    tenant, bystander = here.tenant(), here.tenant()
+    for owner in (tenant.owner, bystander.owner):
+        here.login(owner)
+    old = credentials(here, tenant)
+    tenants = here.api.instance.db.tenants
+    tenants.update_one({"_id": uuid.UUID(tenant.id)}, {"$inc": {"epoch": 1}})
+    for world in (here, there):
+        for credential in old.values():
+            until(lambda api=world.api, credential=credential: api.get(
+                "/api/whoami", tenant=tenant.slug, **credential).status_code == 401, 1.0)
+    refused(there.api.post("/auth/refresh", json={"refresh_token": tenant.owner.refresh_token}), 401)
+    for credential in credentials(here, bystander).values():
+        ok(there.api.get("/api/whoami", tenant=bystander.slug, **credential))
+
+
 def answer_without_names(answer, names):
     """What a client sees of an answer, without its request id and the names that it sent."""
     text = answer.text
@@ -255,8 +274,6 @@ def test_the_bound_is_never_passed(instances, connect):
     assert warnings(first) or warnings(second)
     until(lambda: gauge(first, "tenantd_collections") == 10, 12, 0.2)
     assert gauge(first, "tenantd_collections_bound") == 10
-    database.platform_counters.update_one({"_id": "tenants"}, {
-        "$set": {"value": 25, "changed_at": PAST}})
     database.platform_counters.delete_one({"_id": "tenants"})
     refused(create(32), 503, "tenant_capacity")  # counted anew when it is missing
     assert database.platform_counters.find_one({"_id": "tenants"})["value"] == 10

@@ -207,6 +207,23 @@ def test_a_new_role_is_in_force_at_once(pair, team):
         refused(pair[0].put(path(admin, "/role"), token=team.owner.token, json=bad), 400)
 
 
+def test_the_stored_role_decides_over_an_older_credential(pair, team):
+    """E8: a token that has not heard of its user's new role gives and takes nothing with the old one."""
+    admin, user = team.make("admin"), team.make()
+    session = team.world.sign_in(admin)
+    users = pair[0].instance.db[team.tenant.collection]
+    for proof in ({"token": admin.token}, {"cookie": session}):
+        ok(pair[0].patch(path(user), json={"name": "Before"}, **proof))
+    users.update_one({"_id": uuid.UUID(admin.id)}, {"$set": {"role": "user"}})
+    for proof in ({"token": admin.token}, {"cookie": session}):
+        refused(pair[0].patch(path(user), json={"name": "After"}, **proof), 403, "insufficient_role")
+        refused(pair[1].put(path(user, "/role"), json={"role": "admin"}, **proof), 403)
+        refused(pair[1].delete(path(user), **proof), 403)
+        refused(pair[0].post("/tenants/users", json={"username": unique("late"), "password":
+                                                     USER_PASSWORD}, **proof), 403)
+    assert team.stored(user)["name"] == "Before" and team.stored(user)["role"] == "user"
+
+
 def test_deactivate_and_activate(pair, team):
     """TS-7: out at once everywhere, login like a wrong password; back with the old one."""
     user = team.make()
