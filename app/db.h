@@ -169,9 +169,47 @@ CHECKED enum err db_ensure_collection(struct ctx *ctx, const struct schema *sche
 /* ERR_NOT_FOUND with the missing index in ctx->failure.internal. */
 CHECKED enum err db_verify_indexes(struct ctx *ctx, const struct schema *schema,
                                    const struct db_index *indexes, size_t count);
+/* Drops one that is not wanted as it is. */
+CHECKED enum err db_drop_index(struct ctx *ctx, const struct schema *schema, const char *name);
+
+/* What is not as this version wants it. */
+enum db_wrong {
+    DB_WRONG_UNSET = 0,
+    DB_COLLECTION_MISSING,
+    DB_VALIDATOR_MISSING,
+    DB_VALIDATOR_DIFFERENT,
+    DB_INDEX_MISSING,
+    DB_INDEX_DIFFERENT,
+    DB_INDEX_SURPLUS,
+};
+
+struct db_difference {
+    enum db_wrong what;
+    const char *collection;
+    const char *index; /* or NULL */
+    bool is_unique;    /* the index that is there; the wanted one when it is missing */
+};
+
+#define DB_INDEXES_MAX 64 /* of a collection; MongoDB's bound */
+
+/* Compares without changing anything. list of struct db_difference. */
+CHECKED enum err db_inspect(struct ctx *ctx, const struct schema *schema,
+                            const struct db_index *indexes, size_t count,
+                            struct list *ret_differences);
+
+/* Calls each for every user collection that there is, with the id in its name, whether there is
+ * such a tenant or not; one batch of names in memory at a time. For commands. */
+typedef enum err (*db_tenant_fn)(struct ctx *ctx, const struct uuid *tenant_id, void *arg);
+CHECKED enum err db_walk_user_collections(struct ctx *ctx, db_tenant_fn each, void *arg);
+/* How many documents the collection holds, whosever they are. ERR_NOT_FOUND without it. */
+CHECKED enum err db_collection_size(struct ctx *ctx, const struct schema *schema,
+                                    int64_t *ret_documents);
 CHECKED enum err db_drop_collection(struct ctx *ctx, const struct schema *schema);
 /* The number of collections in the database (gauge, tenancy.max_collections). */
 CHECKED enum err db_collection_count(struct ctx *ctx, int64_t *ret_count);
+/* How far this machine's clock is ahead of the database server's (behind when negative), to half a
+ * round trip. */
+CHECKED enum err db_clock_ahead(struct ctx *ctx, int64_t *ret_ms);
 /* hostInfo's open-file limit of the mongod, 0 when it does not tell. */
 CHECKED enum err db_open_file_limit(struct ctx *ctx, int64_t *ret_limit);
 

@@ -1,5 +1,6 @@
 /*
- * Structure and state: collections with their validators and indexes, and what the server is.
+ * Structure and state: collections with their validators and indexes, and what the server is;
+ * db_inspect.c compares.
  * Changes of structure use a client of their own with long time-outs.
  */
 #include "app/db.h"
@@ -7,9 +8,11 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include "app/clock.h"
 #include "app/db_internal.h"
 
 #define WIRE_VERSION_OF_6_0 17
+#define CLOCK_SAMPLES       3
 
 /* --- the server --- */
 
@@ -125,6 +128,38 @@ enum err db_ping(struct ctx *ctx)
     return db_fail(&call, &error);
 }
 
+/* The quickest of a few answers: half of its round trip is how far it can be wrong. */
+enum err db_clock_ahead(struct ctx *ctx, int64_t *ret_ms)
+{
+    AUTO(db_call_end) struct db_call call = {0};
+    bson_t command_bytes = BSON_INITIALIZER;
+    AUTO(bson_destroy) bson_t *command = &command_bytes;
+    int64_t quickest = INT64_MAX;
+
+    TRY(db_call_begin(ctx, NULL, DB_INSPECT, &call));
+    bson_put_int(command, "hello", 1);
+    for (int i = 0; i < CLOCK_SAMPLES; i++) {
+        bson_t reply_bytes = BSON_INITIALIZER;
+        AUTO(bson_destroy) bson_t *reply = &reply_bytes;
+        struct db_error error;
+        bson_iter_t it;
+        const int64_t sent = clock_monotonic_us();
+
+        if (!db_run_admin(&call, command, reply, &error))
+            return db_fail(&call, &error);
+
+        const int64_t trip = clock_monotonic_us() - sent, now = clock_now_ms();
+
+        if (!bson_iter_init_find(&it, reply, "localTime") || !BSON_ITER_HOLDS_DATE_TIME(&it))
+            return fail_internal(ctx, ERR_INTERNAL, "the database does not tell its time");
+        if (trip >= quickest)
+            continue;
+        quickest = trip;
+        *ret_ms = now - trip / 2000 - bson_iter_date_time(&it);
+    }
+    return ERR_OK;
+}
+
 enum err db_open_file_limit(struct ctx *ctx, int64_t *ret_limit)
 {
     AUTO(db_call_end) struct db_call call = {0};
@@ -200,7 +235,7 @@ static enum err shape(struct db_call *call, const char *verb, int64_t expected_c
     return err;
 }
 
-static void put_keys(const struct db_index *index, bson_t *out)
+void db_put_index_keys(const struct db_index *index, bson_t *out)
 {
     for (const char *const *key = index->keys; *key != NULL; key++) {
         bool down = (*key)[0] == '-';
@@ -209,7 +244,7 @@ static void put_keys(const struct db_index *index, bson_t *out)
     }
 }
 
-static void put_partial(const struct db_index *index, bson_t *out)
+void db_put_index_partial(const struct db_index *index, bson_t *out)
 {
     bson_t exists;
 
@@ -224,13 +259,13 @@ static void put_index(const struct db_index *index, bson_t *out)
 
     bson_put_text(out, "name", index->name);
     bson_append_document_begin(out, "key", -1, &child);
-    put_keys(index, &child);
+    db_put_index_keys(index, &child);
     bson_append_document_end(out, &child);
     if (index->unique)
         bson_put_bool(out, "unique", true);
     if (index->partial_exists != NULL) {
         bson_append_document_begin(out, "partialFilterExpression", -1, &child);
-        put_partial(index, &child);
+        db_put_index_partial(index, &child);
         bson_append_document_end(out, &child);
     }
     if (index->ttl_seconds >= 0)
@@ -282,101 +317,15 @@ enum err db_drop_collection(struct ctx *ctx, const struct schema *schema)
     return shape(&call, "drop", DB_CODE_NO_NAMESPACE, &absent);
 }
 
-/* --- verifying --- */
-
-static bool same_number(const bson_t *found, const char *name, int64_t expected)
-{
-    bson_iter_t it;
-
-    if (!bson_iter_init_find(&it, found, name))
-        return expected < 0;
-    return bson_iter_as_int64(&it) == expected;
-}
-
-static bool same_document(const bson_t *found, const char *name, const bson_t *expected)
-{
-    const uint8_t *data = NULL;
-    uint32_t size = 0;
-    bson_iter_t it;
-    bson_t doc;
-
-    if (!bson_iter_init_find(&it, found, name) || !BSON_ITER_HOLDS_DOCUMENT(&it))
-        return bson_empty(expected);
-    bson_iter_document(&it, &size, &data);
-    return bson_init_static(&doc, data, size) && bson_equal(&doc, expected);
-}
-
-static bool is_index(const bson_t *found, const struct db_index *index)
-{
-    bson_t keys_bytes = BSON_INITIALIZER, partial_bytes = BSON_INITIALIZER;
-    AUTO(bson_destroy) bson_t *keys = &keys_bytes;
-    AUTO(bson_destroy) bson_t *partial = &partial_bytes;
-
-    put_keys(index, keys);
-    if (index->partial_exists != NULL)
-        put_partial(index, partial);
-    return same_document(found, "key", keys) &&
-           same_document(found, "partialFilterExpression", partial) &&
-           is_true(found, "unique") == index->unique &&
-           same_number(found, "expireAfterSeconds",
-                       index->ttl_seconds >= 0 ? index->ttl_seconds : -1);
-}
-
-/* The index as listIndexes tells of it; false when there is none of that name. */
-static bool find_index(const bson_t *reply, const char *name, bson_t *ret_index)
-{
-    bson_iter_t top, batch, entry;
-
-    if (!bson_iter_init(&top, reply) ||
-        !bson_iter_find_descendant(&top, "cursor.firstBatch", &batch) ||
-        !bson_iter_recurse(&batch, &entry))
-        return false;
-    while (bson_iter_next(&entry)) {
-        const uint8_t *data = NULL;
-        uint32_t size = 0;
-        bson_iter_t it;
-
-        bson_iter_document(&entry, &size, &data);
-        if (bson_init_static(ret_index, data, size) &&
-            bson_iter_init_find(&it, ret_index, "name") && BSON_ITER_HOLDS_UTF8(&it) &&
-            strcmp(bson_iter_utf8(&it, NULL), name) == 0)
-            return true;
-    }
-    return false;
-}
-
-static enum err list_indexes(struct db_call *call, bson_t *reply)
-{
-    bson_t bytes = BSON_INITIALIZER;
-    AUTO(bson_destroy) bson_t *command = &bytes;
-
-    call->expected_code = DB_CODE_NO_NAMESPACE;
-    bson_put_text(command, "listIndexes", call->collection);
-    enum err err = db_run(call, command, reply);
-    if (err == ERR_INTERNAL && db_reply_int(reply, "code") == DB_CODE_NO_NAMESPACE)
-        return fail_internal(call->ctx, ERR_NOT_FOUND, "the collection %s is missing: run migrate",
-                             call->collection);
-    return err;
-}
-
-enum err db_verify_indexes(struct ctx *ctx, const struct schema *schema,
-                           const struct db_index *indexes, size_t count)
+enum err db_drop_index(struct ctx *ctx, const struct schema *schema, const char *name)
 {
     AUTO(db_call_end) struct db_call call = {0};
-    bson_t reply_bytes = BSON_INITIALIZER, found;
+    bson_t command_bytes = BSON_INITIALIZER, reply_bytes = BSON_INITIALIZER;
+    AUTO(bson_destroy) bson_t *command = &command_bytes;
     AUTO(bson_destroy) bson_t *reply = &reply_bytes;
 
-    TRY(db_call_begin(ctx, schema, DB_INSPECT, &call));
-    TRY(list_indexes(&call, reply));
-    for (size_t i = 0; i < count; i++) {
-        if (!find_index(reply, indexes[i].name, &found))
-            return fail_internal(ctx, ERR_NOT_FOUND, "the index %s of %s is missing: run migrate",
-                                 indexes[i].name, call.collection);
-        if (!is_index(&found, &indexes[i]))
-            return fail_internal(ctx, ERR_NOT_FOUND,
-                                 "the index %s of %s is not as this version needs it: drop it and "
-                                 "run migrate",
-                                 indexes[i].name, call.collection);
-    }
-    return ERR_OK;
+    TRY(db_call_begin(ctx, schema, DB_ADMIN, &call));
+    bson_put_text(command, "dropIndexes", call.collection);
+    bson_put_text(command, "index", name);
+    return db_run(&call, command, reply);
 }

@@ -144,6 +144,15 @@ bool db_must_lose(struct db *db);
 CHECKED enum err db_decode_batch(struct db_call *call, const bson_t *reply, const char *path,
                                  struct list *list);
 
+/* Sends a command that answers with a cursor over call->collection, and calls each for all of it.
+ */
+CHECKED enum err db_walk(struct db_call *call, bson_t *command, db_document_fn each, void *arg);
+
+/* --- db_admin.c --- */
+
+void db_put_index_keys(const struct db_index *index, bson_t *out);
+void db_put_index_partial(const struct db_index *index, bson_t *out);
+
 /* --- db_write.c --- */
 
 /* Deletes by a filter that is complete: see db_filter. */

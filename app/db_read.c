@@ -204,27 +204,34 @@ static enum err walk_rest(struct db_call *call, bson_t *reply, db_document_fn ea
     return ERR_OK;
 }
 
+enum err db_walk(struct db_call *call, bson_t *command, db_document_fn each, void *arg)
+{
+    bson_t bytes = BSON_INITIALIZER;
+    AUTO(bson_destroy) bson_t *reply = &bytes;
+
+    TRY(db_run(call, command, reply));
+
+    int64_t id = cursor_id(reply);
+    enum err err = each_document(call, reply, "cursor.firstBatch", each, arg);
+    if (err == ERR_OK)
+        err = walk_rest(call, reply, each, arg);
+    if (err != ERR_OK)
+        kill_cursor(call, id);
+    return err;
+}
+
 enum err db_walk_any_tenant(struct ctx *ctx, const struct schema *schema, const bson_t *sort,
                             db_document_fn each, void *arg)
 {
     AUTO(db_call_end) struct db_call call = {0};
-    bson_t command_bytes = BSON_INITIALIZER, reply_bytes = BSON_INITIALIZER;
-    AUTO(bson_destroy) bson_t *command = &command_bytes;
-    AUTO(bson_destroy) bson_t *reply = &reply_bytes;
+    bson_t bytes = BSON_INITIALIZER;
+    AUTO(bson_destroy) bson_t *command = &bytes;
 
     TRY(db_call_begin(ctx, schema, DB_READ_ANY_TENANT, &call));
     bson_put_text(command, "find", call.collection);
     (void)bson_append_document(command, "sort", -1, sort);
     bson_put_int(command, "batchSize", WALK_BATCH);
-    TRY(db_run(&call, command, reply));
-
-    int64_t id = cursor_id(reply);
-    enum err err = each_document(&call, reply, "cursor.firstBatch", each, arg);
-    if (err == ERR_OK)
-        err = walk_rest(&call, reply, each, arg);
-    if (err != ERR_OK)
-        kill_cursor(&call, id);
-    return err;
+    return db_walk(&call, command, each, arg);
 }
 
 /* [{$match: filter}, {$limit: n}, {$count: "n"}]: unlike the command count it may be part of a

@@ -20,6 +20,7 @@ static void write_json(struct visit *visit, const struct finding *finding)
     command_json_text(visit->out, "tenant", finding->tenant);
     command_json_text(visit->out, "problem", finding->problem);
     command_json_text(visit->out, "remedy", finding->remedy);
+    command_json_bool(visit->out, "warning", finding->is_warning);
     command_json_bool(visit->out, "mended", finding->mended);
     buf_putc(visit->out, '}');
 }
@@ -35,17 +36,19 @@ static void report(const struct finding *finding, void *arg)
         return;
     }
     buf_printf(visit->out, "%s  %s%s%s\n    %s\n    %s: %s\n",
-               finding->mended ? "mended" : "open  ", finding->check,
-               finding->tenant != NULL ? " of " : "",
+               finding->mended       ? "mended "
+               : finding->is_warning ? "warning"
+                                     : "open   ",
+               finding->check, finding->tenant != NULL ? " of " : "",
                finding->tenant != NULL ? finding->tenant : "", finding->problem,
                finding->mended ? "done" : "what helps", finding->remedy);
 }
 
-static void progress(int64_t tenants, void *arg)
+static void progress(int64_t looked_at, const char *what, void *arg)
 {
     struct visit *visit = arg;
 
-    progress_show(&visit->progress, "%lld tenants looked at", (long long)tenants);
+    progress_show(&visit->progress, "%lld %s looked at", (long long)looked_at, what);
 }
 
 static enum err look(const struct invocation *invocation, struct session_of_command *session,
@@ -101,9 +104,11 @@ const struct command command_doctor = {
     .help =
         "usage: tenantd doctor [--fix] [--tenant SLUG]\n"
         "\n"
-        "Compares migrations, central indexes, unfinished tenants, and of each tenant the user\n"
-        "collection with its indexes, the keys and the counters with what they should be. Exits\n"
-        "1 while something is open. Instances may serve.\n"
+        "Compares the clock with the database server's, then migrations, validators and indexes "
+        "of\n"
+        "the central collections, unfinished tenants, and of each tenant the user collection, the\n"
+        "keys and the counters with what they should be; names user collections without a tenant.\n"
+        "Exits 1 while something is open; warnings alone are 0. Instances may serve.\n"
         "\n"
         "  --fix           mend what can be mended without losing anything\n"
         "  --tenant SLUG   of the tenants only this one\n"

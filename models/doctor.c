@@ -1,6 +1,7 @@
 /* The checks, from the whole to the single tenant. Each mends by what else would have made it. */
 #include "models/doctor.h"
 
+#include <inttypes.h>
 #include <string.h>
 
 #include "app/app.h"
@@ -8,36 +9,31 @@
 #include "app/db.h"
 #include "app/keys.h"
 #include "app/migrate.h"
-#include "models/access_key.h"
-#include "models/access_key_admin.h"
-#include "models/migrations/migrations.h"
+#include "models/doctor_internal.h"
 #include "models/tenant.h"
 #include "models/tenant_places.h"
-#include "models/tenant_records.h"
-#include "models/tenant_usage.h"
-#include "models/user.h"
 
-#define PAGE        100
-#define ARENA_LIMIT ((size_t)8 * 1024 * 1024)
-#define SLUG_SIZE   64
+#define PAGE          100
+#define CLOCK_WARN_MS 1000
+#define CLOCK_FAIL_MS 5000
 
-struct round {
-    const struct doctor *doctor;
-    int64_t open;
-    int64_t tenants;
-    char after[SLUG_SIZE]; /* the last slug of the page before */
-};
-
-static void found(struct round *round, const struct finding *finding)
+void doctor_found(struct round *round, const struct finding *finding)
 {
-    if (!finding->mended)
+    if (!finding->mended && !finding->is_warning)
         round->open++;
     round->doctor->report(finding, round->doctor->arg);
 }
 
+void doctor_progress(struct round *round, const char *what)
+{
+    round->looked_at++;
+    if (round->doctor->progress != NULL)
+        round->doctor->progress(round->looked_at, what, round->doctor->arg);
+}
+
 /* ---- the whole ---- */
 
-static enum err check_migrations(struct ctx *ctx, struct round *round)
+static enum err check_migrations(struct ctx *ctx, struct round *round, bool *ret_applied)
 {
     struct finding finding = {.check = "migrations",
                               .problem =
@@ -47,31 +43,41 @@ static enum err check_migrations(struct ctx *ctx, struct round *round)
     size_t pending = 0;
 
     TRY(migrate_status(ctx, &applied, &pending));
+    *ret_applied = pending == 0 || round->doctor->fix;
     if (pending == 0)
         return ERR_OK;
     if (round->doctor->fix) {
         TRY(migrate_up(ctx, NULL, NULL));
         finding.mended = true;
     }
-    found(round, &finding);
+    doctor_found(round, &finding);
     return ERR_OK;
 }
 
-static enum err check_central(struct ctx *ctx, struct round *round)
+/* Tokens, leases, locks and the database's own expiry are dated by these clocks: instances tolerate
+ * much of each other, but a second is already more than any that are kept in step. */
+static enum err check_clock(struct ctx *ctx, struct round *round)
 {
-    const enum err verified = migrations_verify(ctx);
-    struct finding finding = {.check = "central collections",
-                              .problem = ctx->failure.internal,
-                              .remedy = "the index is built again, in the background"};
+    struct finding finding = {
+        .check = "clock",
+        .remedy = "let both machines follow the same source of time (chronyc tracking, timedatectl "
+                  "timesync-status), and run this again",
+    };
+    int64_t ahead = 0;
 
-    if (verified != ERR_NOT_FOUND)
-        return verified;
-    fail_clear(ctx);
-    if (round->doctor->fix) {
-        TRY(migrations_ensure(ctx));
-        finding.mended = true;
-    }
-    found(round, &finding);
+    TRY(db_clock_ahead(ctx, &ahead));
+
+    const int64_t apart = ahead < 0 ? -ahead : ahead;
+
+    if (apart < CLOCK_WARN_MS)
+        return ERR_OK;
+    finding.is_warning = apart < CLOCK_FAIL_MS;
+    finding.problem =
+        arena_printf(ctx->arena, "This machine's clock is %" PRId64 " ms %s the database server's.",
+                     apart, ahead < 0 ? "behind" : "ahead of");
+    if (finding.problem == NULL)
+        return ERR_MEMORY;
+    doctor_found(round, &finding);
     return ERR_OK;
 }
 
@@ -96,36 +102,11 @@ static enum err check_unfinished(struct ctx *ctx, struct round *round)
         TRY(tenant_places_repair(ctx));
         finding.mended = true;
     }
-    found(round, &finding);
+    doctor_found(round, &finding);
     return ERR_OK;
 }
 
 /* ---- one tenant ---- */
-
-static enum err check_collection(struct ctx *ctx, struct round *round)
-{
-    const enum err verified = db_verify_indexes(ctx, &user_schema, user_indexes, user_index_count);
-    struct finding finding = {.check = "user collection",
-                              .tenant = ctx->tenant->slug,
-                              .problem = ctx->failure.internal,
-                              .remedy = "collection, validator and indexes are made again; users "
-                                        "that violate a unique index must be told apart first"};
-
-    if (verified != ERR_NOT_FOUND)
-        return verified;
-    fail_clear(ctx);
-    if (round->doctor->fix) {
-        const enum err made =
-            db_ensure_collection(ctx, &user_schema, user_indexes, user_index_count);
-
-        if (made == ERR_DB_UNAVAILABLE)
-            return made;
-        finding.mended = made == ERR_OK;
-        fail_clear(ctx);
-    }
-    found(round, &finding);
-    return ERR_OK;
-}
 
 static enum err check_keys(struct ctx *ctx, struct round *round)
 {
@@ -145,69 +126,16 @@ static enum err check_keys(struct ctx *ctx, struct round *round)
     };
 
     fail_clear(ctx);
-    found(round, &finding);
-    return ERR_OK;
-}
-
-/* Whether the counters tell what is there; a reservation in flight may count for a moment. */
-static enum err counters_agree(struct ctx *ctx, bool *ret_agree)
-{
-    AUTO(bson_destroy) bson_t *inactive_filter = BCON_NEW("is_active", BCON_BOOL(false));
-    struct tenant_usage usage = {0};
-    int64_t users = 0, inactive = 0;
-    const enum err got = tenant_usage_get(ctx, &usage);
-
-    *ret_agree = false;
-    if (got == ERR_NOT_FOUND) {
-        fail_clear(ctx);
-        return ERR_OK;
-    }
-    TRY(got);
-    TRY(db_count(ctx, &user_schema, NULL, 0, &users));
-    TRY(db_count(ctx, &user_schema, inactive_filter, 0, &inactive));
-    *ret_agree = usage.users == users && usage.inactive_users == inactive;
-    return ERR_OK;
-}
-
-static enum err mend_counters(struct ctx *ctx)
-{
-    const struct tenant_usage none = {.tenant_id = ctx->tenant_id};
-    const enum err inserted = db_insert(ctx, &tenant_usage_schema, &none);
-
-    if (inserted != ERR_OK && inserted != ERR_CONFLICT)
-        return inserted;
-    fail_clear(ctx);
-    TRY(tenant_recount_users(ctx));
-    return access_key_recount(ctx);
-}
-
-static enum err check_counters(struct ctx *ctx, struct round *round)
-{
-    struct finding finding = {.check = "counters",
-                              .tenant = ctx->tenant->slug,
-                              .problem = "What counts against its plan is not what is there.",
-                              .remedy = "counted again, unless somebody is signing up right now"};
-    bool agree = false;
-
-    TRY(counters_agree(ctx, &agree));
-    if (agree)
-        return ERR_OK;
-    if (round->doctor->fix) {
-        TRY(mend_counters(ctx));
-        TRY(counters_agree(ctx, &finding.mended));
-    }
-    found(round, &finding);
+    doctor_found(round, &finding);
     return ERR_OK;
 }
 
 static enum err check_tenant(struct ctx *ctx, struct round *round)
 {
-    TRY(check_collection(ctx, round));
+    TRY(doctor_check_users(ctx, round));
     TRY(check_keys(ctx, round));
-    TRY(check_counters(ctx, round));
-    round->tenants++;
-    if (round->doctor->progress != NULL)
-        round->doctor->progress(round->tenants, round->doctor->arg);
+    TRY(doctor_check_counters(ctx, round));
+    doctor_progress(round, "tenants");
     return ERR_OK;
 }
 
@@ -253,7 +181,7 @@ static enum err check_tenants(struct ctx *ctx, struct round *round)
         struct arena arena;
         struct ctx own;
 
-        arena_init(&arena, ARENA_LIMIT);
+        arena_init(&arena, DOCTOR_ARENA_LIMIT);
         ctx_init(&own, ctx->app, &arena);
         own.request_id = ctx->request_id;
 
@@ -271,14 +199,19 @@ static enum err check_tenants(struct ctx *ctx, struct round *round)
 enum err doctor_run(struct ctx *ctx, const struct doctor *doctor, int64_t *ret_open)
 {
     struct round round = {.doctor = doctor};
+    bool is_applied = false;
 
-    TRY(check_migrations(ctx, &round));
-    TRY(check_central(ctx, &round));
+    TRY(check_clock(ctx, &round));
+    TRY(check_migrations(ctx, &round, &is_applied));
+    if (is_applied) /* else they say it already */
+        TRY(doctor_check_central(ctx, &round));
     TRY(check_unfinished(ctx, &round));
     TRY(check_tenants(ctx, &round));
-    if (doctor->tenant != NULL && round.tenants == 0)
+    if (doctor->tenant != NULL && round.looked_at == 0)
         return fail(ctx, ERR_TENANT_NOT_FOUND, NULL, "There is no tenant \"%.63s\" to look at.",
                     doctor->tenant);
+    if (doctor->tenant == NULL)
+        TRY(doctor_check_orphans(ctx, &round));
     *ret_open = round.open;
     return ERR_OK;
 }

@@ -11,10 +11,11 @@
 #include "app/ctx.h"
 
 struct finding {
-    const char *check;   /* "migrations", "central indexes", "user collection", … */
+    const char *check;   /* "clock", "migrations", "central collections", "user collection", … */
     const char *tenant;  /* slug, or NULL */
     const char *problem; /* one sentence */
     const char *remedy;  /* what mends it */
+    bool is_warning;     /* worth knowing, but nothing that must be done */
     bool mended;
 };
 
@@ -22,9 +23,10 @@ struct doctor {
     bool fix;
     const char *tenant; /* only this slug, or NULL for all */
     void (*report)(const struct finding *finding, void *arg);
-    void (*progress)(int64_t tenants, void *arg); /* after each tenant */
+    void (*progress)(int64_t looked_at, const char *what, void *arg); /* after each tenant */
     void *arg;
 };
 
-/* *ret_open: findings that are still there. ERR_TENANT_NOT_FOUND when doctor->tenant is none. */
+/* *ret_open: findings that are still there, without warnings. ERR_TENANT_NOT_FOUND when
+ * doctor->tenant is none. */
 CHECKED enum err doctor_run(struct ctx *ctx, const struct doctor *doctor, int64_t *ret_open);

@@ -123,6 +123,18 @@ static void put_settled(bson_t *filter)
     BSON_APPEND_DOCUMENT(filter, "$expr", settled);
 }
 
+enum err tenant_usage_is_settled(struct ctx *ctx, bool *ret_settled)
+{
+    AUTO(bson_destroy) bson_t *filter = bson_new();
+    int64_t count = 0;
+
+    bson_put_uuid(filter, "_id", &ctx->tenant_id);
+    put_settled(filter);
+    TRY(db_count(ctx, &tenant_usage_schema, filter, 1, &count));
+    *ret_settled = count == 1;
+    return ERR_OK;
+}
+
 /* A row for each kind of user: all are looked at once. */
 enum err tenant_usage_count(struct ctx *ctx, struct tenant_usage *ret_usage)
 {

@@ -18,6 +18,8 @@ struct usage_change {
 CHECKED enum err tenant_usage_change(struct ctx *ctx, const struct usage_change *change);
 /* Users, inactive users and active owners of the ctx's tenant as they are, not as counted. */
 CHECKED enum err tenant_usage_count(struct ctx *ctx, struct tenant_usage *ret_usage);
+/* False while a place reserved for a sign-up may still be unused: then users may count too many. */
+CHECKED enum err tenant_usage_is_settled(struct ctx *ctx, bool *ret_settled);
 /* Housekeeping: corrects the counters of the ctx's tenant by what is there, but not while a place
  * reserved for a sign-up may still be unused. */
 CHECKED enum err tenant_recount_users(struct ctx *ctx);

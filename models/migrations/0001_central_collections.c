@@ -121,6 +121,12 @@ const struct schema *migrations_central(size_t index)
     return index < CENTRAL_COUNT ? centrals[index].schema : NULL;
 }
 
+const struct db_index *migrations_central_indexes(size_t index, size_t *ret_count)
+{
+    *ret_count = centrals[index].count;
+    return centrals[index].indexes;
+}
+
 bool migrations_expiry(size_t index, struct central_expiry *ret_expiry)
 {
     for (size_t i = 0; i < CENTRAL_COUNT; i++) {

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "app/bson_auto.h"
+#include "app/db.h"
 #include "app/migrate.h"
 
 extern const struct migration migration_0001;
@@ -21,6 +22,8 @@ CHECKED enum err migrations_refuse_if_any(struct ctx *ctx, const struct schema *
                                           const bson_t *filter, const char *sentence);
 /* Their schemas, one after the other; NULL behind the last. */
 const struct schema *migrations_central(size_t index);
+/* The indexes of that one. */
+const struct db_index *migrations_central_indexes(size_t index, size_t *ret_count);
 /* What expires in them: whose field lies further back than these seconds; false behind the last. */
 struct central_expiry {
     const struct schema *schema;
