@@ -33,6 +33,7 @@ static const struct field settings_fields[] = {
 };
 static const struct field key_fields[] = {
     TOKEN_FIELD(struct key_form),
+    FIELD_STR(struct key_form, once, "once", F_NONE, 1, 36),
     FIELD_STR(struct key_form, label, "label", F_TRIM, 1, 100, .check = text_check_name),
     FIELD_STR(struct key_form, expires, "expires_at", F_TRIM, 1, 20),
     FIELD_STR(struct key_form, overlap, "overlap", F_NONE, 1, 10),

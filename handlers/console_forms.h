@@ -32,6 +32,7 @@ struct settings_form {
 /* Scopes come as boxes named "scope:<name>". */
 struct key_form {
     const char *form_token;
+    const char *once; /* of a new key: the id that it will have */
     const char *label;
     const char *expires; /* a day */
     const char *overlap; /* of /rotate: seconds */

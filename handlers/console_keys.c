@@ -132,6 +132,42 @@ static enum err describe_all(struct request *req, const struct keys_view *view,
 
 /* --- the form for a new one --- */
 
+/*
+ * The form names the id of the key that it makes, and its token vouches for that id: however often
+ * the form is sent (a reload sends it again), it makes one key, because ids are unique. Nothing
+ * needs to be kept for that, least of all the key.
+ */
+static enum err make_once(struct request *req, const struct uuid *id, const char **ret_use)
+{
+    char text[UUID_TEXT_SIZE];
+
+    uuid_text(id, text);
+    *ret_use = arena_printf(req->ctx.arena, USE " %s", text);
+    return *ret_use == NULL ? ERR_MEMORY : ERR_OK;
+}
+
+static enum err put_once(struct request *req, struct template_var ret_vars[2])
+{
+    const struct uuid id = uuid_new();
+    const char *use = NULL, *token = NULL;
+
+    TRY(make_once(req, &id, &use));
+    TRY(pages_session_token(req, use, &token));
+    ret_vars[0] = (struct template_var){.name = "once", .text = use + sizeof USE};
+    ret_vars[1] = (struct template_var){.name = "new-token", .text = token};
+    return ERR_OK;
+}
+
+static enum err check_once(struct request *req, struct uuid *ret_id)
+{
+    const char *use = NULL;
+
+    if (!uuid_parse(pages_typed(req, "once"), ret_id))
+        return ERR_FORM_TOKEN;
+    TRY(make_once(req, ret_id, &use));
+    return pages_check_session_form(req, use, pages_typed(req, "form_token"));
+}
+
 static bool is_default(const char *scope)
 {
     const size_t length = strlen(scope);
@@ -154,7 +190,7 @@ static enum err make_inputs(struct request *req, const struct keys_view *view, s
          "The key ends when this day is over (UTC).", NULL, NULL, NULL, 0, false},
     };
     struct input boxes[SCOPE_COUNT];
-    struct template_var vars[2];
+    struct template_var vars[4];
 
     for (size_t i = 0; i < SCOPE_COUNT; i++)
         boxes[i] = (struct input){
@@ -169,8 +205,9 @@ static enum err make_inputs(struct request *req, const struct keys_view *view, s
                     &vars[0]));
     TRY(inputs_make(req, &(struct input_form){"scopes", boxes, SCOPE_COUNT, is_refused, view->code},
                     &vars[1]));
+    TRY(put_once(req, &vars[2]));
     *ret_beside = is_refused && inputs_name_failure(req, texts, 2);
-    return pages_add_vars(req, page, vars, 2);
+    return pages_add_vars(req, page, vars, 4);
 }
 
 static enum err show(struct request *req, struct response *res, struct keys_view *view)
@@ -263,7 +300,7 @@ static enum err create(struct request *req, struct made_key *ret_made)
     struct new_access_key wanted = {0};
     struct key_form in;
 
-    TRY(pages_check_session_form(req, USE, pages_typed(req, "form_token")));
+    TRY(check_once(req, &wanted.id));
     TRY(request_input(req, &in));
     if (in.label == NULL)
         return fail(&req->ctx, ERR_VALIDATION, "label", "Give the key a name.");
@@ -289,6 +326,8 @@ enum err handle_console_key_create(struct request *req, struct response *res)
     view.code = create(req, &made);
     if (view.code == ERR_OK)
         return show_made(req, res, 201, &view.me, &made);
+    if (view.code == ERR_CONFLICT)
+        return console_redirect(req, res, "/keys?notice=key-made");
     return pages_shows(view.code) ? show(req, res, &view) : view.code;
 }
 

@@ -248,6 +248,9 @@ enum err pages_notice(struct request *req, const char **ret_text)
         {"user-deleted", "The user was deleted."},
         {"role-changed", "The role is changed. The user has to sign in again."},
         {"settings-saved", "The settings are saved. They are in force everywhere within a second."},
+        {"key-made",
+         "This key was made before, and it is shown only once. If you did not store it, "
+         "delete it and make another."},
         {"key-deleted", "The key is deleted. It does not work any more."},
         {"account-closed",
          "Your account is closed and will be deleted in seven days. Until then an "

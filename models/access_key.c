@@ -68,18 +68,21 @@ static enum err split_scopes(struct ctx *ctx, const char *text, struct strs *ret
     return ERR_OK;
 }
 
-enum err access_key_make(struct ctx *ctx, const struct uuid *tenant_id, const char *label,
-                         const char *scopes, struct made_key *ret_made)
+enum err access_key_make(struct ctx *ctx, const struct uuid *tenant_id,
+                         const struct new_access_key *wanted, struct made_key *ret_made)
 {
-    struct access_key key = {
-        .id = uuid_new(), .tenant_id = *tenant_id, .label = label, .created_at = clock_now_ms()};
+    struct access_key key = {.id = uuid_is_zero(&wanted->id) ? uuid_new() : wanted->id,
+                             .tenant_id = *tenant_id,
+                             .label = wanted->label,
+                             .created_at = clock_now_ms(),
+                             .expires_at = wanted->expires_at};
     uint8_t secret[SECRET_SIZE];
     uint8_t *hash = arena_alloc(ctx->arena, SHA256_SIZE);
     char *text = arena_alloc(ctx->arena, KEY_LENGTH + 1);
 
     if (hash == NULL || text == NULL)
         return ERR_MEMORY;
-    TRY(split_scopes(ctx, scopes, &key.scopes));
+    TRY(split_scopes(ctx, wanted->scopes, &key.scopes));
     memcpy(text, PREFIX, PREFIX_LENGTH);
     uuid_hex(&key.id, text + PREFIX_LENGTH);
     memcpy(secret, tenant_id->bytes, 16);

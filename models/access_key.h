@@ -35,9 +35,16 @@ struct made_key {
 #define ACCESS_KEY_ALL_SCOPES "auth users:read users:write schema audit:read"
 #define ACCESS_KEY_MAX_SCOPES 6
 
+struct new_access_key {
+    const char *label;
+    const char *scopes; /* with blanks between */
+    int64_t expires_at; /* 0 = never */
+    struct uuid id;     /* zero: a new one */
+};
+
 /* Makes id, secret text and hash; insert with access_key_insert (in the creating transaction). */
-CHECKED enum err access_key_make(struct ctx *ctx, const struct uuid *tenant_id, const char *label,
-                                 const char *scopes, struct made_key *ret_made);
+CHECKED enum err access_key_make(struct ctx *ctx, const struct uuid *tenant_id,
+                                 const struct new_access_key *wanted, struct made_key *ret_made);
 CHECKED enum err access_key_insert(struct ctx *ctx, const struct access_key *key);
 /* ERR_BAD_KEY. Through app->access_keys; the caller compares tenants. */
 CHECKED enum err access_key_verify(struct ctx *ctx, const char *text,

@@ -120,8 +120,8 @@ static enum err insert(struct ctx *ctx, void *arg)
 {
     const struct access_key *key = arg;
 
+    TRY(access_key_insert(ctx, key)); /* first: a key that was made is no question of the plan */
     TRY(take_place(ctx));
-    TRY(access_key_insert(ctx, key));
     return audit_key(ctx, "key.created", &key->id);
 }
 
@@ -130,8 +130,7 @@ enum err access_key_create(struct ctx *ctx, const struct new_access_key *wanted,
 {
     if (wanted->expires_at != 0 && wanted->expires_at <= clock_now_ms())
         return fail(ctx, ERR_VALIDATION, "expires_at", "expires_at must be in the future.");
-    TRY(access_key_make(ctx, &ctx->tenant_id, wanted->label, wanted->scopes, ret_made));
-    ret_made->key.expires_at = wanted->expires_at;
+    TRY(access_key_make(ctx, &ctx->tenant_id, wanted, ret_made));
     return db_transaction(ctx, insert, &ret_made->key);
 }
 
@@ -238,7 +237,9 @@ enum err access_key_rotate(struct ctx *ctx, const struct uuid *id, int64_t overl
         .old_key = &old_key, .new_key = &ret_made->key, .overlap_ms = overlap_ms};
 
     TRY(find_replaceable(ctx, id, &old_key));
-    TRY(access_key_make(ctx, &ctx->tenant_id, old_key.label, "auth", ret_made));
+    TRY(access_key_make(ctx, &ctx->tenant_id,
+                        &(struct new_access_key){.label = old_key.label, .scopes = "auth"},
+                        ret_made));
     ret_made->key.scopes = old_key.scopes;
     ret_made->key.expires_at = old_key.expires_at;
 

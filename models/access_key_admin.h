@@ -8,12 +8,6 @@
 
 #include "models/access_key.h"
 
-struct new_access_key {
-    const char *label;
-    const char *scopes; /* with blanks between */
-    int64_t expires_at; /* 0 = never */
-};
-
 /* True for the name of a scope that keys can have. */
 bool access_key_is_scope(const char *text);
 
@@ -23,7 +17,8 @@ CHECKED enum err access_key_join_scopes(struct ctx *ctx, const struct strs *scop
 
 #define ACCESS_KEY_DEFAULT_SCOPES "auth users:read audit:read"
 
-/* ERR_PLAN_LIMIT; ERR_VALIDATION when expires_at is past. */
+/* ERR_PLAN_LIMIT; ERR_VALIDATION when expires_at is past; ERR_CONFLICT when the wanted id has been
+ * given to a key. */
 CHECKED enum err access_key_create(struct ctx *ctx, const struct new_access_key *wanted,
                                    struct made_key *ret_made);
 /* Those that have not been ended, by age, after the given one (zero = from the first). list of

@@ -199,8 +199,10 @@ static enum err prepare(struct ctx *ctx, struct creation *creation,
     ret_created->owner_id = creation->has_owner ? creation->owner.id : (struct uuid){0};
     TRY(keys_prepare(ctx, &creation->tenant->id, &creation->keys));
     if (wanted->with_key) {
-        TRY(access_key_make(ctx, &creation->tenant->id, "first key", ACCESS_KEY_ALL_SCOPES,
-                            &creation->key));
+        TRY(access_key_make(
+            ctx, &creation->tenant->id,
+            &(struct new_access_key){.label = "first key", .scopes = ACCESS_KEY_ALL_SCOPES},
+            &creation->key));
         ret_created->access_key = creation->key.text;
     }
     return ERR_OK;

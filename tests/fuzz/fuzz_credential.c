@@ -58,7 +58,9 @@ static void begin(void)
     bare.app.keys = cache_new("keys", 16, 60000, load_keys);
     bare.ctx.tenant_id = user.tenant_id;
     user.last_login_at = clock_now_ms();
-    require(access_key_make(&bare.ctx, &user.tenant_id, "one", "auth", &made) == ERR_OK);
+    require(access_key_make(&bare.ctx, &user.tenant_id,
+                            &(struct new_access_key){.label = "one", .scopes = "auth"},
+                            &made) == ERR_OK);
     require(platform_key_make(&bare.ctx, "one", 0, &platform) == ERR_OK);
     require(device_write(&bare.ctx, &user, &none, &device_cookie) == ERR_OK);
     cache_release_holds(&bare.ctx);

@@ -284,7 +284,9 @@ static enum err insert_own(struct ctx *ctx, void *arg)
     TRY(grant_open(ctx, &own.user, NULL, false, &own.pair));
     TRY(session_open(ctx, &own.user, NULL, &own.session_cookie, &own.session));
     TRY(session_open(ctx, &own.other, NULL, &cookie, &session));
-    TRY(access_key_make(ctx, &tenant.id, "own", ACCESS_KEY_ALL_SCOPES, &own.key));
+    TRY(access_key_make(ctx, &tenant.id,
+                        &(struct new_access_key){.label = "own", .scopes = ACCESS_KEY_ALL_SCOPES},
+                        &own.key));
     return access_key_insert(ctx, &own.key.key);
 }
 

@@ -46,8 +46,11 @@ static const char *make(struct bare *bare)
     const struct uuid tenant = uuid_new();
     struct made_key made;
 
-    assert_int_equal(access_key_make(&bare->ctx, &tenant, "first", "auth users:read", &made),
-                     ERR_OK);
+    assert_int_equal(
+        access_key_make(&bare->ctx, &tenant,
+                        &(struct new_access_key){.label = "first", .scopes = "auth users:read"},
+                        &made),
+        ERR_OK);
     stored = made.key;
     return made.text;
 }
@@ -106,7 +109,10 @@ static void test_another_secret_is_refused(void **state)
     const struct access_key *found = NULL;
     struct made_key made;
 
-    assert_int_equal(access_key_make(&bare->ctx, &copy.tenant_id, "first", "auth", &made), ERR_OK);
+    assert_int_equal(access_key_make(&bare->ctx, &copy.tenant_id,
+                                     &(struct new_access_key){.label = "first", .scopes = "auth"},
+                                     &made),
+                     ERR_OK);
     stored = made.key;
     stored.id = copy.id;
     assert_int_equal(access_key_verify(&bare->ctx, forged, &found), ERR_BAD_KEY);

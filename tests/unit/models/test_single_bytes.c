@@ -67,7 +67,10 @@ static void test_access_keys(void **state)
     struct cache *cache = database.app.access_keys;
 
     NEEDS_DATABASE();
-    assert_int_equal(access_key_make(&database.ctx, &acme.id, "one", "auth", &made), ERR_OK);
+    assert_int_equal(access_key_make(&database.ctx, &acme.id,
+                                     &(struct new_access_key){.label = "one", .scopes = "auth"},
+                                     &made),
+                     ERR_OK);
     database.app.access_keys = cache_new("access_keys", 16, 60000, load_access_key);
     change_every_byte(made.text, 1, opens_as_access_key);
     cache_release_holds(&database.ctx);
