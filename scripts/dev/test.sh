@@ -149,6 +149,8 @@ test_api() {
 }
 
 test_browser() {
+    # Two at a time: each waits for its browser as long as for itself.
+    (($# > 0)) || set -- -n 2 --dist loadfile
     run_pytest browser "$@"
 }
 

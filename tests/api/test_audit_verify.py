@@ -12,7 +12,7 @@ import uuid
 import pytest
 
 from support.instance import MASTER_KEY, run
-from support.world import World
+from support.world import USER_PASSWORD, World
 
 FAST = {"password": {"scheme": "argon2id"}}
 SEED = 20260131
@@ -82,6 +82,9 @@ def installation(instances, connect):
         for _ in range(6):
             World(client).login(tenants[-1].owner)
             client.get("/tenants/audit", tenant=tenants[-1].slug)
+        client.post("/tenants/users", token=tenants[-1].owner.token,
+                    json={"username": "made", "password": USER_PASSWORD})
+    assert second.stop() == []  # then it writes what it has counted
     return first, [uuid.UUID(tenant.id) for tenant in tenants]
 
 
@@ -125,8 +128,11 @@ def covered(verdict):
 def test_the_rows_of_two_instances_are_intact(installation, logs):
     """And their MACs are what the document says."""
     instance, _ = installation
+    members = set()
     for row in logs.find():
         assert row["mac"] == mac_of(row), row
+        members |= set(row)
+    assert {"user_id", "actor_id", "count", "reason"} <= members
     verdict = verify(instance, status=0)
     assert verdict["rows"] == logs.count_documents({})
     assert verdict["writers"] >= 2 and verdict["findings"] == []

@@ -239,7 +239,20 @@ def test_writes_from_other_sites_are_refused(api, world, user, headers):
                    api.post("/oauth/logout", tenant="acme", cookie=session, headers=headers),
                    oauth_login(api, user, headers=headers)):
         refused(answer, 403, "cross_site_request")
-    assert ok(api.get("/users/me", tenant="acme", cookie=session))["name"] != "evil"
+    assert ok(api.get("/users/me", tenant="acme", cookie=session)).get("name") != "evil"
+
+
+def test_an_origin_that_only_begins_like_ours_is_another(api, service, world, user):
+    """HT-9: scheme, host and port are compared as a whole."""
+    session = world.sign_in(user)
+    own = f"127.0.0.1:{service.port}"
+    for origin in (f"http://{own}.evil.example", f"http://{own}0", f"http://{own[:-1]}",
+                   f"http://{own}@evil.example", "http://127.0.0.1", "http://127.0.0.1.evil.example",
+                   f"https://{own}", f"http://{own}/", "http://", "http://127.0.0"):
+        refused(api.patch("/users/me", tenant="acme", cookie=session, json={"name": "evil"},
+                          headers={"Origin": origin}), 403, "cross_site_request")
+    ok(api.patch("/users/me", tenant="acme", cookie=session, json={"name": "ours"},
+                 headers={"Origin": f"http://{own}"}))
 
 
 def test_a_header_of_another_scheme_opens_no_way_around(api, user):
