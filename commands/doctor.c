@@ -35,13 +35,14 @@ static void report(const struct finding *finding, void *arg)
         write_json(visit, finding);
         return;
     }
-    buf_printf(visit->out, "%s  %s%s%s\n    %s\n    %s: %s\n",
+    buf_printf(visit->out, "%s  %s%s%s\n    %s\n",
                finding->mended       ? "mended "
                : finding->is_warning ? "warning"
                                      : "open   ",
                finding->check, finding->tenant != NULL ? " of " : "",
-               finding->tenant != NULL ? finding->tenant : "", finding->problem,
-               finding->mended ? "done" : "what helps", finding->remedy);
+               finding->tenant != NULL ? finding->tenant : "", finding->problem);
+    if (!finding->mended)
+        buf_printf(visit->out, "    what helps: %s\n", finding->remedy);
 }
 
 static void progress(int64_t looked_at, const char *what, void *arg)

@@ -359,6 +359,8 @@ enum err handle_console_key_rotate(struct request *req, struct response *res)
     view.code = rotate(req, &made);
     if (view.code == ERR_OK)
         return show_made(req, res, 200, &view.me, &made);
+    if (view.code == ERR_NOT_FOUND) /* the form was sent again, or another was faster */
+        return console_redirect(req, res, "/keys?notice=key-ended");
     return pages_shows(view.code) ? show(req, res, &view) : view.code;
 }
 

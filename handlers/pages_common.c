@@ -251,6 +251,7 @@ enum err pages_notice(struct request *req, const char **ret_text)
         {"key-made",
          "This key was made before, and it is shown only once. If you did not store it, "
          "delete it and make another."},
+        {"key-ended", "That key was replaced or deleted before."},
         {"key-deleted", "The key is deleted. It does not work any more."},
         {"account-closed",
          "Your account is closed and will be deleted in seven days. Until then an "

@@ -125,6 +125,10 @@ def test_an_index_that_nobody_wants_is_a_warning(place):
     for arguments in ([], ["--fix"]):
         (found,) = doctor(config, *arguments)
         assert found["warning"] and not found["mended"] and "index name_1 of" in found["problem"]
+    said = subprocess.run([program(), "doctor", "--config", config], capture_output=True, text=True,
+                          timeout=60, check=True).stdout.splitlines()
+    assert said[0].startswith("warning  user collection of ") and len(said) == 3
+    assert said[2] == "    what helps: " + found["remedy"]
     users.drop_index("name_1")  # as the remedy says
     assert f'db.{users.name}.dropIndex("name_1")' in found["remedy"]
     assert not doctor(config)

@@ -259,6 +259,25 @@ def test_a_key_is_shown_once_and_works(site, owner, slug):
     assert "at least one" in message(owner)
 
 
+def test_a_key_is_replaced_once(site, owner, slug):
+    """A reload of the answer sends the form again; the old key has ended, and nothing more happens."""
+    go(owner, "Access keys")
+    owner.fill("#key-label", "Replaced")
+    owner.click("#key-create")
+    go(owner, "Access keys")
+    owner.get_by_text("Replace or delete").click()
+    owner.get_by_role("button", name="Replace by a new key: Replaced").click()
+    key = owner.locator("#access-key").inner_text()
+    owner.reload()
+    assert message(owner) == "That key was replaced or deleted before."
+    assert owner.locator("#keys > li").count() == 1
+    assert site.http.get("/api/v1/clients/me",
+                         headers={"Authorization": f"Bearer {key}"}).status_code == 200
+    owner.get_by_text("Replace or delete").click()
+    owner.get_by_role("button", name="Delete the key: Replaced").click()
+    assert message(owner) == "The key is deleted. It does not work any more."
+
+
 def test_the_audit_log_is_read_and_filtered(site, owner, slug):
     site.post(slug, "/auth/login", {"username": "owner", "password": "not it at all"})
     go(owner, "Audit log")
