@@ -276,6 +276,14 @@ static enum err parse_body(struct request *req)
 
 /* --- the walk --- */
 
+/* What was refused while memory was out may have been refused for what could not be read. */
+static enum err blame(struct request *req, enum err code, int status)
+{
+    if (!req->ctx.arena->ran_out || status >= 500)
+        return code;
+    return fail_internal(&req->ctx, ERR_MEMORY, "refused with %d after memory had run out", status);
+}
+
 static enum err call_once(struct request *req, struct response *res)
 {
     size_t headers = res->header_count;
@@ -283,6 +291,9 @@ static enum err call_once(struct request *req, struct response *res)
 
     if (code == ERR_OK && res->status == 0)
         code = fail_internal(&req->ctx, ERR_INTERNAL, "the handler gave no answer");
+    /* A page that says what was wrong with a form says so of what it could not read, too. */
+    if (code == ERR_OK && res->status >= 400)
+        code = blame(req, code, res->status);
     /* Cookies and the like of a success that did not come about. */
     if (code != ERR_OK) {
         res->header_count = headers;
@@ -318,15 +329,6 @@ static enum err walk(struct request *req, struct response *res, const struct dis
     return call_handler(req, res);
 }
 
-/* What was refused while memory was out may have been refused for what could not be read. */
-static enum err blame(struct request *req, enum err code)
-{
-    if (!req->ctx.arena->ran_out || error_info(code)->status >= 500)
-        return code;
-    return fail_internal(&req->ctx, ERR_MEMORY, "refused with \"%s\" after memory had run out",
-                         error_info(code)->code);
-}
-
 static void record(const struct request *req, const struct response *res)
 {
     metric_request(req->ctx.app->metrics, route_index(req->route), res->status,
@@ -359,7 +361,7 @@ void dispatch(struct request *req, struct response *res, const struct dispatch_i
     begin(req, res);
     enum err code = walk(req, res, input);
     if (code != ERR_OK) {
-        code = blame(req, code);
+        code = blame(req, code, error_info(code)->status);
         mw_refused(req, code);
         respond_error(req, res, code);
     }

@@ -1,39 +1,52 @@
-/* Strict JSON in, by jansson: the text is measured first, parsed, and copied into the arena. */
+/* Strict JSON in, by jansson: the text is measured first, then parsed into the arena. */
 #include "app/json.h"
 
 #include <jansson.h>
 #include <malloc.h>
 #include <pthread.h>
+#include <setjmp.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "app/auto.h"
+/*
+ * While a text is read here, jansson's memory is the arena's: its tree goes with the request, wiped
+ * like everything there, and nothing is freed one by one. jansson 2.14 looks away when memory is
+ * out in its scanner (a token gets shorter, or an assertion ends the process), so that moment
+ * leaves jansson at once; it holds nothing else then.
+ */
+struct reading {
+    struct arena *arena;
+    jmp_buf out_of_memory;
+};
 
-DEFINE_AUTO(json_t, json_decref)
+static _Thread_local struct reading *reading; /* NULL: libjwt uses jansson too */
 
-/* jansson does not always tell when memory is out: a string then is a wrong token, or shorter. */
-static _Thread_local bool ran_out;
-
-static void *noting_malloc(size_t size)
+static void *take(size_t size)
 {
-    void *block = malloc(size);
+    if (reading == NULL)
+        return malloc(size);
 
-    ran_out |= block == NULL;
+    void *block = arena_alloc(reading->arena, size);
+
+    if (block == NULL)
+        longjmp(reading->out_of_memory, 1);
     return block;
 }
 
-/* jansson frees what it read without wiping it, and bodies carry passwords. */
-static void wiping_free(void *block)
+/* Not without wiping: texts carry passwords. */
+static void give_back(void *block)
 {
+    if (reading != NULL)
+        return;
     if (block != NULL)
         explicit_bzero(block, malloc_usable_size(block));
     free(block);
 }
 
-static void install_wiping(void)
+static void install_memory(void)
 {
-    json_set_alloc_funcs(noting_malloc, wiping_free);
+    json_set_alloc_funcs(take, give_back);
 }
 
 /* What a text would cost, counted without recursion and without judging its syntax. */
@@ -131,19 +144,6 @@ static enum err fail_syntax(struct ctx *ctx, const json_error_t *error)
 
 static enum err convert(struct ctx *ctx, json_t *json, struct value *ret_value);
 
-static enum err convert_string(struct ctx *ctx, const json_t *json, struct value *ret_value)
-{
-    size_t length = json_string_length(json);
-    const char *text = arena_strndup(ctx->arena, json_string_value(json), length);
-
-    if (text == NULL)
-        return no_memory(ctx);
-    ret_value->type = VALUE_STRING;
-    ret_value->string.text = text;
-    ret_value->string.length = length;
-    return ERR_OK;
-}
-
 static enum err convert_array(struct ctx *ctx, json_t *json, struct value *ret_value)
 {
     size_t count = json_array_size(json);
@@ -171,9 +171,7 @@ static enum err convert_object(struct ctx *ctx, json_t *json, struct value *ret_
         return no_memory(ctx);
     json_object_foreach(json, name, item)
     {
-        members[i].name = arena_strdup(ctx->arena, name);
-        if (members[i].name == NULL)
-            return no_memory(ctx);
+        members[i].name = name;
         TRY(convert(ctx, item, &members[i].value));
         i++;
     }
@@ -191,7 +189,10 @@ static enum err convert(struct ctx *ctx, json_t *json, struct value *ret_value)
     case JSON_ARRAY:
         return convert_array(ctx, json, ret_value);
     case JSON_STRING:
-        return convert_string(ctx, json, ret_value);
+        ret_value->type = VALUE_STRING;
+        ret_value->string.text = json_string_value(json);
+        ret_value->string.length = json_string_length(json);
+        return ERR_OK;
     case JSON_INTEGER:
         ret_value->type = VALUE_INT;
         ret_value->integer = json_integer_value(json);
@@ -222,12 +223,29 @@ static bool is_blank(const char *text, size_t length)
     return at == length;
 }
 
+/* *ret_json lives in the arena; NULL: the text is no JSON. */
+static enum err load(struct ctx *ctx, const char *text, size_t length, json_t **ret_json,
+                     json_error_t *ret_error)
+{
+    struct reading here = {.arena = ctx->arena};
+
+    if (setjmp(here.out_of_memory) != 0) {
+        reading = NULL;
+        return no_memory(ctx);
+    }
+    reading = &here;
+    *ret_json = json_loadb(text, length, JSON_REJECT_DUPLICATES, ret_error);
+    reading = NULL;
+    return ERR_OK;
+}
+
 enum err json_parse(struct ctx *ctx, const char *text, size_t length, struct value *ret_value)
 {
     static pthread_once_t once = PTHREAD_ONCE_INIT;
     json_error_t error;
+    json_t *json = NULL;
 
-    if (pthread_once(&once, install_wiping) != 0)
+    if (pthread_once(&once, install_memory) != 0)
         return fail_internal(ctx, ERR_INTERNAL, "pthread_once failed");
     if (length >= 3 && memcmp(text, "\xef\xbb\xbf", 3) == 0)
         return fail(ctx, ERR_JSON, NULL, "The body begins with a byte order mark; send it without");
@@ -235,10 +253,7 @@ enum err json_parse(struct ctx *ctx, const char *text, size_t length, struct val
         return fail(ctx, ERR_JSON, NULL, "The body is empty; it must be a JSON object");
     TRY(check_cost(ctx, text, length));
 
-    ran_out = false;
-    AUTO(json_decref) json_t *json = json_loadb(text, length, JSON_REJECT_DUPLICATES, &error);
-    if (ran_out)
-        return no_memory(ctx);
+    TRY(load(ctx, text, length, &json, &error));
     if (json == NULL)
         return fail_syntax(ctx, &error);
     if (!json_is_object(json))
