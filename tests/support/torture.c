@@ -60,7 +60,7 @@ static struct {
     const char *session_cookie;
     struct made_key key;
     struct made_platform_key platform;
-    char email[64], name[32], other_name[32], form[512], version[512], nonce[256];
+    char email[64], name[32], other_name[32], form[512], version[512], once[512], nonce[256];
 } own;
 static size_t body_size;
 
@@ -215,6 +215,7 @@ static const char *value_of(const char *name, size_t length, char text[64])
         {"tenant", NULL, &victim.id},
         {"pk", NULL, &own.platform.key.id},
         {"version", own.version, NULL},
+        {"once", own.once, NULL},
         {"grant", NULL, &own.pair.grant_id},
         {"form", own.form, NULL},
         {"file", "style.css", NULL},
@@ -314,7 +315,8 @@ static void scan(const char *from, const char *format, char *ret_text)
         (void)sscanf(at + strlen(format), "%511[^\"]", ret_text);
 }
 
-/* Token and version in the form of a page whose action ends with that path, the nonce's cookie. */
+/* Token, version and id in the form of a page whose action ends with that path, the nonce's cookie.
+ */
 static void take_form(const struct torture_request *request)
 {
     const struct torture_request page = {.method = "GET",
@@ -330,6 +332,7 @@ static void take_form(const struct torture_request *request)
     const char *at = strstr(buf_text(&res.body), action);
     scan(at, "name=\"form_token\" value=\"", own.form);
     scan(at, "name=\"version\" value=\"", own.version);
+    scan(at, "name=\"once\" value=\"", own.once);
     if (own.form[0] == '\0') {
         fprintf(stderr, "no form %s in %s:\n%s\n", path, request->form, buf_text(&res.body));
         abort();

@@ -76,7 +76,7 @@ static const struct torture_input inputs[] = {
     {"/dashboard/admin/users/{id}/sign-out", {PAGE_FORM("/dashboard/admin/users/{user}/sign-out", CRED_SESSION, "/dashboard/admin/users/{user}", "")}, "", 0, NULL},
     {"/dashboard/admin/users/{id}/delete", {PAGE_FORM("/dashboard/admin/users/{user}/delete", CRED_SESSION, "/dashboard/admin/users/{user}", "confirm={username}")}, "", 0, NULL},
     {"/dashboard/admin/settings", {PAGE_FORM("/dashboard/admin/settings", CRED_SESSION, "/dashboard/admin/settings", "version={version}&refresh_grace=5")}, "", 0, NULL},
-    {"/dashboard/admin/keys", {PAGE_FORM("/dashboard/admin/keys", CRED_SESSION, "/dashboard/admin/keys", "label=l&scope%3Aauth=auth")}, "", 0, NULL},
+    {"/dashboard/admin/keys", {PAGE_FORM("/dashboard/admin/keys", CRED_SESSION, "/dashboard/admin/keys", "once={once}&label=l&scope%3Aauth=auth")}, "", 0, NULL},
     {"/dashboard/admin/keys/{id}/rotate", {PAGE_FORM("/dashboard/admin/keys/{key}/rotate", CRED_SESSION, "/dashboard/admin/keys", "overlap=0")}, "", 0, NULL},
     {"/dashboard/admin/keys/{id}/delete", {PAGE_FORM("/dashboard/admin/keys/{key}/delete", CRED_SESSION, "/dashboard/admin/keys", "")}, "", 0, NULL},
 };
