@@ -22,10 +22,10 @@ from support.racers import ROUNDS  # noqa: E402
 from support.world import World, unique  # noqa: E402
 
 #: Files that take long, the longest first: what begins last must be short, or a worker has none.
-LONG_FIRST = ("failover", "faults", "nosql", "audit_verify", "rate_limits", "isolation_matrix", "races",
+LONG_FIRST = ("failover", "faults", "cli_admin", "audit_verify", "rate_limits", "isolation_matrix", "races",
               "malformed", "tenant_life", "operation", "migrations", "platform", "slow_clients", "deploy",
               "cli", "idempotency", "proofs", "known_devices", "hardening", "account_deletion",
-              "tenant_users", "audit_read", "audit_refusals", "login_paths", "sessions",
+              "tenant_users", "audit_read", "audit_refusals", "login_paths", "sessions", "nosql",
               "framing_proxies", "framing", "tenant_current", "mass_assignment", "tokens")
 
 #: Cheap to compute, for instances whose subject is not the hash.

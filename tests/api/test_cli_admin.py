@@ -23,8 +23,7 @@ def service(cli):
     instance.close()
 
 
-@pytest.fixture
-def acme(cli):
+def make_acme(cli):
     slug = unique("acme-").lower().replace("_", "-")
     made = cli.json("tenant", "create", "--name", "Acme " + slug, "--slug", slug, "--plan", "basic",
                     "--owner-username", "ada", "--owner-password-file", "-", stdin=PASSWORD + "\n")
@@ -32,6 +31,17 @@ def acme(cli):
         cli("user", "create", "--tenant", slug, "--username", name, "--email",
             f"{name}@{slug}.example", "--password-stdin", stdin=PASSWORD + "\n")
     return made
+
+
+@pytest.fixture
+def acme(cli):
+    return make_acme(cli)
+
+
+@pytest.fixture(scope="module")
+def unchanged(cli):
+    """For tests in which nothing happens to it."""
+    return make_acme(cli)
 
 
 def rows(cli, slug, action):
@@ -131,13 +141,13 @@ KINDS = {
 
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("bad", [LONG, ODD], ids=["long", "odd"])
-def test_what_the_api_refuses_is_refused_with_its_sentence(cli, acme, service, connect, kind, bad):
+def test_what_the_api_refuses_is_refused_with_its_sentence(cli, unchanged, service, connect, kind, bad):
     """R003-25: length and characters of every word that makes something."""
     path, command, members, fine = KINDS[kind]
     api = connect(service)
     token = cli.json("key", "create", "--platform")["key"] if path.startswith("/admin") \
-        else ok(sign_in(api, acme["slug"], "ada"))["access_token"]
-    before = cli.json("tenant", "list"), cli.json("user", "list", "--tenant", acme["slug"])
+        else ok(sign_in(api, unchanged["slug"], "ada"))["access_token"]
+    before = cli.json("tenant", "list"), cli.json("user", "list", "--tenant", unchanged["slug"])
     for member, rule in members.items():
         said = refused(api.post(path, token=token, json={**fine, member: bad[rule]}), 400)
         options = {option: text for option, text in {**fine, member: bad[rule]}.items()
@@ -147,10 +157,10 @@ def test_what_the_api_refuses_is_refused_with_its_sentence(cli, acme, service, c
         if member.startswith("owner"):
             words += ["--owner-password-file", "-"]
         if kind in ("user", "key"):
-            words += ["--tenant", acme["slug"]]
+            words += ["--tenant", unchanged["slug"]]
         cli(*command, *words, stdin=PASSWORD + "\n", status=1)
         assert said["message"] in cli.stderr and cli.stdout == "", (said, cli.stderr)
-    assert (cli.json("tenant", "list"), cli.json("user", "list", "--tenant", acme["slug"])) == before
+    assert (cli.json("tenant", "list"), cli.json("user", "list", "--tenant", unchanged["slug"])) == before
 
 
 # -- users -------------------------------------------------------------------------------------
