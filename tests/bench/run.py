@@ -254,16 +254,35 @@ def flood(bench):
     """Reads with a token while every hashing thread is busy and more logins wait."""
     token, login = (os.path.join(bench.folder, name) for name in ("service-whoami", "service-login"))
     seconds, port = bench.options.seconds, bench.service.port
-    quiet = result_of(generate(port, 1, seconds, "fixed", token))
-    storm = generate(port, 64, seconds + 1, "users", login, BENCH_HEADERS=(
-        f"X-Tenant-Slug: {bench.slug}\r\n"))
+    quiet, under, logins = [], [], []
+    for _ in range(bench.options.rounds):
+        quiet.append(result_of(generate(port, 1, seconds, "fixed", token)))
+        storm = generate(port, 64, seconds + 1, "users", login, BENCH_HEADERS=(
+            f"X-Tenant-Slug: {bench.slug}\r\n"))
+        time.sleep(0.5)
+        under.append(result_of(generate(port, 1, seconds, "fixed", token)))
+        logins.append(result_of(storm))
+    rate = statistics.median(storm["requests"] / storm["seconds"] for storm in logins)
+    print(f"flood    whoami p50 {middle(quiet, 'p50_us')} us, p99 {middle(quiet, 'p99_us')} us "
+          f"unloaded; p50 {middle(under, 'p50_us')} us, p99 {middle(under, 'p99_us')} us with 64 "
+          f"connections logging in ({rate:.1f} logins/s, "
+          f"{sum(storm['failures'] for storm in logins)} refused, "
+          f"{sum(reads['failures'] for reads in under)} reads failed)", flush=True)
+
+
+def drought(bench):
+    """Logins while reads keep all cores busy: they give way, but must not starve."""
+    token, login = (os.path.join(bench.folder, name) for name in ("service-whoami", "service-login"))
+    seconds, port = bench.options.seconds, bench.service.port
+    headers = {"BENCH_HEADERS": f"X-Tenant-Slug: {bench.slug}\r\n", "BENCH_PATH": "/auth/login"}
+    quiet = result_of(generate(port, 2, seconds, "users", login, **headers))
+    reads = generate(port, 64, seconds + 1, "fixed", token)
     time.sleep(0.5)
-    under = result_of(generate(port, 1, seconds, "fixed", token))
-    logins = result_of(storm)
-    print(f"flood    whoami p50 {quiet['p50_us']} us, p99 {quiet['p99_us']} us unloaded; "
-          f"p50 {under['p50_us']} us, p99 {under['p99_us']} us with 64 connections logging in "
-          f"({logins['requests'] / logins['seconds']:.1f} logins/s, {logins['failures']} refused, "
-          f"{under['failures']} reads failed)", flush=True)
+    under = result_of(generate(port, 2, seconds, "users", login, **headers))
+    result_of(reads)
+    print(f"drought  login p50 {quiet['p50_us'] / 1000:.0f} ms, p99 {quiet['p99_us'] / 1000:.0f} ms "
+          f"unloaded; p50 {under['p50_us'] / 1000:.0f} ms, p99 {under['p99_us'] / 1000:.0f} ms while "
+          f"64 connections read ({under['failures']} failed)", flush=True)
 
 
 def make_tenants(instance, count):
@@ -399,6 +418,7 @@ def main():
                 measure_all(bench, options)
             if "flood" in options.parts:
                 flood(bench)
+                drought(bench)
             print(f"memory   {resident_mb(service.process.pid):.1f} MB resident after the load", flush=True)
         finally:
             bench.floor.kill()
