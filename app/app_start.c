@@ -155,19 +155,35 @@ void app_explain(const struct ctx *ctx, enum err err, const char *what, char **r
     say(ret_message, "%s: %s", what, why != NULL ? why : error_info(err)->sentence);
 }
 
-enum err app_check_structure(struct app *app, char **ret_message)
+static enum err check_once(struct app *app, struct arena *arena, char **ret_message)
 {
-    struct arena arena;
     struct ctx ctx;
 
-    arena_init(&arena, ARENA_LIMIT);
-    ctx_init(&ctx, app, &arena);
+    ctx_init(&ctx, app, arena);
     enum err err = check_structure(&ctx, app_config(app)->database.migrate_on_start, ret_message);
     if (err != ERR_OK && *ret_message == NULL)
         app_explain(&ctx, err, "the database's structure cannot be used", ret_message);
     if (err == ERR_OK)
         db_warn_of_known_bug(&ctx);
     ctx_clear(&ctx);
+    return err;
+}
+
+/* A database that answered a moment ago and is slow or electing now is waited for like one that
+ * does not answer at all; steps that were begun are gone on with. */
+enum err app_check_structure(struct app *app, char **ret_message)
+{
+    const int64_t until = clock_monotonic_ms() + app_config(app)->database.start_timeout_ms;
+    struct arena arena;
+
+    arena_init(&arena, ARENA_LIMIT);
+    enum err err = check_once(app, &arena, ret_message);
+    while (err == ERR_DB_UNAVAILABLE && clock_monotonic_ms() < until && pause_before_retry()) {
+        free(*ret_message);
+        *ret_message = NULL;
+        arena_reset(&arena);
+        err = check_once(app, &arena, ret_message);
+    }
     arena_clear(&arena);
     return err;
 }

@@ -279,6 +279,12 @@ def test_the_start_catches_up_when_mongod_comes(instances, own_mongo):
     instance.wait_ready()
 
 
+def test_the_start_waits_for_a_database_that_is_slow_now(instances, own_mongo):
+    """Recovery without a restart: what answers the first ping and then times out is waited for, not given up."""
+    with own_mongo.failpoint(["findAndModify", "update", "find"], times=6, errorCode=50):
+        instances(FAST, server=own_mongo)
+
+
 def test_users_of_before_are_still_there(faulty):
     """After all of the above: one more login, and the ids are what they were."""
     _, api, world, tenant = faulty
