@@ -14,6 +14,10 @@
 #include "app/log.h"
 #include "app/metrics.h"
 
+/* Codes of the server. */
+#define UNKNOWN_ERROR     8
+#define OUT_OF_DISK_SPACE 14031
+
 static const char unknown_outcome[] = "unknown outcome";
 
 /* --- what went wrong --- */
@@ -55,11 +59,23 @@ static void set_error(struct db_error *error, uint32_t domain, int64_t code, con
         bson_strncpy(error->text, text, sizeof error->text);
 }
 
+/* What the storage engine says when it cannot make a file has no code of its own. */
+static bool is_full_disk(int64_t code, const bson_t *reply)
+{
+    bson_iter_t at;
+
+    return code == UNKNOWN_ERROR && reply != NULL && bson_iter_init_find(&at, reply, "errmsg") &&
+           BSON_ITER_HOLDS_UTF8(&at) &&
+           strstr(bson_iter_utf8(&at, NULL), "No space left on device") != NULL;
+}
+
 void db_error_read(const bson_error_t *from, const bson_t *reply, struct db_error *ret_error)
 {
     set_error(ret_error, from->domain, from->code, from->message);
     if (ret_error->code == 0 && reply != NULL)
         ret_error->code = db_reply_int(reply, "code");
+    if (is_full_disk(ret_error->code, reply))
+        ret_error->code = OUT_OF_DISK_SPACE;
 }
 
 /* Reads {code, errmsg} where it stands. */
@@ -128,7 +144,7 @@ static bool is_passing(int64_t code)
         13388, /* StaleConfig */
         13435, /* NotPrimaryNoSecondaryOk */
         13436, /* NotPrimaryOrSecondary */
-        14031, /* OutOfDiskSpace */
+        OUT_OF_DISK_SPACE,
     };
 
     for (size_t i = 0; i < sizeof codes / sizeof codes[0]; i++) {

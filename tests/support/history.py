@@ -95,7 +95,7 @@ class Caller:
             if not self.may_break():
                 self.record.violation(f"{what}: no answer: {answer.text}")
         elif answer.status not in allowed and (answer.status != 503 or self.record.strict):
-            self.record.violation(f"{what}: {answer.status} {answer.text[:300]}")
+            self.record.violation(f"{what}: {answer.status} {answer.text[:900]}")
         if took > ANSWER_LIMIT:
             self.record.violation(f"{what}: took {took:.1f} s")
         return answer
@@ -117,9 +117,10 @@ class Caller:
             text = answer.read().decode()
         except (OSError, http.client.HTTPException) as error:
             connection.close()
-            if reused and isinstance(error, (http.client.RemoteDisconnected, BrokenPipeError,
-                                             ConnectionResetError)) and method == "GET":
-                # An idle connection that the server closed: a client opens another.
+            # An idle connection that the server closed: a client opens another; with what may not be
+            # sent twice only when it could not be sent.
+            closed = isinstance(error, (http.client.RemoteDisconnected, ConnectionResetError))
+            if reused and (isinstance(error, BrokenPipeError) or closed and method == "GET"):
                 return self._exchange(instance, method, path, body, headers)
             return Answer(None, f"{type(error).__name__}: {error}", None, started, connected)
         if answer.will_close:
