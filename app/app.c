@@ -24,6 +24,7 @@
 #include "models/audit.h"
 #include "models/audit_refusals.h"
 #include "models/grant_memory.h"
+#include "models/oauth_client.h"
 #include "models/platform_key.h"
 #include "models/tenant.h"
 #include "models/tenant_origin.h"
@@ -34,6 +35,7 @@
 #define CACHED_ORIGINS     1024
 #define CACHED_KEY_SETS    4096
 #define CACHED_ACCESS_KEYS 4096
+#define CACHED_CLIENTS     4096
 #define CACHE_AGE_MS       60000
 #define CACHED_TOKENS      8192
 #define LIMITED_KEYS       32768
@@ -66,13 +68,14 @@ static enum err open_caches(struct app *app, char **ret_message)
     app->origins = cache_new("origins", CACHED_ORIGINS, CACHE_AGE_MS, tenant_load_by_origin);
     app->keys = cache_new("keys", CACHED_KEY_SETS, CACHE_AGE_MS, keys_load);
     app->access_keys = cache_new("access_keys", CACHED_ACCESS_KEYS, CACHE_AGE_MS, access_key_load);
+    app->clients = cache_new("clients", CACHED_CLIENTS, CACHE_AGE_MS, oauth_client_load);
     app->tokens = token_cache_new(CACHED_TOKENS);
     app->limiter = limiter_new(LIMITED_KEYS);
     app->revocations = revocations_new(REVOCATIONS_MAX);
     app->metrics = metrics_new(route_count);
     if (app->tenants == NULL || app->slugs == NULL || app->domains == NULL ||
         app->origins == NULL || app->keys == NULL || app->access_keys == NULL ||
-        app->tokens == NULL || app->limiter == NULL || app->revocations == NULL ||
+        app->clients == NULL || app->tokens == NULL || app->limiter == NULL || app->revocations == NULL ||
         app->metrics == NULL)
         return fail_start(ERR_MEMORY, "out of memory", ret_message);
     return ERR_OK;
@@ -198,6 +201,7 @@ void app_free(struct app *app)
     cache_free(app->origins);
     cache_free(app->keys);
     cache_free(app->access_keys);
+    cache_free(app->clients);
     token_cache_free(app->tokens);
     limiter_free(app->limiter);
     revocations_free(app->revocations);

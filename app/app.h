@@ -36,6 +36,7 @@ struct app {
     struct cache *origins;      /* by an origin that some tenant allows -> that tenant */
     struct cache *keys;         /* by tenant id -> struct key_set (app/keys.h) */
     struct cache *access_keys;  /* by 16-byte tenant id and 16-byte key id -> struct access_key */
+    struct cache *clients;      /* by client id -> struct oauth_client */
     struct token_cache *tokens; /* verified access tokens */
     struct hash_pool *hashes;
     struct limiter *limiter;

@@ -99,6 +99,7 @@ struct config_plan {
     int64_t users;               /* 0 = unlimited */
     int64_t requests_per_minute; /* 0 = unlimited */
     int64_t access_keys;
+    int64_t clients; /* of OAuth */
     int64_t audit_days;
 };
 

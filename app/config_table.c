@@ -191,6 +191,7 @@ static const struct field plan_fields[] = {
     FIELD_INT(struct config_plan, users, "users", F_NONE, 0, MANY, .doc = "Most users, the owner counted; 0 = unlimited."),
     FIELD_INT(struct config_plan, requests_per_minute, "requests_per_minute", F_NONE, 0, MANY, .doc = "Of the tenant and of each key; 0 = unlimited."),
     FIELD_INT(struct config_plan, access_keys, "access_keys", F_NONE, 0, MANY, .doc = "Most access keys; 0 = unlimited."),
+    FIELD_INT(struct config_plan, clients, "clients", F_NONE, 0, MANY, .doc = "Most OAuth clients; 0 = unlimited."),
     FIELD_INT(struct config_plan, audit_days, "audit_days", F_NONE, 0, 36600, .doc = "Days that audit rows are kept; 0 = for ever."),
 };
 
@@ -280,10 +281,10 @@ static const struct config_limits limit_defaults = {
 };
 
 static const struct config_plans plan_defaults = {
-    .free = {.users = 10, .requests_per_minute = 600, .access_keys = 2, .audit_days = 30},
-    .basic = {.users = 50, .requests_per_minute = 3000, .access_keys = 5, .audit_days = 90},
-    .premium = {.users = 200, .requests_per_minute = 12000, .access_keys = 20, .audit_days = 365},
-    .enterprise = {.users = 0, .requests_per_minute = 0, .access_keys = 0, .audit_days = 365},
+    .free = {.users = 10, .requests_per_minute = 600, .access_keys = 2, .clients = 10, .audit_days = 30},
+    .basic = {.users = 50, .requests_per_minute = 3000, .access_keys = 5, .clients = 50, .audit_days = 90},
+    .premium = {.users = 200, .requests_per_minute = 12000, .access_keys = 20, .clients = 200, .audit_days = 365},
+    .enterprise = {.users = 0, .requests_per_minute = 0, .access_keys = 0, .clients = 0, .audit_days = 365},
 };
 
 /* The tables' lists hold const char *[], which the decoder may replace but never writes to. */

@@ -332,7 +332,7 @@ enum err db_place(struct ctx *ctx, const struct schema *schema, char ret_name[DB
 static bool needs_tenant(const struct schema *schema, enum db_use use)
 {
     return schema != NULL && !schema->global && use != DB_INSPECT && use != DB_ADMIN &&
-           use != DB_WRITE_ANY_TENANT && use != DB_READ_ANY_TENANT;
+           use != DB_WRITE_ANY_TENANT && use != DB_READ_ANY_TENANT && use != DB_LOOK_UP;
 }
 
 static enum err take_client(struct db_call *call)

@@ -81,6 +81,7 @@ struct db_transaction {
 
 enum db_use {
     DB_READ = 1,
+    DB_LOOK_UP,         /* one document by its id, whichever tenant's */
     DB_READ_ANY_TENANT, /* the audit verification's walk: long */
     DB_INSPECT,         /* reads structure: nothing of a tenant */
     DB_WRITE,      /* one document or an insert: sent again once when the first try was cut off */

@@ -47,26 +47,48 @@ static enum err append_filter(const struct db_call *call, const char *name, cons
     return err;
 }
 
-enum err db_find_one(struct ctx *ctx, const struct schema *schema, const bson_t *filter,
-                     void *ret_struct)
+/* Of a command that begins with find and filter. */
+static enum err run_find_one(struct db_call *call, bson_t *command, void *ret_struct)
 {
-    AUTO(db_call_end) struct db_call call = {0};
-    bson_t command_bytes = BSON_INITIALIZER, reply_bytes = BSON_INITIALIZER;
-    AUTO(bson_destroy) bson_t *command = &command_bytes;
+    bson_t reply_bytes = BSON_INITIALIZER;
     AUTO(bson_destroy) bson_t *reply = &reply_bytes;
     bson_iter_t batch;
     bson_t doc;
 
+    bson_put_int(command, "limit", 1);
+    bson_put_bool(command, "singleBatch", true);
+    TRY(db_run(call, command, reply));
+    if (!open_batch(reply, "cursor.firstBatch", &batch) || !next_document(&batch, &doc))
+        return ERR_NOT_FOUND;
+    return schema_from_bson(call->ctx, call->schema, &doc, ret_struct);
+}
+
+enum err db_find_one(struct ctx *ctx, const struct schema *schema, const bson_t *filter,
+                     void *ret_struct)
+{
+    AUTO(db_call_end) struct db_call call = {0};
+    bson_t command_bytes = BSON_INITIALIZER;
+    AUTO(bson_destroy) bson_t *command = &command_bytes;
+
     TRY(db_call_begin(ctx, schema, DB_READ, &call));
     bson_put_text(command, "find", call.collection);
     TRY(append_filter(&call, "filter", filter, command));
-    bson_put_int(command, "limit", 1);
-    bson_put_bool(command, "singleBatch", true);
-    TRY(db_run(&call, command, reply));
+    return run_find_one(&call, command, ret_struct);
+}
 
-    if (!open_batch(reply, "cursor.firstBatch", &batch) || !next_document(&batch, &doc))
-        return ERR_NOT_FOUND;
-    return schema_from_bson(ctx, schema, &doc, ret_struct);
+enum err db_find_by_id_any_tenant(struct ctx *ctx, const struct schema *schema, const char *id,
+                                  void *ret_struct)
+{
+    AUTO(db_call_end) struct db_call call = {0};
+    bson_t command_bytes = BSON_INITIALIZER, filter;
+    AUTO(bson_destroy) bson_t *command = &command_bytes;
+
+    TRY(db_call_begin(ctx, schema, DB_LOOK_UP, &call));
+    bson_put_text(command, "find", call.collection);
+    bson_append_document_begin(command, "filter", -1, &filter);
+    bson_put_text(&filter, "_id", id);
+    bson_append_document_end(command, &filter);
+    return run_find_one(&call, command, ret_struct);
 }
 
 static void append_read_concern(const struct db_call *call, const struct db_find *find,

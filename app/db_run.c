@@ -186,7 +186,8 @@ bool db_error_unavailable(const struct db_error *error)
 
 static bool is_read(const struct db_call *call)
 {
-    return call->use == DB_READ || call->use == DB_READ_ANY_TENANT || call->use == DB_INSPECT;
+    return call->use == DB_READ || call->use == DB_LOOK_UP || call->use == DB_READ_ANY_TENANT ||
+           call->use == DB_INSPECT;
 }
 
 static const char *place_name(const struct db_call *call)
@@ -298,6 +299,7 @@ static bool may_send_again(const struct db_call *call, const struct db_error *er
         return false;
     switch (call->use) {
     case DB_READ:
+    case DB_LOOK_UP:
     case DB_INSPECT:
         return error->network || (is_passing(error->code) && error->code != 50);
     case DB_WRITE:

@@ -10,7 +10,7 @@
 
 const char *const watch_collections[] = {
     "tenants",     "tenant_domains", "signing_keys", "data_keys",
-    "access_keys", "revocations",    "leases",       NULL,
+    "access_keys", "oauth_clients",  "revocations",  "leases", NULL,
 };
 
 /* ---- reading events ---- */
@@ -83,6 +83,7 @@ void watch_flush(struct app *app)
     flush(app->origins);
     flush(app->keys);
     flush(app->access_keys);
+    flush(app->clients);
     if (app->tokens != NULL)
         token_cache_flush(app->tokens);
 }
@@ -133,6 +134,17 @@ static void access_key_changed(struct app *app, const bson_t *event)
     memcpy(key, tenant_id.bytes, sizeof tenant_id.bytes);
     memcpy(key + sizeof tenant_id.bytes, id.bytes, sizeof id.bytes);
     drop(app->access_keys, key, sizeof key);
+}
+
+static void client_changed(struct app *app, const bson_t *event)
+{
+    size_t length = 0;
+    const char *id = text_at(event, "documentKey._id", &length);
+
+    if (id != NULL)
+        drop(app->clients, id, length);
+    else
+        flush(app->clients);
 }
 
 void watch_apply_revocation(struct app *app, bson_iter_t *document)
@@ -188,6 +200,8 @@ enum watch_effect watch_event_apply(struct app *app, const bson_t *event)
         keys_changed(app, event, created);
     else if (is(collection, "access_keys"))
         access_key_changed(app, event);
+    else if (is(collection, "oauth_clients"))
+        client_changed(app, event);
     else if (is(collection, "revocations"))
         revocation_changed(app, event);
     return WATCH_APPLIED;

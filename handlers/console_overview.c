@@ -54,6 +54,7 @@ static enum err draw_all(struct request *req, const struct tenant_usage *usage,
     const struct usage_bar bars[] = {
         {"usage-users", "Users", "users", usage->users, plan.users},
         {"usage-keys", "Access keys", "access keys", usage->access_keys, plan.access_keys},
+        {"usage-clients", "Applications", "applications", usage->clients, plan.clients},
     };
     const size_t count = sizeof bars / sizeof bars[0];
     struct template_vars *items = arena_array(req->ctx.arena, count, sizeof *items);

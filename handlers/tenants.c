@@ -35,7 +35,7 @@ struct meter {
 };
 
 struct usage {
-    struct meter users, access_keys, requests_per_minute, audit_days;
+    struct meter users, access_keys, clients, requests_per_minute, audit_days;
 };
 
 struct tenant_stats {
@@ -98,6 +98,7 @@ static const struct schema meter_schema = {
 static const struct field usage_fields[] = {
     FIELD_OBJECT(struct usage, users, "users", F_REQUIRED, &meter_schema),
     FIELD_OBJECT(struct usage, access_keys, "access_keys", F_REQUIRED, &meter_schema),
+    FIELD_OBJECT(struct usage, clients, "clients", F_REQUIRED, &meter_schema, .doc = "Of OAuth."),
     FIELD_OBJECT(struct usage, requests_per_minute, "requests_per_minute", F_REQUIRED, &meter_schema, .doc = "Of the tenant, and of each access key."),
     FIELD_OBJECT(struct usage, audit_days, "audit_days", F_REQUIRED, &meter_schema, .doc = "How long audit rows are kept."),
 };
@@ -198,6 +199,7 @@ static struct usage meters(const struct ctx *ctx, const struct tenant_usage *usa
     return (struct usage){
         .users = {.used = usage->users, .has_used = true, .limit = plan.users},
         .access_keys = {.used = usage->access_keys, .has_used = true, .limit = plan.access_keys},
+        .clients = {.used = usage->clients, .has_used = true, .limit = plan.clients},
         .requests_per_minute = {.limit = plan.requests_per_minute},
         .audit_days = {.limit = plan.audit_days},
     };
@@ -213,6 +215,7 @@ enum err handle_tenant_stats(struct request *req, struct response *res)
     TRY(tenant_usage_get(&req->ctx, &usage));
     TRY(grant_count_active(&req->ctx, &stats.active_tokens));
     stats.total_users = usage.users;
+    stats.total_clients = usage.clients;
     stats.active_users = usage.users - usage.inactive_users;
     stats.usage = meters(&req->ctx, &usage);
     return respond(req, res, 200, &stats);

@@ -18,6 +18,7 @@ static const struct field tenant_overrides_fields[] = {
     FIELD_INT_OPT(struct tenant_overrides, users, has_users, "users", F_PATCH | F_NULL_CLEARS, 0, 1000000000, .doc = "Most users; 0 = unlimited."),
     FIELD_INT_OPT(struct tenant_overrides, requests_per_minute, has_requests_per_minute, "requests_per_minute", F_PATCH | F_NULL_CLEARS, 0, 1000000000, .doc = "0 = unlimited."),
     FIELD_INT_OPT(struct tenant_overrides, access_keys, has_access_keys, "access_keys", F_PATCH | F_NULL_CLEARS, 0, 1000000000, .doc = "Most access keys; 0 = unlimited."),
+    FIELD_INT_OPT(struct tenant_overrides, clients, has_clients, "clients", F_PATCH | F_NULL_CLEARS, 0, 1000000000, .doc = "Most OAuth clients; 0 = unlimited."),
     FIELD_INT_OPT(struct tenant_overrides, audit_days, has_audit_days, "audit_days", F_PATCH | F_NULL_CLEARS, 0, 36600, .doc = "Days that audit rows are kept; 0 = for ever."),
 };
 const struct schema tenant_overrides_schema = {
@@ -53,6 +54,7 @@ static const struct field tenant_usage_fields[] = {
     FIELD_INT(struct tenant_usage, users, "users", F_READONLY, 0, INT64_MAX),
     FIELD_INT(struct tenant_usage, inactive_users, "inactive_users", F_READONLY, 0, INT64_MAX),
     FIELD_INT(struct tenant_usage, access_keys, "access_keys", F_READONLY, 0, INT64_MAX),
+    FIELD_INT(struct tenant_usage, clients, "clients", F_READONLY, 0, INT64_MAX),
     FIELD_INT_OPT(struct tenant_usage, owners, has_owners, "owners", F_READONLY, 0, INT64_MAX),
 };
 const struct schema tenant_usage_schema = {

@@ -24,8 +24,8 @@ extern const char *const tenant_status_names[]; /* {NULL, "creating", "active", 
 
 /* What the platform grants a tenant beside its plan; absent means the plan's. 0 = unlimited. */
 struct tenant_overrides {
-    int64_t users, requests_per_minute, access_keys, audit_days;
-    bool has_users, has_requests_per_minute, has_access_keys, has_audit_days;
+    int64_t users, requests_per_minute, access_keys, clients, audit_days;
+    bool has_users, has_requests_per_minute, has_access_keys, has_clients, has_audit_days;
 };
 
 struct tenant {

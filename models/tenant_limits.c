@@ -59,6 +59,7 @@ struct config_plan tenant_plan(const struct app *app, const struct tenant *tenan
     plan.requests_per_minute =
         either(own->has_requests_per_minute, own->requests_per_minute, plan.requests_per_minute);
     plan.access_keys = either(own->has_access_keys, own->access_keys, plan.access_keys);
+    plan.clients = either(own->has_clients, own->clients, plan.clients);
     plan.audit_days = either(own->has_audit_days, own->audit_days, plan.audit_days);
     return plan;
 }

@@ -14,6 +14,7 @@ struct tenant_usage {
     int64_t users;
     int64_t inactive_users;
     int64_t access_keys; /* that were neither replaced nor deleted; changes with them */
+    int64_t clients;     /* of OAuth; changes with them */
     int64_t owners;      /* active ones; absent in documents of versions before it was counted */
     bool has_owners;
 };

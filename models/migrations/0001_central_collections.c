@@ -15,6 +15,7 @@
 #include "models/grant.h"
 #include "models/idempotency.h"
 #include "models/login_attempt.h"
+#include "models/oauth_client.h"
 #include "models/platform_key.h"
 #include "models/rate_limit.h"
 #include "models/session.h"
@@ -68,6 +69,10 @@ static const struct db_index access_key_indexes[] = {
     {.name = "tenant_id_1__id_1", KEYS("tenant_id", "_id"), .ttl_seconds = -1},
     {.name = "purge_at_1", KEYS("purge_at"), .ttl_seconds = 0},
 };
+static const struct db_index oauth_client_indexes[] = {
+    {.name = "tenant_id_1__id_1", KEYS("tenant_id", "_id"), .ttl_seconds = -1},
+    {.name = "tenant_id_1_owner_id_1", KEYS("tenant_id", "owner_id"), .ttl_seconds = -1},
+};
 static const struct db_index access_key_use_indexes[] = {
     {.name = "tenant_id_1", KEYS("tenant_id"), .ttl_seconds = -1},
     {.name = "used_at_1", KEYS("used_at"), .ttl_seconds = (int64_t)ACCESS_KEY_USE_DAYS * 86400},
@@ -108,6 +113,7 @@ static const struct central {
     {.schema = &data_key_schema, INDEXES(key_indexes)},
     {.schema = &access_key_schema, INDEXES(access_key_indexes)},
     {.schema = &access_key_use_schema, INDEXES(access_key_use_indexes)},
+    {.schema = &oauth_client_schema, INDEXES(oauth_client_indexes)},
     {.schema = &user_removal_schema, INDEXES(user_removal_indexes)},
     {.schema = &audit_schema, INDEXES(audit_indexes)},
     {.schema = &idempotency_schema, INDEXES(expiry_indexes)},
