@@ -75,8 +75,8 @@ static enum err open_caches(struct app *app, char **ret_message)
     app->metrics = metrics_new(route_count);
     if (app->tenants == NULL || app->slugs == NULL || app->domains == NULL ||
         app->origins == NULL || app->keys == NULL || app->access_keys == NULL ||
-        app->clients == NULL || app->tokens == NULL || app->limiter == NULL || app->revocations == NULL ||
-        app->metrics == NULL)
+        app->clients == NULL || app->tokens == NULL || app->limiter == NULL ||
+        app->revocations == NULL || app->metrics == NULL)
         return fail_start(ERR_MEMORY, "out of memory", ret_message);
     return ERR_OK;
 }

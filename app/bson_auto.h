@@ -22,6 +22,11 @@ static inline void bson_put_text(bson_t *doc, const char *name, const char *text
     (void)bson_append_utf8(doc, name, -1, text, -1);
 }
 
+static inline void bson_put_bytes(bson_t *doc, const char *name, const void *bytes, size_t size)
+{
+    (void)bson_append_binary(doc, name, -1, BSON_SUBTYPE_BINARY, bytes, (uint32_t)size);
+}
+
 static inline void bson_put_int(bson_t *doc, const char *name, int64_t number)
 {
     (void)bson_append_int64(doc, name, -1, number);

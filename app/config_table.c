@@ -281,10 +281,23 @@ static const struct config_limits limit_defaults = {
 };
 
 static const struct config_plans plan_defaults = {
-    .free = {.users = 10, .requests_per_minute = 600, .access_keys = 2, .clients = 10, .audit_days = 30},
-    .basic = {.users = 50, .requests_per_minute = 3000, .access_keys = 5, .clients = 50, .audit_days = 90},
-    .premium = {.users = 200, .requests_per_minute = 12000, .access_keys = 20, .clients = 200, .audit_days = 365},
-    .enterprise = {.users = 0, .requests_per_minute = 0, .access_keys = 0, .clients = 0, .audit_days = 365},
+    .free = {.users = 10,
+             .requests_per_minute = 600,
+             .access_keys = 2,
+             .clients = 10,
+             .audit_days = 30},
+    .basic = {.users = 50,
+              .requests_per_minute = 3000,
+              .access_keys = 5,
+              .clients = 50,
+              .audit_days = 90},
+    .premium = {.users = 200,
+                .requests_per_minute = 12000,
+                .access_keys = 20,
+                .clients = 200,
+                .audit_days = 365},
+    .enterprise =
+        {.users = 0, .requests_per_minute = 0, .access_keys = 0, .clients = 0, .audit_days = 365},
 };
 
 /* The tables' lists hold const char *[], which the decoder may replace but never writes to. */

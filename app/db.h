@@ -56,8 +56,8 @@ CHECKED enum err db_find_one(struct ctx *ctx, const struct schema *schema, const
                              void *ret_struct);
 CHECKED enum err db_find_many(struct ctx *ctx, const struct schema *schema,
                               const struct db_find *find, struct list *ret_list);
-/* For credentials that name no tenant (client ids of OAuth, api.md §10) alone: the document with this
- * _id, whichever tenant's it is. The caller goes on as that tenant or refuses. */
+/* For credentials that name no tenant (client ids of OAuth, api.md §10) alone: the document with
+ * this _id, whichever tenant's it is. The caller goes on as that tenant or refuses. */
 CHECKED enum err db_find_by_id_any_tenant(struct ctx *ctx, const struct schema *schema,
                                           const char *id, void *ret_struct);
 /* Counts at most limit documents (0 = all); always by an index of the tenant. */

@@ -16,6 +16,7 @@
 #include "app/lease.h"
 #include "app/log.h"
 #include "models/access_key_admin.h"
+#include "models/oauth_client_admin.h"
 #include "models/platform_stats.h"
 #include "models/tenant.h"
 #include "models/tenant_life.h"
@@ -245,6 +246,7 @@ static enum err recount_next(struct housekeeping *keeping, struct ctx *ctx)
         return ERR_OK;
     ctx_set_tenant(ctx, tenant, &tenant->id);
     TRY(access_key_recount(ctx));
+    TRY(oauth_client_recount(ctx));
     return tenant_recount_users(ctx);
 }
 

@@ -235,8 +235,9 @@ static bool differ_in_port(const char *registered, const char *sent)
 
     const size_t host = host_length(&a);
 
-    return a.scheme_length == b.scheme_length && strncmp(a.scheme, b.scheme, a.scheme_length) == 0 &&
-           host == host_length(&b) && strncmp(a.authority, b.authority, host) == 0 &&
+    return a.scheme_length == b.scheme_length &&
+           strncmp(a.scheme, b.scheme, a.scheme_length) == 0 && host == host_length(&b) &&
+           strncmp(a.authority, b.authority, host) == 0 &&
            port_is_valid(b.authority + host, b.authority_length - host) &&
            strcmp(a.rest, b.rest) == 0;
 }

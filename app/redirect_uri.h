@@ -10,7 +10,7 @@
 #define REDIRECT_URI_MAX 2000 /* bytes */
 
 struct redirect_rule {
-    bool is_native;      /* application_type native: schemes of its own, and plain http on loopback */
+    bool is_native; /* application_type native: schemes of its own, and plain http on loopback */
     bool is_development; /* plain http to any host */
     bool is_web_only;    /* no scheme but http and https: what the service itself calls */
 };

@@ -154,6 +154,10 @@ bool schema_to_bson(const struct schema *schema, const void *struct_ptr, bson_t 
 /* Appends the present fields whose bit is set in mask, names prefixed with prefix (may be ""). */
 bool schema_to_bson_masked(const struct schema *schema, const void *struct_ptr, uint64_t mask,
                            const char *prefix, bson_t *out);
+/* To an update, "$unset" of the fields of mask that have no value: together with what
+ * schema_to_bson_masked sets, the document then is as the struct. Nothing when all have one. */
+bool schema_put_unset(const struct schema *schema, const void *struct_ptr, uint64_t mask,
+                      const char *prefix, bson_t *update);
 /* Unknown elements are ignored; a wrong type is ERR_INTERNAL with collection and field in the log.
  */
 CHECKED enum err schema_from_bson(struct ctx *ctx, const struct schema *schema, const bson_t *doc,

@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "app/bson_auto.h"
 #include "app/document.h"
 #include "app/field.h"
 #include "app/schema.h"
@@ -135,6 +136,25 @@ bool schema_to_bson_masked(const struct schema *schema, const void *struct_ptr, 
             return false;
     }
     return true;
+}
+
+bool schema_put_unset(const struct schema *schema, const void *struct_ptr, uint64_t mask,
+                      const char *prefix, bson_t *update)
+{
+    bson_t bytes = BSON_INITIALIZER;
+    AUTO(bson_destroy) bson_t *unset = &bytes;
+    char key[KEY_SIZE];
+
+    for (size_t i = 0; i < schema->field_count; i++) {
+        const struct field *field = &schema->fields[i];
+
+        if ((mask >> i & 1) == 0 || is_written(field, struct_ptr))
+            continue;
+        int length = snprintf(key, sizeof key, "%s%s", prefix, field_bson(field));
+        if (length < 0 || (size_t)length >= sizeof key || !bson_append_int32(unset, key, length, 1))
+            return false;
+    }
+    return bson_empty(unset) || BSON_APPEND_DOCUMENT(update, "$unset", unset);
 }
 
 /* --- from BSON --- */

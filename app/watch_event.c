@@ -9,8 +9,8 @@
 #include "app/uuid.h"
 
 const char *const watch_collections[] = {
-    "tenants",     "tenant_domains", "signing_keys", "data_keys",
-    "access_keys", "oauth_clients",  "revocations",  "leases", NULL,
+    "tenants",       "tenant_domains", "signing_keys", "data_keys", "access_keys",
+    "oauth_clients", "revocations",    "leases",       NULL,
 };
 
 /* ---- reading events ---- */

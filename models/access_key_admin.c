@@ -11,7 +11,7 @@
 #include "models/access_key_use.h"
 #include "models/audit.h"
 #include "models/tenant.h"
-#include "models/tenant_records.h"
+#include "models/tenant_usage.h"
 
 #define KEPT_MS (INT64_C(30) * 86400 * 1000) /* an ended key stays for questions */
 
@@ -69,23 +69,6 @@ static enum err audit_key(struct ctx *ctx, const char *action, const struct uuid
     return inserted;
 }
 
-/* Documents without the counter are of versions before it. */
-static enum err count_key(struct ctx *ctx, int64_t delta, int64_t below)
-{
-    AUTO(bson_destroy) bson_t *filter = bson_new();
-    AUTO(bson_destroy)
-    bson_t *update = BCON_NEW("$inc", "{", "access_keys", BCON_INT64(delta), "}");
-
-    bson_put_uuid(filter, "_id", &ctx->tenant_id);
-    if (below > 0) {
-        AUTO(bson_destroy)
-        bson_t *full = BCON_NEW("$not", "{", "$gte", BCON_INT64(below), "}");
-
-        BSON_APPEND_DOCUMENT(filter, "access_keys", full);
-    }
-    return db_update_one(ctx, &tenant_usage_schema, filter, update);
-}
-
 static bson_t *not_ended(void)
 {
     return BCON_NEW("revoked_at", "{", "$exists", BCON_BOOL(false), "}");
@@ -100,28 +83,12 @@ static bson_t *ending(void)
 
 /* --- making --- */
 
-static enum err take_place(struct ctx *ctx)
-{
-    const int64_t limit = tenant_plan(ctx->app, ctx->tenant).access_keys;
-    const enum err counted = count_key(ctx, 1, limit);
-
-    if (counted != ERR_NOT_FOUND)
-        return counted;
-
-    const enum err full = fail(ctx, ERR_PLAN_LIMIT, NULL,
-                               "The plan \"%s\" allows %lld access keys, and that many exist.",
-                               plan_names[ctx->tenant->plan], (long long)limit);
-
-    ctx->failure.limit = ctx->failure.usage = limit;
-    return full;
-}
-
 static enum err insert(struct ctx *ctx, void *arg)
 {
     const struct access_key *key = arg;
 
     TRY(access_key_insert(ctx, key)); /* first: a key that was made is no question of the plan */
-    TRY(take_place(ctx));
+    TRY(tenant_usage_take(ctx, TENANT_USES_KEYS));
     return audit_key(ctx, "key.created", &key->id);
 }
 
@@ -267,7 +234,7 @@ static enum err end_key(struct ctx *ctx, void *arg)
                            &(struct db_change){.filter = filter, .update = update, .before = true},
                            &before));
     if (before.ends_at == 0)
-        TRY(count_key(ctx, -1, 0));
+        TRY(tenant_usage_give_back(ctx, TENANT_USES_KEYS));
     return audit_key(ctx, "key.deleted", id);
 }
 
@@ -291,29 +258,12 @@ enum err access_key_count(struct ctx *ctx, int64_t *ret_keys)
     return db_count(ctx, &access_key_schema, counting, 0, ret_keys);
 }
 
-/* Keys and counter change together, so a counter that is still as it was read was wrong then. */
 enum err access_key_recount(struct ctx *ctx)
 {
-    AUTO(bson_destroy) bson_t *filter = bson_new();
     struct tenant_usage usage = {0};
     int64_t keys = 0;
 
     TRY(tenant_usage_get(ctx, &usage));
     TRY(access_key_count(ctx, &keys));
-    if (keys == usage.access_keys)
-        return ERR_OK;
-
-    AUTO(bson_destroy)
-    bson_t *update = BCON_NEW("$set", "{", "access_keys", BCON_INT64(keys), "}");
-    /* null: documents of versions before it was counted. */
-    AUTO(bson_destroy)
-    bson_t *same = usage.access_keys == 0 ? BCON_NEW("$in", "[", BCON_INT64(0), BCON_NULL, "]")
-                                          : BCON_NEW("$eq", BCON_INT64(usage.access_keys));
-
-    bson_put_uuid(filter, "_id", &ctx->tenant_id);
-    BSON_APPEND_DOCUMENT(filter, "access_keys", same);
-
-    const enum err updated = db_update_one(ctx, &tenant_usage_schema, filter, update);
-
-    return updated == ERR_NOT_FOUND ? ERR_OK : updated;
+    return tenant_usage_settle(ctx, TENANT_USES_KEYS, usage.access_keys, keys);
 }

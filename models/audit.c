@@ -25,6 +25,7 @@ static const struct field audit_fields[] = {
     FIELD_UUID(struct audit_row, user_id, "user_id", F_READONLY | F_ALWAYS),
     FIELD_UUID(struct audit_row, actor_id, "actor_id", F_READONLY),
     FIELD_UUID(struct audit_row, key_id, "key_id", F_READONLY),
+    FIELD_STR(struct audit_row, client_id, "oauth_client_id", F_READONLY, 1, 63),
     FIELD_STR(struct audit_row, action, "action", F_READONLY | F_REQUIRED, 1, 64),
     FIELD_STR(struct audit_row, status, "status", F_READONLY | F_REQUIRED, 1, 16, .values = audit_statuses),
     FIELD_STR(struct audit_row, reason, "reason", F_READONLY, 1, 64),
@@ -74,7 +75,9 @@ enum err audit_mac(struct ctx *ctx, const uint8_t key[32], const struct audit_ro
     struct buf out;
 
     buf_init(&out, ctx->arena, CANONICAL_BYTES);
-    buf_puts(&out, "tenantd audit 1");
+    buf_puts(&out, row->client_id == NULL ? "tenantd audit 1" : "tenantd audit 2");
+    if (row->client_id != NULL)
+        put_text(&out, row->client_id);
     put_id(&out, &row->audit_id);
     put_id(&out, &row->tenant_id);
     put_id(&out, &row->user_id);
@@ -131,6 +134,7 @@ static enum err make_row(struct ctx *ctx, const char *action, const char *status
     row->timestamp = id_time(&row->audit_id);
     row->tenant_id = ctx->tenant_id;
     row->key_id = ctx->who.key_id;
+    row->client_id = ctx->who.client_id;
     if (!uuid_equal(&ctx->who.user_id, &row->user_id))
         row->actor_id = ctx->who.user_id;
     row->action = action;

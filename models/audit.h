@@ -12,9 +12,10 @@
 struct audit_row {
     struct uuid audit_id;
     struct uuid tenant_id;
-    struct uuid user_id;  /* zero = unknown */
-    struct uuid actor_id; /* the user who did it to user_id; zero = the same, or nobody known */
-    struct uuid key_id;   /* access key used, or zero */
+    struct uuid user_id;   /* zero = unknown */
+    struct uuid actor_id;  /* the user who did it to user_id; zero = the same, or nobody known */
+    struct uuid key_id;    /* access key used, or zero */
+    const char *client_id; /* OAuth client that acted or was acted upon, or NULL */
     const char *action; /* signup login logout token.refresh token.reuse user.password_changed … */
     const char *status; /* success failed */
     int64_t count;      /* how many refusals this row stands for, when has_count */

@@ -14,6 +14,7 @@ static const struct field event_fields[] = {
     FIELD_STR(struct audit_event, ip_address, "ip_address", F_ALWAYS, 1, 64),
     FIELD_STR(struct audit_event, user_agent, "user_agent", F_ALWAYS, 1, 512),
     FIELD_UUID(struct audit_event, key_id, "key_id", F_NONE),
+    FIELD_STR(struct audit_event, oauth_client_id, "oauth_client_id", F_NONE, 1, 63),
     FIELD_STR(struct audit_event, request_id, "request_id", F_NONE, 1, 128),
     FIELD_TIME(struct audit_event, timestamp, "timestamp", F_REQUIRED),
 };
@@ -29,6 +30,7 @@ struct audit_event audit_event_of(const struct audit_row *row)
                                 .actor_id = row->actor_id,
                                 .client_id = row->tenant_id,
                                 .key_id = row->key_id,
+                                .oauth_client_id = row->client_id,
                                 .action = row->action,
                                 .status = row->status,
                                 .reason = row->reason,

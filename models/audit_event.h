@@ -5,6 +5,7 @@
 
 struct audit_event {
     struct uuid audit_id, user_id, actor_id, client_id, key_id;
+    const char *oauth_client_id;
     const char *action, *status, *reason, *ip_address, *user_agent, *request_id;
     int64_t timestamp, count;
     bool has_count;

@@ -5,6 +5,7 @@
 
 #include "app/db.h"
 #include "models/access_key_admin.h"
+#include "models/oauth_client_admin.h"
 #include "models/tenant.h"
 #include "models/tenant_usage.h"
 
@@ -21,6 +22,7 @@ static enum err read_both(struct ctx *ctx, void *arg)
     TRY(tenant_usage_get(ctx, &comparison->counted));
     TRY(tenant_usage_count(ctx, &comparison->there));
     TRY(access_key_count(ctx, &comparison->there.access_keys));
+    TRY(oauth_client_count(ctx, &comparison->there.clients));
     return tenant_usage_is_settled(ctx, &comparison->is_settled);
 }
 
@@ -58,6 +60,7 @@ static void describe(const struct comparison *comparison, struct buf *out)
     if (counted->has_owners)
         put_difference(out, "owners", counted->owners, there->owners);
     put_difference(out, "access keys", counted->access_keys, there->access_keys);
+    put_difference(out, "OAuth clients", counted->clients, there->clients);
 }
 
 static enum err mend(struct ctx *ctx, bool is_missing)
@@ -72,7 +75,8 @@ static enum err mend(struct ctx *ctx, bool is_missing)
         fail_clear(ctx);
     }
     TRY(tenant_recount_users(ctx));
-    return access_key_recount(ctx);
+    TRY(access_key_recount(ctx));
+    return oauth_client_recount(ctx);
 }
 
 enum err doctor_check_counters(struct ctx *ctx, struct round *round)

@@ -369,8 +369,7 @@ enum err idempotency_commit(struct ctx *ctx, struct idempotency *claimed,
     BSON_APPEND_DOCUMENT_BEGIN(update, "$set", &set);
     bson_put_text(&set, "state", answer != NULL ? "done" : "executed");
     if (answer != NULL)
-        (void)bson_append_binary(&set, "answer", -1, BSON_SUBTYPE_BINARY, sealed.data,
-                                 (uint32_t)sealed.size);
+        bson_put_bytes(&set, "answer", sealed.data, sealed.size);
     bson_append_document_end(update, &set);
 
     const enum err code = db_update_one(&own, &idempotency_schema, filter, update);

@@ -43,10 +43,10 @@ struct oauth_client {
     int64_t old_secret_ends_at;
     struct strs redirect_uris, post_logout_redirect_uris;
     struct strs grant_types, response_types;
-    const char *scope;         /* with blanks between */
-    int auth_method;           /* enum client_auth */
-    int application_type;      /* enum application_type */
-    int id_token_alg;          /* enum id_token_alg; unset: RS256 */
+    const char *scope;    /* with blanks between */
+    int auth_method;      /* enum client_auth */
+    int application_type; /* enum application_type */
+    int id_token_alg;     /* enum id_token_alg; unset: RS256 */
     const char *backchannel_logout_uri;
     bool backchannel_logout_session_required;
     bool by_owner;    /* an owner registered it: it may act on users for itself */

@@ -22,9 +22,9 @@ static const struct field client_metadata_fields[] = {
     FIELD_ENUM(struct client_metadata, application_type, "application_type", F_NONE, application_type_names),
     FIELD_ENUM(struct client_metadata, id_token_alg, "id_token_signed_response_alg", F_NONE, id_token_alg_names),
     FIELD_STR(struct client_metadata, backchannel_logout_uri, "backchannel_logout_uri", F_NONE, 1, REDIRECT_URI_MAX),
-    FIELD_BOOL_OPT(struct client_metadata, backchannel_logout_session_required, has_backchannel_logout_session_required, "backchannel_logout_session_required", F_NONE),
-    FIELD_BOOL_OPT(struct client_metadata, first_party, has_first_party, "first_party", F_NONE, .doc = "Administrators only: users are not asked for consent."),
-    FIELD_BOOL_OPT(struct client_metadata, require_auth_time, has_require_auth_time, "require_auth_time", F_NONE),
+    FIELD_BOOL(struct client_metadata, backchannel_logout_session_required, "backchannel_logout_session_required", F_NONE),
+    FIELD_BOOL(struct client_metadata, first_party, "first_party", F_NONE, .doc = "Administrators only: users are not asked for consent."),
+    FIELD_BOOL(struct client_metadata, require_auth_time, "require_auth_time", F_NONE),
     FIELD_INT_OPT(struct client_metadata, default_max_age, has_default_max_age, "default_max_age", F_NONE, 0, 31536000, .doc = "Seconds since the sign-in after which users are asked again."),
     FIELD_STR(struct client_metadata, jwks_uri, "jwks_uri", F_NONE, 1, REDIRECT_URI_MAX, .doc = "Not supported."),
     FIELD_STR(struct client_metadata, sector_identifier_uri, "sector_identifier_uri", F_NONE, 1, REDIRECT_URI_MAX, .doc = "Not supported."),
@@ -160,54 +160,38 @@ static enum err check_scope(struct ctx *ctx, const char *sent, const struct regi
 
 /* --- all of it --- */
 
-static void set_defaults(struct oauth_client *client)
+/* What was not sent has its default, whatever it was before (RFC 7592 §2.2). */
+static void lay_over(const struct client_metadata *metadata, struct oauth_client *client)
 {
     static const char *const grants[] = {GRANT_TYPE_CODE, GRANT_TYPE_REFRESH};
 
-    client->application_type = APPLICATION_WEB;
-    client->grant_types = (struct strs){.items = (const char **)(uintptr_t)grants, .count = 2};
-    client->scope = STANDARD_SCOPE;
+    client->name = metadata->name;
+    client->redirect_uris = metadata->redirect_uris;
+    client->post_logout_redirect_uris = metadata->post_logout_redirect_uris;
+    client->grant_types = metadata->grant_types;
+    if (client->grant_types.items == NULL)
+        client->grant_types = (struct strs){.items = (const char **)(uintptr_t)grants, .count = 2};
+    client->application_type = metadata->application_type;
+    if (client->application_type == APPLICATION_UNSET)
+        client->application_type = APPLICATION_WEB;
+    client->id_token_alg = metadata->id_token_alg;
+    client->backchannel_logout_uri = metadata->backchannel_logout_uri;
+    client->backchannel_logout_session_required = metadata->backchannel_logout_session_required;
+    client->first_party = metadata->first_party;
+    client->require_auth_time = metadata->require_auth_time;
+    client->default_max_age = metadata->default_max_age;
+    client->has_default_max_age = metadata->has_default_max_age;
 }
 
-static void take_lists(const struct client_metadata *metadata, struct oauth_client *client)
-{
-    if (metadata->redirect_uris.items != NULL)
-        client->redirect_uris = metadata->redirect_uris;
-    if (metadata->post_logout_redirect_uris.items != NULL)
-        client->post_logout_redirect_uris = metadata->post_logout_redirect_uris;
-    if (metadata->grant_types.items != NULL)
-        client->grant_types = metadata->grant_types;
-    if (metadata->backchannel_logout_uri != NULL)
-        client->backchannel_logout_uri = metadata->backchannel_logout_uri;
-}
-
-static void take_words(const struct client_metadata *metadata, struct oauth_client *client)
-{
-    if (metadata->name != NULL)
-        client->name = metadata->name;
-    if (metadata->application_type != APPLICATION_UNSET)
-        client->application_type = metadata->application_type;
-    if (metadata->id_token_alg != ID_TOKEN_UNSET)
-        client->id_token_alg = metadata->id_token_alg;
-    if (metadata->has_backchannel_logout_session_required)
-        client->backchannel_logout_session_required = metadata->backchannel_logout_session_required;
-    if (metadata->has_require_auth_time)
-        client->require_auth_time = metadata->require_auth_time;
-    if (metadata->has_default_max_age) {
-        client->default_max_age = metadata->default_max_age;
-        client->has_default_max_age = true;
-    }
-}
-
-/* A secret is made with the client; who has none cannot be given one, nor lose it. */
+/* A secret is made with the client: who has none cannot be given one, nor lose it. */
 static enum err take_auth_method(struct ctx *ctx, const struct client_metadata *metadata,
                                  struct oauth_client *client)
 {
-    const bool is_new = client->created_at == 0;
+    const bool is_old = client->created_at != 0;
 
-    if (metadata->auth_method == CLIENT_AUTH_UNSET)
+    if (is_old && metadata->auth_method == CLIENT_AUTH_UNSET && oauth_client_is_public(client))
         return ERR_OK;
-    if (!is_new && (metadata->auth_method == CLIENT_AUTH_NONE) != oauth_client_is_public(client))
+    if (is_old && (metadata->auth_method == CLIENT_AUTH_NONE) != oauth_client_is_public(client))
         return bad(ctx, "token_endpoint_auth_method",
                    "cannot change between a client with a secret and one without: register a new "
                    "client");
@@ -215,27 +199,28 @@ static enum err take_auth_method(struct ctx *ctx, const struct client_metadata *
     return ERR_OK;
 }
 
-enum err client_metadata_apply(struct ctx *ctx, const struct client_metadata *metadata,
-                               const struct registrar *registrar, struct oauth_client *client)
+static enum err refuse_unsupported(struct ctx *ctx, const struct client_metadata *metadata,
+                                   const struct registrar *registrar)
 {
-    if (client->created_at == 0)
-        set_defaults(client);
-    if (client->name == NULL && metadata->name == NULL)
-        return bad(ctx, "client_name", "is missing");
     if (metadata->jwks_uri != NULL)
         return bad(ctx, "jwks_uri", "is not supported");
     if (metadata->sector_identifier_uri != NULL)
         return bad(ctx, "sector_identifier_uri", "is not supported");
-    if (metadata->has_first_party && metadata->first_party && registrar->role < ROLE_ADMIN)
+    if (metadata->first_party && registrar->role < ROLE_ADMIN)
         return bad(ctx, "first_party", "is for administrators to set");
-    if (metadata->has_first_party)
-        client->first_party = metadata->first_party;
-    take_lists(metadata, client);
-    take_words(metadata, client);
+    return check_response_types(ctx, &metadata->response_types);
+}
+
+enum err client_metadata_apply(struct ctx *ctx, const struct client_metadata *metadata,
+                               const struct registrar *registrar, struct oauth_client *client)
+{
+    if (metadata->name == NULL)
+        return bad(ctx, "client_name", "is missing");
+    TRY(refuse_unsupported(ctx, metadata, registrar));
+    lay_over(metadata, client);
     TRY(take_auth_method(ctx, metadata, client));
-    TRY(check_response_types(ctx, &metadata->response_types));
     TRY(check_grants(ctx, client));
     TRY(check_all_uris(ctx, client));
-    return check_scope(ctx, metadata->scope != NULL ? metadata->scope : client->scope, registrar,
+    return check_scope(ctx, metadata->scope != NULL ? metadata->scope : STANDARD_SCOPE, registrar,
                        client);
 }

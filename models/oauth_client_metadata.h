@@ -6,16 +6,14 @@
 
 #include "models/oauth_client.h"
 
-/* Members that were not sent leave the client's own, or of a new one the default. */
+/* A member that was not sent has its default. */
 struct client_metadata {
     const char *name;
     struct strs redirect_uris, post_logout_redirect_uris, grant_types, response_types;
     const char *scope;
     int auth_method, application_type, id_token_alg;
     const char *backchannel_logout_uri;
-    bool backchannel_logout_session_required, has_backchannel_logout_session_required;
-    bool first_party, has_first_party;
-    bool require_auth_time, has_require_auth_time;
+    bool backchannel_logout_session_required, first_party, require_auth_time;
     int64_t default_max_age;
     bool has_default_max_age;
     const char *jwks_uri, *sector_identifier_uri; /* refused */
@@ -30,7 +28,7 @@ struct registrar {
 };
 
 /*
- * client: of a new one zeroed but for its id and tenant; of an old one as it is. ERR_REDIRECT_URI,
+ * Replaces all metadata of client: a new one is zeroed but for its id and tenant. ERR_REDIRECT_URI,
  * ERR_CLIENT_METADATA with the member and what is allowed; the client is then half changed and must
  * not be stored.
  */

@@ -19,7 +19,8 @@ CHECKED enum err scope_normalise(struct ctx *ctx, const char *text, const char *
 /* The words of wanted that are in allowed, in wanted's order. */
 CHECKED enum err scope_common(struct ctx *ctx, const char *wanted, const char *allowed,
                               const char **ret_scope);
-/* The first word of wanted that allowed lacks, in the arena; *ret_word is NULL when there is none. */
+/* The first word of wanted that allowed lacks, in the arena; *ret_word is NULL when there is none.
+ */
 CHECKED enum err scope_missing(struct ctx *ctx, const char *wanted, const char *allowed,
                                const char **ret_word);
 

@@ -138,8 +138,7 @@ static enum err find_alive(struct ctx *ctx, const struct bytes *hash, struct ses
     bson_t *alive = BCON_NEW("$gt", "[", BCON_UTF8("$expires_at"), BCON_UTF8("$$NOW"), "]");
     AUTO(bson_destroy) bson_t *filter = bson_new();
 
-    (void)bson_append_binary(filter, "hash", -1, BSON_SUBTYPE_BINARY, hash->data,
-                             (uint32_t)hash->size);
+    bson_put_bytes(filter, "hash", hash->data, hash->size);
     BSON_APPEND_DOCUMENT(filter, "$expr", alive);
     return db_find_one(ctx, &session_schema, filter, ret_session);
 }

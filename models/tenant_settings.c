@@ -40,29 +40,6 @@ static enum err run(struct ctx *ctx, struct change *change)
     return applied;
 }
 
-/* $unset of the fields of the mask that have no value. */
-static void put_cleared(const struct schema *schema, const void *values, uint64_t mask,
-                        const char *prefix, bson_t *update)
-{
-    AUTO(bson_destroy) bson_t *present = bson_new();
-    bson_t unset;
-
-    (void)schema_to_bson_masked(schema, values, mask, "", present);
-    bson_init(&unset);
-    for (size_t i = 0; i < schema->field_count; i++) {
-        const char *name = schema->fields[i].name;
-        char path[96];
-
-        if ((mask & (UINT64_C(1) << i)) == 0 || bson_has_field(present, name))
-            continue;
-        (void)snprintf(path, sizeof path, "%s%s", prefix, name);
-        bson_put_int(&unset, path, 1);
-    }
-    if (bson_count_keys(&unset) > 0)
-        BSON_APPEND_DOCUMENT(update, "$unset", &unset);
-    bson_destroy(&unset);
-}
-
 /* "discoverable" is asked for in queries of all tenants, so it stands beside the settings. */
 static void put_discoverable(const struct tenant_settings *settings, uint64_t mask, bson_t *set)
 {
@@ -86,7 +63,7 @@ enum err tenant_settings_update(struct ctx *ctx, const struct tenant_settings *s
     (void)schema_to_bson_masked(&tenant_settings_schema, settings, mask, "settings.", &set);
     put_discoverable(settings, mask, &set);
     bson_append_document_end(update, &set);
-    put_cleared(&tenant_settings_schema, settings, mask, "settings.", update);
+    (void)schema_put_unset(&tenant_settings_schema, settings, mask, "settings.", update);
     return run(ctx, &change);
 }
 
@@ -106,6 +83,6 @@ enum err tenant_profile_update(struct ctx *ctx, const struct tenant *profile, ui
     if (name_key != NULL)
         bson_put_text(&set, "name_key", name_key);
     bson_append_document_end(update, &set);
-    put_cleared(&tenant_schema, profile, mask, "", update);
+    (void)schema_put_unset(&tenant_schema, profile, mask, "", update);
     return run(ctx, &change);
 }

@@ -32,6 +32,76 @@ enum err tenant_usage_get(struct ctx *ctx, struct tenant_usage *ret_usage)
     return db_find_one(ctx, &tenant_usage_schema, filter, ret_usage);
 }
 
+/* ---- keys and clients ---- */
+
+static const struct {
+    const char *counter, *name; /* in the document; in sentences */
+} uses[] = {
+    [TENANT_USES_KEYS] = {"access_keys", "access keys"},
+    [TENANT_USES_CLIENTS] = {"clients", "OAuth clients"},
+};
+
+/* Documents without the counter are of versions before it. */
+static enum err add(struct ctx *ctx, enum tenant_uses what, int64_t delta, int64_t below)
+{
+    AUTO(bson_destroy) bson_t *filter = bson_new();
+    AUTO(bson_destroy)
+    bson_t *update = BCON_NEW("$inc", "{", uses[what].counter, BCON_INT64(delta), "}");
+
+    bson_put_uuid(filter, "_id", &ctx->tenant_id);
+    if (below > 0) {
+        AUTO(bson_destroy)
+        bson_t *full = BCON_NEW("$not", "{", "$gte", BCON_INT64(below), "}");
+
+        BSON_APPEND_DOCUMENT(filter, uses[what].counter, full);
+    }
+    return db_update_one(ctx, &tenant_usage_schema, filter, update);
+}
+
+enum err tenant_usage_take(struct ctx *ctx, enum tenant_uses what)
+{
+    const struct config_plan plan = tenant_plan(ctx->app, ctx->tenant);
+    const int64_t limit = what == TENANT_USES_KEYS ? plan.access_keys : plan.clients;
+    const enum err added = add(ctx, what, 1, limit);
+
+    if (added != ERR_NOT_FOUND)
+        return added;
+
+    const enum err full =
+        fail(ctx, ERR_PLAN_LIMIT, NULL, "The plan \"%s\" allows %lld %s, and that many exist.",
+             plan_names[ctx->tenant->plan], (long long)limit, uses[what].name);
+
+    ctx->failure.limit = ctx->failure.usage = limit;
+    return full;
+}
+
+enum err tenant_usage_give_back(struct ctx *ctx, enum tenant_uses what)
+{
+    return add(ctx, what, -1, 0);
+}
+
+enum err tenant_usage_settle(struct ctx *ctx, enum tenant_uses what, int64_t counted, int64_t there)
+{
+    AUTO(bson_destroy) bson_t *filter = bson_new();
+
+    if (counted == there)
+        return ERR_OK;
+
+    AUTO(bson_destroy)
+    bson_t *update = BCON_NEW("$set", "{", uses[what].counter, BCON_INT64(there), "}");
+    /* null: documents of versions before it was counted. */
+    AUTO(bson_destroy)
+    bson_t *same = counted == 0 ? BCON_NEW("$in", "[", BCON_INT64(0), BCON_NULL, "]")
+                                : BCON_NEW("$eq", BCON_INT64(counted));
+
+    bson_put_uuid(filter, "_id", &ctx->tenant_id);
+    BSON_APPEND_DOCUMENT(filter, uses[what].counter, same);
+
+    const enum err updated = db_update_one(ctx, &tenant_usage_schema, filter, update);
+
+    return updated == ERR_NOT_FOUND ? ERR_OK : updated;
+}
+
 /* ---- changing ---- */
 
 static enum err count_owners(struct ctx *ctx, int64_t *ret_owners)

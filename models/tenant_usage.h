@@ -13,6 +13,18 @@ struct usage_change {
     int64_t users, inactive_users, owners; /* how many more, or with a minus less */
 };
 
+/* What is made and ended in one transaction with its counter. */
+enum tenant_uses { TENANT_USES_UNSET = 0, TENANT_USES_KEYS, TENANT_USES_CLIENTS };
+
+/* Within the transaction that makes one: ERR_PLAN_LIMIT when the plan's number is reached. */
+CHECKED enum err tenant_usage_take(struct ctx *ctx, enum tenant_uses what);
+/* Within the transaction that ends one. */
+CHECKED enum err tenant_usage_give_back(struct ctx *ctx, enum tenant_uses what);
+/* Housekeeping: there were counted and are there; nothing when somebody changes it meanwhile, for
+ * object and counter change together: one that is still as it was read was wrong then. */
+CHECKED enum err tenant_usage_settle(struct ctx *ctx, enum tenant_uses what, int64_t counted,
+                                     int64_t there);
+
 /* Within a transaction, before the users themselves are written. ERR_LAST_OWNER when no active
  * owner would be left. */
 CHECKED enum err tenant_usage_change(struct ctx *ctx, const struct usage_change *change);
