@@ -80,6 +80,7 @@ struct config_tokens {
     int64_t refresh_ttl;      /* idle: 604800 (7 d) */
     int64_t refresh_max_ttl;  /* absolute: 2592000 (30 d) */
     int64_t session_ttl;      /* 43200 */
+    bool password_grant;      /* for OAuth clients that registered it */
 };
 
 struct config_limits {

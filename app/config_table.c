@@ -172,6 +172,7 @@ static const struct field token_fields[] = {
     FIELD_INT(struct config_tokens, refresh_ttl, "refresh_ttl", F_NONE, 1, 366 * DAY, .doc = "Seconds a refresh token may stay unused."),
     FIELD_INT(struct config_tokens, refresh_max_ttl, "refresh_max_ttl", F_NONE, 1, 3660 * DAY, .doc = "Seconds after which a login ends in any case."),
     FIELD_INT(struct config_tokens, session_ttl, "session_ttl", F_NONE, 1, 366 * DAY, .doc = "Seconds a browser session lives."),
+    FIELD_BOOL(struct config_tokens, password_grant, "password_grant", F_NONE, .doc = "Whether OAuth clients that registered the grant password may use it; RFC 9700 advises against it."),
 };
 
 static const struct field limit_fields[] = {
@@ -325,6 +326,7 @@ void config_defaults(struct config *config, enum environment environment)
         .refresh_ttl = 7 * DAY,
         .refresh_max_ttl = 30 * DAY,
         .session_ttl = 12 * HOUR,
+        .password_grant = true,
     };
     config->tenants = (struct config_tenancy){
         .base_domains = {.items = localhost_only, .count = 1},

@@ -22,6 +22,7 @@ enum credential {
     CREDENTIAL_BEARER,   /* access token of a user, or (client_id set) of an OAuth client */
     CREDENTIAL_KEY,      /* tenant access key */
     CREDENTIAL_PLATFORM, /* platform administrator key */
+    CREDENTIAL_CLIENT,   /* an OAuth client, by its secret or (public) its id alone */
 };
 
 enum role { ROLE_UNSET = 0, ROLE_USER, ROLE_ADMIN, ROLE_OWNER };

@@ -326,6 +326,7 @@ static enum err walk(struct request *req, struct response *res, const struct dis
     for (size_t i = 0; i < sizeof steps / sizeof steps[0]; i++)
         TRY(steps[i](req, res));
     TRY(parse_body(req));
+    TRY(mw_client(req, res));
     return call_handler(req, res);
 }
 

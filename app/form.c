@@ -49,6 +49,13 @@ static enum err decode(struct ctx *ctx, const char *text, size_t length, const c
     return ERR_OK;
 }
 
+enum err form_decode(struct ctx *ctx, const char *text, size_t length, const char **ret_text)
+{
+    size_t unused;
+
+    return decode(ctx, text, length, ret_text, &unused);
+}
+
 static enum err parse_field(struct ctx *ctx, const char *text, size_t length, struct member *member)
 {
     const char *equals = memchr(text, '=', length);

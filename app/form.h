@@ -12,5 +12,9 @@
 
 #define FORM_MAX_FIELDS 100
 
+/* One name or value, decoded into the arena. ERR_BAD_REQUEST. */
+CHECKED enum err form_decode(struct ctx *ctx, const char *text, size_t length,
+                             const char **ret_text);
+
 CHECKED enum err form_parse(struct ctx *ctx, const char *text, size_t length,
                             struct value *ret_value);

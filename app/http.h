@@ -21,6 +21,7 @@
 
 struct route;
 struct request;
+struct oauth_client;
 
 enum method {
     METHOD_UNSET = 0,
@@ -82,11 +83,12 @@ struct request {
     size_t param_count;
     const char *body;
     size_t body_size;
-    const struct value *input;       /* parsed body, NULL when none */
-    const struct value *query_input; /* parsed query, NULL until asked for */
-    enum hint_kind hint;             /* what decided the tenant */
-    int64_t started_us;              /* monotonic */
-    bool internal;                   /* arrived on the internal listener */
+    const struct value *input;         /* parsed body, NULL when none */
+    const struct oauth_client *client; /* of a route with AUTH_CLIENT, proven; or NULL */
+    const struct value *query_input;   /* parsed query, NULL until asked for */
+    enum hint_kind hint;               /* what decided the tenant */
+    int64_t started_us;                /* monotonic */
+    bool internal;                     /* arrived on the internal listener */
     unsigned
         limits_taken; /* bit n: a budget of enum limit_class n was charged (middleware/rate.h) */
     struct early_answer early;

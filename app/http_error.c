@@ -41,6 +41,13 @@ static void add_challenge(struct request *req, struct response *res, const struc
     const char *realm = req->ctx.tenant != NULL ? req->ctx.tenant->slug : "tenantd";
     struct buf text;
 
+    if (req->route != NULL && (req->route->auth & AUTH_CLIENT) != 0 && info->status == 401) {
+        const char *basic = arena_printf(req->ctx.arena, "Basic realm=\"%s\"", realm);
+
+        if (basic != NULL)
+            response_header(res, "WWW-Authenticate", basic);
+        return;
+    }
     if (req->route == NULL || (req->route->auth & bearers) == 0 ||
         (info->status != 401 && info->status != 403))
         return;

@@ -15,6 +15,7 @@ static const struct bit_name auth_names[] = {
     {AUTH_KEY, "key"},
     {AUTH_PLATFORM, "platform"},
     {AUTH_BODY, "body"},
+    {AUTH_CLIENT, "client"},
     {AUTH_OPTIONAL, "optional"},
     {AUTH_NO_CLIENTS, "no_clients"},
     {AUTH_IGNORE, "ignore"},
@@ -36,11 +37,8 @@ static const struct bit_name flag_names[] = {
 };
 
 static const struct bit_name security_schemes[] = {
-    {AUTH_SESSION, "session"},
-    {AUTH_BEARER, "bearer"},
-    {AUTH_KEY, "accessKey"},
-    {AUTH_PLATFORM, "platformKey"},
-    {0, NULL},
+    {AUTH_SESSION, "session"},      {AUTH_BEARER, "bearer"}, {AUTH_KEY, "accessKey"},
+    {AUTH_PLATFORM, "platformKey"}, {AUTH_CLIENT, "client"}, {0, NULL},
 };
 
 static const char *method_name(enum method method)

@@ -19,6 +19,8 @@
 #include "handlers/jwks.h"
 #include "handlers/login.h"
 #include "handlers/me.h"
+#include "handlers/oauth_clients.h"
+#include "handlers/oauth_token.h"
 #include "handlers/openapi.h"
 #include "handlers/pages.h"
 #include "handlers/pages_forms.h"
@@ -28,6 +30,7 @@
 #include "handlers/tenants.h"
 #include "handlers/tokens.h"
 #include "models/audit_event.h"
+#include "models/oauth_client_metadata.h"
 #include "models/tenant.h"
 #include "models/user.h"
 
@@ -226,6 +229,44 @@ const struct route routes[] = {
      AUTH_SESSION | AUTH_BEARER | AUTH_NO_CLIENTS, NULL, NULL, ROLE_USER, RATE_LOGIN,
      BODY_JSON, 64 * KIB, &password_change_input_schema, NULL, 204,
      ROUTE_NO_STORE | ROUTE_API_V1 | ROUTE_SETS_COOKIE, "Change the password; everything else of the user ends"},
+
+    /* --- OAuth 2.0 --- */
+    {POST, "/oauth/token", handle_oauth_token, TENANT_OPTIONAL,
+     AUTH_CLIENT, NULL, NULL, ROLE_UNSET, RATE_WRITE,
+     BODY_FORM, 64 * KIB, &token_input_schema, &token_answer_schema, 200,
+     ROUTE_NO_STORE | ROUTE_API_V1, "Tokens for an OAuth client"},
+    {POST, "/oauth/revoke", handle_oauth_revoke, TENANT_OPTIONAL,
+     AUTH_CLIENT, NULL, NULL, ROLE_UNSET, RATE_WRITE,
+     BODY_FORM, 64 * KIB, &token_text_input_schema, NULL, 200,
+     ROUTE_NO_STORE | ROUTE_API_V1, "Revoke a token of the client's own; unknown ones count as revoked"},
+    {POST, "/oauth/introspect", handle_oauth_introspect, TENANT_OPTIONAL,
+     AUTH_CLIENT, NULL, NULL, ROLE_UNSET, RATE_READ,
+     BODY_FORM, 64 * KIB, &token_text_input_schema, &introspection_schema, 200,
+     ROUTE_NO_STORE | ROUTE_API_V1, "Whether a token of the tenant is good, and whose it is"},
+    {POST, "/oauth/client/register", handle_oauth_client_register, TENANT_REQUIRED,
+     AUTH_SESSION | AUTH_BEARER | AUTH_NO_CLIENTS, NULL, NULL, ROLE_USER, RATE_WRITE,
+     BODY_JSON, 64 * KIB, &client_metadata_schema, &oauth_client_answer_schema, 201,
+     ROUTE_NO_STORE | ROUTE_API_V1 | ROUTE_IDEMPOTENT, "Register an OAuth client; its secret is shown once"},
+    {GET, "/oauth/client/list", handle_oauth_client_list, TENANT_REQUIRED,
+     AUTH_SESSION | AUTH_BEARER | AUTH_NO_CLIENTS, NULL, NULL, ROLE_USER, RATE_READ,
+     BODY_NONE, 64 * KIB, NULL, &oauth_client_page_schema, 200,
+     ROUTE_NO_STORE | ROUTE_API_V1, "OAuth clients: all for administrators, else one's own"},
+    {GET, "/oauth/client/{id}", handle_oauth_client_get, TENANT_REQUIRED,
+     AUTH_SESSION | AUTH_BEARER | AUTH_NO_CLIENTS, NULL, NULL, ROLE_USER, RATE_READ,
+     BODY_NONE, 64 * KIB, NULL, &oauth_client_answer_schema, 200,
+     ROUTE_NO_STORE | ROUTE_API_V1, "One OAuth client"},
+    {PUT, "/oauth/client/{id}", handle_oauth_client_put, TENANT_REQUIRED,
+     AUTH_SESSION | AUTH_BEARER | AUTH_NO_CLIENTS, NULL, NULL, ROLE_USER, RATE_WRITE,
+     BODY_JSON, 64 * KIB, &client_metadata_schema, &oauth_client_answer_schema, 200,
+     ROUTE_NO_STORE | ROUTE_API_V1, "Replace the metadata of a client; what is not sent has its default"},
+    {DELETE, "/oauth/client/{id}", handle_oauth_client_delete, TENANT_REQUIRED,
+     AUTH_SESSION | AUTH_BEARER | AUTH_NO_CLIENTS, NULL, NULL, ROLE_USER, RATE_WRITE,
+     BODY_NONE, 64 * KIB, NULL, NULL, 204,
+     ROUTE_NO_STORE | ROUTE_API_V1, "Delete a client; its tokens end at once"},
+    {POST, "/oauth/client/{id}/rotate-secret", handle_oauth_client_rotate, TENANT_REQUIRED,
+     AUTH_SESSION | AUTH_BEARER | AUTH_NO_CLIENTS, NULL, NULL, ROLE_USER, RATE_WRITE,
+     BODY_JSON, 64 * KIB, &rotate_secret_input_schema, &oauth_client_answer_schema, 200,
+     ROUTE_NO_STORE | ROUTE_API_V1, "A new secret; the old one works for overlap_seconds longer"},
 
     /* --- The caller --- */
     {GET, "/users/me", handle_me_get, TENANT_REQUIRED,

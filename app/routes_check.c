@@ -58,12 +58,16 @@ static const char *check_columns(const struct route *route)
 /* Columns that only make sense together. */
 static const char *check_columns_together(const struct route *route)
 {
-    bool is_open = (route->auth & (AUTH_PUBLIC | AUTH_IGNORE | AUTH_BODY)) != 0;
+    bool is_open = (route->auth & (AUTH_PUBLIC | AUTH_IGNORE | AUTH_BODY | AUTH_CLIENT)) != 0;
 
     if (!is_open && (route->auth & CREDENTIALS) == 0)
         return "accepts no credential and is not public";
     if ((route->auth & AUTH_IGNORE) != 0 && (route->auth & CREDENTIALS) != 0)
         return "ignores credentials and accepts some";
+    if ((route->auth & AUTH_CLIENT) != 0 &&
+        (route->auth != AUTH_CLIENT || route->body != BODY_FORM || route->method != POST ||
+         route->tenant != TENANT_OPTIONAL))
+        return "takes OAuth clients, but is no POST of a form for them alone";
     if ((route->auth & AUTH_PLATFORM) != 0 &&
         ((route->auth & (CREDENTIALS & ~(unsigned)AUTH_PLATFORM)) != 0 ||
          route->tenant != TENANT_IGNORED))

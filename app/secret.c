@@ -71,7 +71,10 @@ void base64url_encode(const void *bytes, size_t size, char *ret_text)
                       sodium_base64_VARIANT_URLSAFE_NO_PADDING);
 }
 
-int64_t base64url_decode(const char *text, size_t length, void *ret_bytes, size_t capacity)
+/* Without an end pointer libsodium refuses what it cannot read to the last character; unused bits
+ * of the last character must be zero. */
+static int64_t decode(const char *text, size_t length, void *ret_bytes, size_t capacity,
+                      int variant)
 {
     size_t size = 0;
 
@@ -79,12 +82,19 @@ int64_t base64url_decode(const char *text, size_t length, void *ret_bytes, size_
     for (size_t i = 0; i < length; i++)
         if ((unsigned char)text[i] >= 0x80)
             return -1;
-    /* Without an end pointer libsodium refuses what it cannot read to the last character; unused
-     * bits of the last character must be zero. */
-    if (sodium_base642bin(ret_bytes, capacity, text, length, NULL, &size, NULL,
-                          sodium_base64_VARIANT_URLSAFE_NO_PADDING) != 0)
+    if (sodium_base642bin(ret_bytes, capacity, text, length, NULL, &size, NULL, variant) != 0)
         return -1;
     return (int64_t)size;
+}
+
+int64_t base64url_decode(const char *text, size_t length, void *ret_bytes, size_t capacity)
+{
+    return decode(text, length, ret_bytes, capacity, sodium_base64_VARIANT_URLSAFE_NO_PADDING);
+}
+
+int64_t base64_decode(const char *text, size_t length, void *ret_bytes, size_t capacity)
+{
+    return decode(text, length, ret_bytes, capacity, sodium_base64_VARIANT_ORIGINAL);
 }
 
 #define NONCE_SIZE crypto_aead_xchacha20poly1305_ietf_NPUBBYTES

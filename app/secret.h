@@ -41,6 +41,8 @@ void base64url_encode(const void *bytes, size_t size, char *ret_text);
 /* Strict: no padding, no foreign character, canonical last character. Returns the number of bytes
  * or -1; never writes more than capacity. */
 int64_t base64url_decode(const char *text, size_t length, void *ret_bytes, size_t capacity);
+/* The same of base64 with padding (RFC 4648 §4). */
+int64_t base64_decode(const char *text, size_t length, void *ret_bytes, size_t capacity);
 
 /* XChaCha20-Poly1305 under key; context (tenant, collection, field, id…) is authenticated with it.
  * The sealed bytes are nonce || ciphertext || tag in ctx->arena. */

@@ -71,7 +71,7 @@ static enum err navigation(struct request *req, const struct console_view *view,
 
 static const char *name_of(const struct user *user)
 {
-    return user->username != NULL ? user->username : user->email;
+    return user_login_name(user);
 }
 
 enum err console_respond(struct request *req, struct response *res, const struct console_view *view,

@@ -145,7 +145,7 @@ static const char *login_of(const struct audit_view *view, const struct uuid *id
 
     for (size_t i = 0; i < view->users.count; i++) {
         if (uuid_equal(&users[i].id, id))
-            return users[i].username != NULL ? users[i].username : users[i].email;
+            return user_login_name(&users[i]);
     }
     return NULL;
 }

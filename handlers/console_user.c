@@ -25,7 +25,7 @@ struct user_view {
 
 static const char *login_of(const struct user *user)
 {
-    return user->username != NULL ? user->username : user->email;
+    return user_login_name(user);
 }
 
 static bool is_form(const struct user_view *view, const char *form)

@@ -72,7 +72,7 @@ static enum err describe(struct request *req, const struct user *user,
     struct ctx *ctx = &req->ctx;
     struct template_var *vars = arena_array(ctx->arena, 8, sizeof *vars);
     char *id = arena_alloc(ctx->arena, UUID_TEXT_SIZE);
-    const char *login = user->username != NULL ? user->username : user->email;
+    const char *login = user_login_name(user);
 
     if (vars == NULL || id == NULL)
         return ERR_MEMORY;

@@ -82,7 +82,7 @@ static enum err read_caller(struct request *req, struct user *ret_user)
 
 static const char *shown_name(const struct user *user)
 {
-    return user->username != NULL ? user->username : user->email;
+    return user_login_name(user);
 }
 
 static enum err answer_caller(struct request *req, struct response *res, const char *message)

@@ -145,7 +145,7 @@ enum err handle_oauth_login(struct request *req, struct response *res)
     const struct oauth_login answer = {
         .message = "Login successful",
         .user_id = user.id,
-        .username = user.username != NULL ? user.username : user.email,
+        .username = user_login_name(&user),
         .tenant_id = req->ctx.tenant_id,
         .tenant_slug = req->ctx.tenant->slug,
         .role = user.role,

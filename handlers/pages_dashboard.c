@@ -48,7 +48,7 @@ static bool is_form(const struct dashboard_view *view, const char *form)
 static enum err show(struct request *req, struct response *res, const struct user *user,
                      const struct dashboard_view *view)
 {
-    const char *whoami = user->username != NULL ? user->username : user->email, *notice = NULL;
+    const char *whoami = user_login_name(user), *notice = NULL;
     const char *message = view->form != NULL ? message_for(req, view) : NULL;
     const char *shortest =
         arena_printf(req->ctx.arena, "%lld", (long long)tenant_password_min_length(&req->ctx));

@@ -70,7 +70,7 @@ enum err handle_logout(struct request *req, struct response *res)
     bool cookie = false;
 
     TRY(take_refresh_token(req, &token, &cookie));
-    TRY(grant_logout(&req->ctx, token));
+    TRY(grant_logout(&req->ctx, token, NULL));
     if (cookie) {
         TRY(tenant_cookie_set(req, res, "access", "", 0));
         TRY(tenant_cookie_set(req, res, "refresh", "", 0));

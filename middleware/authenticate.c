@@ -418,7 +418,7 @@ enum err mw_authenticate(struct request *req, struct response *res)
 {
     (void)res;
     req->ctx.who.scope = "";
-    if (route_takes(req, AUTH_IGNORE))
+    if (route_takes(req, AUTH_IGNORE | AUTH_CLIENT))
         return apply_default(req);
 
     enum err proven = prove(req);

@@ -89,6 +89,8 @@ static const char *caller_of(struct request *req)
     case CREDENTIAL_PLATFORM:
         uuid_text(&who->key_id, id);
         return arena_printf(req->ctx.arena, "platform %s", id);
+    case CREDENTIAL_CLIENT:
+        return arena_printf(req->ctx.arena, "client %s", who->client_id);
     case CREDENTIAL_NONE:
         break;
     }

@@ -19,6 +19,9 @@ enum err mw_tenant(struct request *req, struct response *res);
 enum err mw_rate_address(struct request *req, struct response *res);
 /* Proves the credential, compares tenants, and takes the tenant from it when no hint named one. */
 enum err mw_authenticate(struct request *req, struct response *res);
+/* On routes for OAuth clients, with the form at hand: proves the client, compares tenants like
+ * mw_authenticate, and charges the client's limits. */
+enum err mw_client(struct request *req, struct response *res);
 /* Limits by key. */
 enum err mw_rate_key(struct request *req, struct response *res);
 enum err mw_authorize(struct request *req, struct response *res);

@@ -9,7 +9,9 @@
 #include "app/db.h"
 #include "app/metrics.h"
 #include "app/routes.h"
+#include "app/secret.h"
 #include "app/watch.h"
+#include "models/oauth_client.h"
 #include "models/rate_limit.h"
 #include "models/tenant.h"
 
@@ -39,6 +41,17 @@ static struct subject subject_of_id(const struct uuid *id)
     struct subject subject = {.size = sizeof id->bytes};
 
     memcpy(subject.bytes, id->bytes, sizeof id->bytes);
+    return subject;
+}
+
+/* Whatever its length. */
+static struct subject subject_of_text(const char *text)
+{
+    struct subject subject = {.size = sizeof(struct uuid)};
+    uint8_t digest[SHA256_SIZE];
+
+    secret_sha256(text, strlen(text), digest);
+    memcpy(subject.bytes, digest, subject.size);
     return subject;
 }
 
@@ -157,6 +170,15 @@ static struct limit_rule create_rule(const struct request *req)
 
 static const struct subject platform = {.size = 0};
 
+enum err rate_take_sign_in(struct request *req, struct response *res)
+{
+    const struct subject address = subject_of_address(req);
+    const struct limit_rule rule =
+        rule_for(req, config_of(req)->limits.sign_ins_per_minute, MINUTE);
+
+    return take(req, res, LIMIT_SIGN_IN, &address, &rule);
+}
+
 enum err rate_take_address(struct request *req, struct response *res)
 {
     const struct config_limits *limits = &config_of(req)->limits;
@@ -166,8 +188,7 @@ enum err rate_take_address(struct request *req, struct response *res)
     TRY(take(req, res, LIMIT_ADDRESS, &address, &rule));
     switch (req->route->rate) {
     case RATE_LOGIN:
-        rule = rule_for(req, limits->sign_ins_per_minute, MINUTE);
-        return take(req, res, LIMIT_SIGN_IN, &address, &rule);
+        return rate_take_sign_in(req, res);
     case RATE_REGISTER:
         rule = rule_for(req, limits->registrations_per_hour, HOUR);
         return take(req, res, LIMIT_REGISTER, &address, &rule);
@@ -260,6 +281,15 @@ enum err rate_take_key(struct request *req, struct response *res)
     struct limit_rule rule = plan_rule(req);
     struct subject subject = subject_of_id(&req->ctx.who.key_id);
     return take(req, res, LIMIT_KEY, &subject, &rule);
+}
+
+enum err rate_take_client(struct request *req, struct response *res)
+{
+    struct limit_rule rule = plan_rule(req);
+    struct subject subject = subject_of_text(req->client->id);
+
+    TRY(take(req, res, LIMIT_CLIENT, &subject, &rule));
+    return rate_take_tenant(req, res);
 }
 
 /* --- afterwards --- */

@@ -10,12 +10,14 @@
 #include "app/app.h"
 #include "app/buf.h"
 #include "app/clock.h"
+#include "app/db.h"
 #include "app/json.h"
 #include "app/keys.h"
 #include "app/metrics.h"
 #include "app/revocation.h"
 #include "app/secret.h"
 #include "app/watch.h"
+#include "models/audit.h"
 #include "models/tenant.h"
 
 #define TYP_SESSION     "session+jwt"
@@ -82,6 +84,10 @@ static void write_claims(struct buf *out, const char *issuer, const struct user 
     buf_int(out, grant->tenant_epoch);
     buf_putc(out, ',');
     buf_int(out, grant->user_epoch);
+    if (grant->client_id != NULL) {
+        buf_putc(out, ',');
+        buf_int(out, grant->client_epoch);
+    }
     buf_puts(out, "]}");
 }
 
@@ -97,8 +103,7 @@ enum err access_token_sign(struct ctx *ctx, const struct user *user, const struc
     if (user == NULL && !client)
         return fail_internal(ctx, ERR_INTERNAL, "a token needs a user or a client");
 
-    const int64_t seconds =
-        client ? app_config(ctx->app)->tokens.oauth_access_ttl : tenant_access_ttl(ctx);
+    const int64_t seconds = client ? tenant_client_access_ttl(ctx) : tenant_access_ttl(ctx);
 
     lifetime.expires_at = lifetime.issued_at + seconds;
     TRY(keys_get(ctx, &keys));
@@ -339,4 +344,31 @@ enum err access_token_verify(struct ctx *ctx, const char *token, struct token_cl
         token_cache_add(ctx->app->tokens, digest, ret_claims, age);
     }
     return check_state(ctx, ret_claims, ret_tenant);
+}
+
+/* ---- revoking ---- */
+
+static int64_t seconds_left(const struct token_claims *claims)
+{
+    const int64_t left = claims->expires_at - clock_now_ms() / 1000;
+
+    return (left > 0 ? left : 0) + CLOCK_LEEWAY;
+}
+
+static enum err revoke_within(struct ctx *ctx, void *arg)
+{
+    const struct token_claims *claims = arg;
+    const bool of_user = !uuid_is_zero(&claims->user_id);
+
+    TRY(revocation_write(ctx, REVOKED_TOKEN, &claims->token_id, 0, seconds_left(claims)));
+    return audit_insert(ctx, "token.revoked", "success", of_user ? &claims->user_id : NULL, NULL);
+}
+
+enum err access_token_revoke(struct ctx *ctx, const struct token_claims *claims)
+{
+    struct token_claims copy = *claims;
+
+    TRY(db_transaction(ctx, revoke_within, &copy));
+    revocation_apply(ctx, REVOKED_TOKEN, &claims->token_id, 0, seconds_left(claims));
+    return ERR_OK;
 }

@@ -8,6 +8,8 @@
 CHECKED enum err access_token_sign(struct ctx *ctx, const struct user *user,
                                    const struct grant *grant, const char **ret_token,
                                    int64_t *ret_expires_in);
+/* This one token is honoured no longer, on every instance; with its audit row. */
+CHECKED enum err access_token_revoke(struct ctx *ctx, const struct token_claims *claims);
 /* Text, signature (cached), claims, revocation. Needs no tenant in ctx: it reads tid and loads that
  * tenant's keys; the caller compares tenants. ERR_BAD_TOKEN, ERR_DB_UNAVAILABLE. */
 CHECKED enum err access_token_verify(struct ctx *ctx, const char *token,

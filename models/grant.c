@@ -24,13 +24,14 @@ static const struct field grant_fields[] = {
     FIELD_UUID(struct grant, session_id, "session_id", F_READONLY),
     FIELD_STR(struct grant, client_id, "oauth_client_id", F_READONLY, 1, 63),
     FIELD_STR(struct grant, state, "state", F_READONLY | F_REQUIRED, 1, 16),
-    FIELD_STR(struct grant, scope, "scope", F_READONLY, 1, 255),
+    FIELD_STR(struct grant, scope, "scope", F_READONLY, 1, CLIENT_MAX_SCOPE),
     FIELD_BOOL(struct grant, cookies, "cookies", F_READONLY),
     FIELD_STR(struct grant, ip, "ip_address", F_READONLY, 1, 64),
     FIELD_STR(struct grant, user_agent, "user_agent", F_READONLY, 1, GRANT_USER_AGENT_BYTES),
     FIELD_INT(struct grant, generation, "generation", F_READONLY, 1, UINT32_MAX),
     FIELD_INT(struct grant, user_epoch, "user_epoch", F_READONLY, 0, UINT32_MAX),
     FIELD_INT(struct grant, tenant_epoch, "tenant_epoch", F_READONLY, 0, UINT32_MAX),
+    FIELD_INT(struct grant, client_epoch, "client_epoch", F_READONLY, 0, UINT32_MAX),
     FIELD_INT(struct grant, retry_generation, "retry_generation", F_READONLY, 0, UINT32_MAX),
     FIELD_TIME(struct grant, created_at, "created_at", F_READONLY | F_REQUIRED),
     FIELD_TIME(struct grant, rotated_at, "rotated_at", F_READONLY),
@@ -79,12 +80,14 @@ enum err grant_pair(struct ctx *ctx, const struct user *user, const struct grant
     struct token_pair pair = {
         .token_type = "bearer",
         .refresh_expires_in = tenant_refresh_ttl(ctx),
+        .scope = grant->scope,
         .user_id = grant->user_id,
         .grant_id = grant->id,
     };
 
     TRY(keys_get(ctx, &keys));
-    TRY(grant_text_make(ctx, keys, &claims, &pair.refresh_token));
+    if (grant->generation > 0)
+        TRY(grant_text_make(ctx, keys, &claims, &pair.refresh_token));
     TRY(access_token_sign(ctx, user, grant, &pair.access_token, &pair.expires_in));
     metric_add(ctx->app->metrics, METRIC_TOKENS_ISSUED, 1);
     *ret_pair = pair;
@@ -110,34 +113,63 @@ static enum err tell(struct ctx *ctx, const char *action, const struct user *use
     return told;
 }
 
+/* Of a grant that begins now; without a generation there is no refresh token. */
+static enum err begin(struct ctx *ctx, const struct user *user, struct grant *grant)
+{
+    const int64_t now = clock_now_ms();
+
+    grant->id = uuid_new();
+    grant->tenant_id = ctx->tenant_id;
+    grant->tenant_epoch = ctx->tenant->epoch;
+    if (user != NULL) {
+        grant->user_id = user->id;
+        grant->user_epoch = user->security_epoch;
+    }
+    grant->state = "active";
+    grant->created_at = grant->rotated_at = now;
+    grant->ends_at = now + tenant_refresh_max_ttl(ctx) * 1000;
+    grant->expires_at = earlier(now + tenant_refresh_ttl(ctx) * 1000, grant->ends_at);
+    grant->purge_at = grant->ends_at + PURGE_AFTER_MS;
+    TRY(text_clip(ctx, ctx->ip, 64, &grant->ip));
+    return text_clip(ctx, ctx->user_agent, GRANT_USER_AGENT_BYTES, &grant->user_agent);
+}
+
 enum err grant_open(struct ctx *ctx, const struct user *user, const char *audit_action,
                     bool cookies, struct token_pair *ret_pair)
 {
-    const int64_t now = clock_now_ms();
     struct grant grant = {
-        .id = uuid_new(),
-        .tenant_id = ctx->tenant_id,
-        .user_id = user->id,
-        .state = "active",
-        .scope = role_scopes((enum role)user->role),
-        .cookies = cookies,
-        .generation = 1,
-        .user_epoch = user->security_epoch,
-        .tenant_epoch = ctx->tenant->epoch,
-        .created_at = now,
-        .rotated_at = now,
-        .ends_at = now + tenant_refresh_max_ttl(ctx) * 1000,
-    };
+        .scope = role_scopes((enum role)user->role), .cookies = cookies, .generation = 1};
     struct token_pair pair;
 
-    TRY(text_clip(ctx, ctx->ip, 64, &grant.ip));
-    TRY(text_clip(ctx, ctx->user_agent, GRANT_USER_AGENT_BYTES, &grant.user_agent));
-    grant.expires_at = earlier(now + tenant_refresh_ttl(ctx) * 1000, grant.ends_at);
-    grant.purge_at = grant.ends_at + PURGE_AFTER_MS;
+    TRY(begin(ctx, user, &grant));
     TRY(db_insert(ctx, &grant_schema, &grant));
     TRY(grant_pair(ctx, user, &grant, &pair));
     if (audit_action != NULL)
         TRY(tell(ctx, audit_action, user, &grant));
+    *ret_pair = pair;
+    return ERR_OK;
+}
+
+enum err grant_open_for_client(struct ctx *ctx, const struct client_grant *terms,
+                               const char *audit_action, struct token_pair *ret_pair)
+{
+    struct grant grant = {
+        .client_id = terms->client->id,
+        .client_epoch = terms->client->epoch,
+        .scope = terms->scope[0] != '\0' ? terms->scope : NULL,
+        .generation = terms->with_refresh ? 1 : 0,
+    };
+    struct token_pair pair;
+
+    TRY(begin(ctx, terms->user, &grant));
+    if (terms->with_refresh)
+        TRY(db_insert(ctx, &grant_schema, &grant));
+    TRY(grant_pair(ctx, terms->user, &grant, &pair));
+    if (terms->with_refresh)
+        TRY(tell(ctx, audit_action, terms->user, &grant));
+    else
+        TRY(audit_write(ctx, audit_action, "success", terms->user != NULL ? &terms->user->id : NULL,
+                        NULL));
     *ret_pair = pair;
     return ERR_OK;
 }

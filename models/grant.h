@@ -1,11 +1,13 @@
 /*
- * Grants: one document in "tokens" for the whole life of a session-less login (later also of OAuth
- * codes). Access tokens are signed from it, refresh tokens name it; see docs/adr for the scheme.
+ * Grants: one document in "tokens" for the whole life of a session-less login, or of what a user
+ * granted an OAuth client. Access tokens are signed from it, refresh tokens name it; see docs/adr
+ * for the scheme.
  */
 #pragma once
 
 #include "app/ctx.h"
 #include "app/schema.h"
+#include "models/oauth_client.h"
 #include "models/user.h"
 
 struct grant {
@@ -20,7 +22,7 @@ struct grant {
     const char *ip;         /* of the sign-in, or NULL */
     const char *user_agent; /* of the sign-in, or NULL */
     int64_t generation;
-    int64_t user_epoch, tenant_epoch;
+    int64_t user_epoch, tenant_epoch, client_epoch;
     int64_t retry_generation; /* its rotation was never answered: may be repeated once; 0 = none */
     int64_t created_at, rotated_at;
     int64_t expires_at; /* idle end */
@@ -39,6 +41,7 @@ struct token_pair {
     const char *token_type; /* "bearer" */
     int64_t expires_in;     /* seconds of the access token */
     int64_t refresh_expires_in;
+    const char *scope;
     struct uuid user_id;
     struct uuid grant_id;
 };
@@ -47,13 +50,32 @@ struct token_pair {
  * committed before this returns. */
 CHECKED enum err grant_open(struct ctx *ctx, const struct user *user, const char *audit_action,
                             bool cookies, struct token_pair *ret_pair);
+/* What an OAuth client gets. */
+struct client_grant {
+    const struct oauth_client *client;
+    const struct user *user; /* NULL: the client acts for itself */
+    const char *scope;       /* as granted */
+    bool with_refresh;       /* else there is no document: the access token is all */
+};
+/* The same for an OAuth client; ret_pair->refresh_token is NULL without one. */
+CHECKED enum err grant_open_for_client(struct ctx *ctx, const struct client_grant *terms,
+                                       const char *audit_action, struct token_pair *ret_pair);
 /* One conditional update; see design §7 for reuse, grace and unknown outcomes. ERR_BAD_REFRESH.
  * Resolves the tenant from the token when ctx has none; a foreign tenant's is ERR_TENANT_MISMATCH.
  */
 CHECKED enum err grant_refresh(struct ctx *ctx, const char *refresh_token,
                                struct token_pair *ret_pair);
-/* Ends the grant of a refresh token (logout). */
-CHECKED enum err grant_logout(struct ctx *ctx, const char *refresh_token);
+/* The same for an OAuth client, of whose grants alone it is. scope: fewer than were granted, for
+ * this access token; NULL: all. ERR_SCOPE_INVALID consumes nothing. */
+CHECKED enum err grant_refresh_for_client(struct ctx *ctx, const struct oauth_client *client,
+                                          const char *refresh_token, const char *scope,
+                                          struct token_pair *ret_pair);
+/* Ends the grant of a refresh token: logout, or revocation by its client (NULL: session-less). */
+CHECKED enum err grant_logout(struct ctx *ctx, const char *refresh_token,
+                              const struct oauth_client *client);
+/* The live grant of a client's refresh token, which is not used up. ERR_BAD_REFRESH. */
+CHECKED enum err grant_inspect(struct ctx *ctx, const char *refresh_token,
+                               const struct oauth_client *client, struct grant *ret_grant);
 /* Ends all grants of a user, in the ctx's transaction. */
 CHECKED enum err grant_revoke_user(struct ctx *ctx, const struct uuid *user_id);
 /* Removes all documents of a user who is removed, in the ctx's transaction. */

@@ -15,6 +15,7 @@
 #include "models/grant_internal.h"
 #include "models/grant_memory.h"
 #include "models/grant_text.h"
+#include "models/scope.h"
 #include "models/tenant.h"
 
 /* A mark comes within seconds after the database is back; the rotation may be as old as the outage.
@@ -44,44 +45,70 @@ static enum err prove(struct ctx *ctx, const char *text, struct grant_claims *re
     return ERR_OK;
 }
 
-static void put_alive(bson_t *filter, const struct grant_claims *claims)
+/* What a refresh works with. */
+struct refreshing {
+    struct grant_claims claims;
+    const struct oauth_client *client; /* NULL: a session-less login */
+    const char *scope;                 /* for the access token alone; NULL: the grant's */
+};
+
+/* Grants are their client's alone; session-less ones nobody's. */
+static void put_client(bson_t *filter, const struct oauth_client *client)
+{
+    AUTO(bson_destroy) bson_t *absent = BCON_NEW("$exists", BCON_BOOL(false));
+
+    if (client != NULL)
+        bson_put_text(filter, "oauth_client_id", client->id);
+    else
+        BSON_APPEND_DOCUMENT(filter, "oauth_client_id", absent);
+}
+
+static bool is_client(const struct grant *grant, const struct oauth_client *client)
+{
+    if (client == NULL || grant->client_id == NULL)
+        return client == NULL && grant->client_id == NULL;
+    return strcmp(grant->client_id, client->id) == 0;
+}
+
+static void put_alive(bson_t *filter, const struct refreshing *refresh)
 {
     AUTO(bson_destroy)
     bson_t *alive =
         BCON_NEW("$and", "[", "{", "$gt", "[", BCON_UTF8("$expires_at"), BCON_UTF8("$$NOW"), "]",
                  "}", "{", "$gt", "[", BCON_UTF8("$ends_at"), BCON_UTF8("$$NOW"), "]", "}", "]");
 
-    bson_put_uuid(filter, "_id", &claims->grant_id);
+    bson_put_uuid(filter, "_id", &refresh->claims.grant_id);
     bson_put_text(filter, "state", "active");
+    put_client(filter, refresh->client);
     BSON_APPEND_DOCUMENT(filter, "$expr", alive);
 }
 
 /* The one write of a refresh. ERR_NOT_FOUND when the grant is not in this generation, alive. */
-static enum err rotate(struct ctx *ctx, const struct grant_claims *claims, struct grant *ret_grant)
+static enum err rotate(struct ctx *ctx, const struct refreshing *refresh, struct grant *ret_grant)
 {
     AUTO(bson_destroy) bson_t *filter = bson_new();
     AUTO(bson_destroy)
-    bson_t *update =
-        BCON_NEW("0", "{", "$set", "{", "generation", BCON_INT64((int64_t)claims->generation + 1),
-                 "rotated_at", BCON_UTF8("$$NOW"), "expires_at", "{", "$min", "[", "{", "$add", "[",
-                 BCON_UTF8("$$NOW"), BCON_INT64(tenant_refresh_ttl(ctx) * 1000), "]", "}",
-                 BCON_UTF8("$ends_at"), "]", "}", "}", "}");
+    bson_t *update = BCON_NEW("0", "{", "$set", "{", "generation",
+                              BCON_INT64((int64_t)refresh->claims.generation + 1), "rotated_at",
+                              BCON_UTF8("$$NOW"), "expires_at", "{", "$min", "[", "{", "$add", "[",
+                              BCON_UTF8("$$NOW"), BCON_INT64(tenant_refresh_ttl(ctx) * 1000), "]",
+                              "}", BCON_UTF8("$ends_at"), "]", "}", "}", "}");
 
-    put_alive(filter, claims);
-    bson_put_int(filter, "generation", claims->generation);
+    put_alive(filter, refresh);
+    bson_put_int(filter, "generation", refresh->claims.generation);
     return db_find_and_update(
         ctx, &grant_schema,
         &(struct db_change){.filter = filter, .update = update, .pipeline = true}, ret_grant);
 }
 
 /* The grant again, when this spent generation may still be answered with its successor. */
-static enum err find_retry(struct ctx *ctx, const struct grant_claims *claims, int64_t grace,
+static enum err find_retry(struct ctx *ctx, const struct refreshing *refresh, int64_t grace,
                            struct grant *ret_grant)
 {
     AUTO(bson_destroy) bson_t *filter = bson_new();
 
-    put_alive(filter, claims);
-    bson_put_int(filter, "generation", (int64_t)claims->generation + 1);
+    put_alive(filter, refresh);
+    bson_put_int(filter, "generation", (int64_t)refresh->claims.generation + 1);
     if (grace > 0) {
         AUTO(bson_destroy)
         bson_t *recent = BCON_NEW("$gt", "[", BCON_UTF8("$rotated_at"), "{", "$subtract", "[",
@@ -143,18 +170,19 @@ static enum err refuse_reuse(struct ctx *ctx, const struct grant *grant)
 }
 
 /* Another instance may have rotated, lost its answer with the database, and not marked it yet. */
-static bool may_be_marked_soon(struct ctx *ctx, const struct grant_claims *claims)
+static bool may_be_marked_soon(struct ctx *ctx, const struct refreshing *refresh)
 {
     struct grant grant;
 
     return db_was_troubled(ctx->app->db, MARKED_WITHIN_MS) &&
-           find_retry(ctx, claims, OUTAGE_SECONDS, &grant) == ERR_OK;
+           find_retry(ctx, refresh, OUTAGE_SECONDS, &grant) == ERR_OK;
 }
 
 /* The generation did not match: decide between a permitted retry, theft, and plain refusal. */
-static enum err after_mismatch(struct ctx *ctx, const struct grant_claims *claims,
+static enum err after_mismatch(struct ctx *ctx, const struct refreshing *refresh,
                                struct grant *ret_grant)
 {
+    const struct grant_claims *claims = &refresh->claims;
     AUTO(bson_destroy) bson_t *filter = bson_new();
     struct grant grant = {0};
 
@@ -165,6 +193,11 @@ static enum err after_mismatch(struct ctx *ctx, const struct grant_claims *claim
     if (found == ERR_NOT_FOUND)
         return ERR_BAD_REFRESH;
     TRY(found);
+    /* Stolen, perhaps; but whoever sent it cannot have used it, and must not end it. */
+    if (!is_client(&grant, refresh->client)) {
+        TRY(audit_write(ctx, "token.refresh", "failed", &grant.user_id, "foreign_client"));
+        return ERR_BAD_REFRESH;
+    }
     if (strcmp(grant.state, "active") != 0 || grant.generation == claims->generation)
         return ERR_BAD_REFRESH;
     if (grant.generation < claims->generation) {
@@ -172,21 +205,32 @@ static enum err after_mismatch(struct ctx *ctx, const struct grant_claims *claim
         return ERR_BAD_REFRESH;
     }
 
-    const int64_t grace = tenant_refresh_grace(ctx, grant.cookies);
-    enum err retry = grace > 0 ? find_retry(ctx, claims, grace, ret_grant) : ERR_NOT_FOUND;
+    const bool is_public = refresh->client != NULL && oauth_client_is_public(refresh->client);
+    const int64_t grace = tenant_refresh_grace(ctx, grant.cookies || is_public);
+    enum err retry = grace > 0 ? find_retry(ctx, refresh, grace, ret_grant) : ERR_NOT_FOUND;
 
     if (retry == ERR_NOT_FOUND && grant_memory_take(ctx, &claims->grant_id, claims->generation)) {
-        retry = find_retry(ctx, claims, 0, ret_grant);
+        retry = find_retry(ctx, refresh, 0, ret_grant);
         if (retry != ERR_OK && retry != ERR_NOT_FOUND)
             grant_memory_note(ctx, &claims->grant_id, claims->generation);
     }
-    if (retry == ERR_NOT_FOUND && may_be_marked_soon(ctx, claims))
+    if (retry == ERR_NOT_FOUND && may_be_marked_soon(ctx, refresh))
         return fail_retry(ctx, ERR_DB_UNAVAILABLE, 1);
     return retry == ERR_NOT_FOUND ? refuse_reuse(ctx, &grant) : retry;
 }
 
-/* The subject may have been disabled or changed since: checked at every issue (TS-7). */
-static enum err answer(struct ctx *ctx, const struct grant *grant, struct token_pair *ret_pair)
+/* The subject may have been disabled or changed since, the client too: checked at every issue
+ * (TS-7). */
+static bool is_unchanged(const struct ctx *ctx, const struct refreshing *refresh,
+                         const struct grant *grant, const struct user *user)
+{
+    return user->is_active && user->security_epoch == grant->user_epoch &&
+           ctx->tenant->epoch == grant->tenant_epoch &&
+           (refresh->client == NULL || refresh->client->epoch == grant->client_epoch);
+}
+
+static enum err answer(struct ctx *ctx, const struct refreshing *refresh, struct grant *grant,
+                       struct token_pair *ret_pair)
 {
     struct user user = {0};
     struct token_pair pair;
@@ -194,58 +238,114 @@ static enum err answer(struct ctx *ctx, const struct grant *grant, struct token_
 
     if (found != ERR_OK && found != ERR_NOT_FOUND)
         return found;
-    if (found == ERR_NOT_FOUND || !user.is_active || user.security_epoch != grant->user_epoch ||
-        ctx->tenant->epoch != grant->tenant_epoch) {
+    if (found == ERR_NOT_FOUND || !is_unchanged(ctx, refresh, grant, &user)) {
         fail_clear(ctx);
         TRY(audit_write(ctx, "token.refresh", "failed", &grant->user_id, "subject_changed"));
         return ERR_BAD_REFRESH;
     }
+    if (refresh->scope != NULL)
+        grant->scope = refresh->scope;
     TRY(grant_pair(ctx, &user, grant, &pair));
     TRY(audit_write(ctx, "token.refresh", "success", &user.id, NULL));
     *ret_pair = pair;
     return ERR_OK;
 }
 
-enum err grant_refresh(struct ctx *ctx, const char *refresh_token, struct token_pair *ret_pair)
+static enum err refresh_proven(struct ctx *ctx, const struct refreshing *refresh,
+                               struct token_pair *ret_pair)
 {
-    struct grant_claims claims;
+    const struct grant_claims *claims = &refresh->claims;
     struct grant grant = {0};
-
-    TRY(prove(ctx, refresh_token, &claims));
-
-    enum err rotated = rotate(ctx, &claims, &grant);
+    enum err rotated = rotate(ctx, refresh, &grant);
     const bool unknown = rotated != ERR_OK && db_outcome_unknown(ctx);
 
     if (rotated == ERR_NOT_FOUND)
-        rotated = after_mismatch(ctx, &claims, &grant);
+        rotated = after_mismatch(ctx, refresh, &grant);
     if (rotated == ERR_OK)
-        rotated = answer(ctx, &grant, ret_pair);
+        rotated = answer(ctx, refresh, &grant, ret_pair);
     else if (!unknown)
         return rotated;
 
     /* Spent, or perhaps spent, and no answer: the client's retry must not look like theft. */
     if (rotated == ERR_OK)
-        grant_memory_forget(ctx, &claims.grant_id, claims.generation);
+        grant_memory_forget(ctx, &claims->grant_id, claims->generation);
     else if (rotated != ERR_BAD_REFRESH)
-        grant_memory_note(ctx, &claims.grant_id, claims.generation);
+        grant_memory_note(ctx, &claims->grant_id, claims->generation);
     return rotated;
 }
 
-enum err grant_logout(struct ctx *ctx, const char *refresh_token)
+enum err grant_refresh(struct ctx *ctx, const char *refresh_token, struct token_pair *ret_pair)
+{
+    struct refreshing refresh = {.client = NULL};
+
+    TRY(prove(ctx, refresh_token, &refresh.claims));
+    return refresh_proven(ctx, &refresh, ret_pair);
+}
+
+/* Before anything is used up. A grant that is not there is told by the rotation. */
+static enum err check_scope(struct ctx *ctx, const struct refreshing *refresh)
+{
+    struct grant grant = {0};
+    const char *beyond = NULL;
+    const enum err found = grant_find(ctx, &refresh->claims.grant_id, &grant);
+
+    if (found == ERR_NOT_FOUND)
+        return ERR_BAD_REFRESH;
+    TRY(found);
+    if (!is_client(&grant, refresh->client))
+        return ERR_OK;
+    TRY(scope_missing(ctx, refresh->scope, grant.scope, &beyond));
+    return beyond == NULL
+               ? ERR_OK
+               : fail(ctx, ERR_SCOPE_INVALID, "scope", "The scope goes beyond what was granted.");
+}
+
+enum err grant_refresh_for_client(struct ctx *ctx, const struct oauth_client *client,
+                                  const char *refresh_token, const char *scope,
+                                  struct token_pair *ret_pair)
+{
+    struct refreshing refresh = {.client = client, .scope = scope};
+
+    TRY(prove(ctx, refresh_token, &refresh.claims));
+    if (scope != NULL)
+        TRY(check_scope(ctx, &refresh));
+    return refresh_proven(ctx, &refresh, ret_pair);
+}
+
+static enum err find_alive(struct ctx *ctx, const char *refresh_token, struct refreshing *refresh,
+                           struct grant *ret_grant)
 {
     AUTO(bson_destroy) bson_t *filter = bson_new();
-    struct grant_claims claims;
+
+    TRY(prove(ctx, refresh_token, &refresh->claims));
+    put_alive(filter, refresh);
+
+    const enum err found = db_find_one(ctx, &grant_schema, filter, ret_grant);
+
+    return found == ERR_NOT_FOUND ? ERR_BAD_REFRESH : found;
+}
+
+enum err grant_inspect(struct ctx *ctx, const char *refresh_token,
+                       const struct oauth_client *client, struct grant *ret_grant)
+{
+    struct refreshing refresh = {.client = client};
+
+    TRY(find_alive(ctx, refresh_token, &refresh, ret_grant));
+    return ret_grant->generation == refresh.claims.generation ? ERR_OK : ERR_BAD_REFRESH;
+}
+
+enum err grant_logout(struct ctx *ctx, const char *refresh_token, const struct oauth_client *client)
+{
+    struct refreshing refresh = {.client = client};
     struct grant grant = {0};
 
-    TRY(prove(ctx, refresh_token, &claims));
-    put_alive(filter, &claims);
+    TRY(find_alive(ctx, refresh_token, &refresh, &grant));
 
-    enum err ended = db_find_one(ctx, &grant_schema, filter, &grant);
+    const enum err ended =
+        end_grant_once(ctx, &(struct ending){.grant_id = &grant.id,
+                                             .user_id = &grant.user_id,
+                                             .action = client != NULL ? "token.revoked" : "logout",
+                                             .status = "success"});
 
-    if (ended == ERR_OK)
-        ended = end_grant_once(ctx, &(struct ending){.grant_id = &grant.id,
-                                                     .user_id = &grant.user_id,
-                                                     .action = "logout",
-                                                     .status = "success"});
     return ended == ERR_NOT_FOUND ? ERR_BAD_REFRESH : ended;
 }

@@ -18,6 +18,14 @@ int64_t tenant_access_ttl(const struct ctx *ctx)
                   app_config(ctx->app)->tokens.access_ttl);
 }
 
+int64_t tenant_client_access_ttl(const struct ctx *ctx)
+{
+    const struct tenant_settings *settings = &ctx->tenant->settings;
+
+    return either(settings->has_access_token_ttl, settings->access_token_ttl,
+                  app_config(ctx->app)->tokens.oauth_access_ttl);
+}
+
 int64_t tenant_refresh_ttl(const struct ctx *ctx)
 {
     const struct tenant_settings *settings = &ctx->tenant->settings;

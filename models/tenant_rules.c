@@ -27,6 +27,8 @@ static const struct field tenant_settings_fields[] = {
     SETTING_BOOL(discoverable, F_NOT_STORED, .doc = "Whether the public list of tenants names this one."),
     SETTING_BOOL(require_access_key, 0, .doc = "Whether sign-up, login, refresh and logout under /api/v1/{cid} need an access key."),
     SETTING_BOOL(require_if_match, 0, .doc = "Whether changes of user documents and settings need If-Match."),
+    SETTING_BOOL(require_pkce, 0, .doc = "Whether confidential OAuth clients need PKCE too; public ones always do."),
+    SETTING_BOOL(users_may_register_clients, 0, .doc = "Whether users who are no administrators may register OAuth clients."),
     SETTING_INT(password_min_length, 8, 64, .doc = "Characters of a new password; not below the service's own."),
     SETTING_BOOL(password_blocklist, 0, .doc = "Whether common passwords and words of the tenant and the user are refused."),
     SETTING_ENUM(mfa, mfa_names, .doc = "Only \"off\": this version has no second factor."),
@@ -59,6 +61,8 @@ void tenant_settings_in_force(const struct ctx *ctx, struct tenant_settings *ret
         .require_access_key = tenant_requires_access_key(ctx),
         .require_if_match = tenant_requires_if_match(ctx),
         .password_blocklist = tenant_blocks_common_passwords(ctx),
+        .require_pkce = tenant_requires_pkce(ctx),
+        .users_may_register_clients = tenant_lets_users_register_clients(ctx),
         .has_access_token_ttl = true,
         .has_refresh_token_ttl = true,
         .has_refresh_token_max_ttl = true,
@@ -70,6 +74,8 @@ void tenant_settings_in_force(const struct ctx *ctx, struct tenant_settings *ret
         .has_require_access_key = true,
         .has_require_if_match = true,
         .has_password_blocklist = true,
+        .has_require_pkce = true,
+        .has_users_may_register_clients = true,
     };
 }
 
@@ -98,6 +104,16 @@ bool tenant_requires_access_key(const struct ctx *ctx)
 bool tenant_requires_if_match(const struct ctx *ctx)
 {
     return ctx->tenant->settings.require_if_match;
+}
+
+bool tenant_requires_pkce(const struct ctx *ctx)
+{
+    return ctx->tenant->settings.require_pkce;
+}
+
+bool tenant_lets_users_register_clients(const struct ctx *ctx)
+{
+    return ctx->tenant->settings.users_may_register_clients;
 }
 
 int64_t tenant_password_min_length(const struct ctx *ctx)

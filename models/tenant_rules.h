@@ -29,9 +29,10 @@ struct tenant_settings {
     int email_verification; /* enum email_verification */
     int mfa;                /* enum mfa_rule */
     struct strs allowed_origins;
-    bool self_registration, require_access_key, require_if_match, password_blocklist, discoverable;
+    bool self_registration, require_access_key, require_if_match, password_blocklist, discoverable,
+        require_pkce, users_may_register_clients;
     bool has_self_registration, has_require_access_key, has_require_if_match,
-        has_password_blocklist, has_discoverable;
+        has_password_blocklist, has_discoverable, has_require_pkce, has_users_may_register_clients;
 };
 
 extern const struct schema tenant_settings_schema;
@@ -47,6 +48,10 @@ CHECKED enum err tenant_check_registration(struct ctx *ctx);
 bool tenant_requires_access_key(const struct ctx *ctx);
 /* Changes of user documents and settings need If-Match (428 without). */
 bool tenant_requires_if_match(const struct ctx *ctx);
+/* Confidential OAuth clients need PKCE as public ones do. */
+bool tenant_requires_pkce(const struct ctx *ctx);
+/* Users below an administrator may register OAuth clients, within their own scopes. */
+bool tenant_lets_users_register_clients(const struct ctx *ctx);
 /* Code points; never below the configuration's. Without a tenant the configuration's. */
 int64_t tenant_password_min_length(const struct ctx *ctx);
 /* New passwords are checked against common ones and the words of tenant and user (PW-5). */

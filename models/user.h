@@ -33,6 +33,12 @@ extern const struct schema user_schema;
 extern const struct db_index user_indexes[];
 extern const size_t user_index_count;
 
+/* The user name, else the e-mail address, as typed: one of them is there. */
+static inline const char *user_login_name(const struct user *user)
+{
+    return user->username != NULL ? user->username : user->email;
+}
+
 /* ERR_NOT_FOUND. */
 CHECKED enum err user_find(struct ctx *ctx, const struct uuid *id, struct user *ret_user);
 /* With "@": by e-mail, else by user name. */
