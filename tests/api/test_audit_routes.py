@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from support.check import until
+from support.oauth import ask, client, token
 from support.world import OWNER_PASSWORD, USER_PASSWORD, World, unique
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -18,6 +19,7 @@ FAST = {"password": {"scheme": "argon2id"}, "limits": {"development_factor": 100
 
 EXCEPTIONS = {
     "POST /tenants/info": "reads",
+    "POST /oauth/introspect": "reads",
     "PATCH /users/me": "own name and custom fields: nothing that protects",
     "PATCH /api/v1/{cid}/me": "own name and custom fields: nothing that protects",
     "POST /login": "the form of POST /oauth/login: one path (models/sign_in.c)",
@@ -189,6 +191,41 @@ def delete_me(env):
     return lambda: env.api.request("DELETE", "/users/me", token=user.token)
 
 
+def with_client(method, path, **options):
+    """{id} is a client of the tenant."""
+    def prepare(env):
+        made = client(env.api, env.tenant, grant_types=["client_credentials"])
+        where = path.replace("{id}", made["client_id"])
+        return lambda: env.api.request(method, where, token=env.owner.token, **options)
+    return prepare
+
+
+ALL_GRANTS = {"scope": "read", "grant_types": ["client_credentials", "password", "refresh_token"]}
+
+
+def by_client(grant):
+    """A token for a client; the refresh token is one that it just got."""
+    def prepare(env):
+        made, user = client(env.api, env.tenant, **ALL_GRANTS), env.user()
+        by_password = {"grant_type": "password", "username": user.email, "password": user.password}
+        fields = {"grant_type": grant}
+        if grant == "password":
+            fields = by_password
+        if grant == "refresh_token":
+            fields["refresh_token"] = token(env.api, made, **by_password).json()["refresh_token"]
+        return lambda: token(env.api, made, **fields)
+    return prepare
+
+
+def revoke(kind):
+    def prepare(env):
+        made, user = client(env.api, env.tenant, **ALL_GRANTS), env.user()
+        pair = token(env.api, made, grant_type="password", username=user.email,
+                     password=user.password).json()
+        return lambda: ask(env.api, "/oauth/revoke", made, token=pair[kind])
+    return prepare
+
+
 def schedule_deletion(env):
     tenant = env.world.tenant()
     env.world.login(tenant.owner)
@@ -238,14 +275,30 @@ CASES = {
     "DELETE /tenants/access-keys/{id}": (with_key("DELETE", "/tenants/access-keys/{id}"),
                                          "key.deleted"),
     "POST /api/v1/clients/me/rotate-key": (rotate_own_key, "key.rotated"),
+    "POST /oauth/client/register": (as_owner("POST", "/oauth/client/register", json={
+        "client_name": "Audited", "grant_types": ["client_credentials"]}), "client.created"),
+    "PUT /oauth/client/{id}": (with_client("PUT", "/oauth/client/{id}", json={
+        "client_name": "Changed", "grant_types": ["client_credentials"]}), "client.updated"),
+    "DELETE /oauth/client/{id}": (with_client("DELETE", "/oauth/client/{id}"), "client.deleted"),
+    "POST /oauth/client/{id}/rotate-secret": (
+        with_client("POST", "/oauth/client/{id}/rotate-secret", json={}), "client.secret_rotated"),
+    "POST /oauth/token by credentials": (by_client("client_credentials"), "token.issued"),
+    "POST /oauth/token by password": (by_client("password"), "login"),
+    "POST /oauth/token by refresh": (by_client("refresh_token"), "token.refresh"),
+    "POST /oauth/revoke of an access token": (revoke("access_token"), "token.revoked"),
+    "POST /oauth/revoke of a refresh token": (revoke("refresh_token"), "token.revoked"),
     "GET /tenants/audit/export": (as_owner("GET", "/tenants/audit/export"), "audit.exported"),
 }
+
+
+#: Cases whose row names the OAuth client that acted or was acted upon.
+OF_CLIENTS = re.compile(r" /oauth/(client/|token|revoke)")
 
 
 def test_every_route_that_changes_something_is_named(contract):
     changing = {row.name for row in contract.rows if row.method != "GET"
                 and "internal" not in row.flags and not row.path.startswith(EXCEPTION_PREFIXES)}
-    named = set(CASES) | set(EXCEPTIONS)
+    named = {" ".join(name.split()[:2]) for name in (*CASES, *EXCEPTIONS)}
     assert changing - named == set(), "say in CASES what they write, or in EXCEPTIONS why nothing"
     assert {name for name in named if not name.startswith("GET ")} - changing == set()
 
@@ -260,7 +313,8 @@ def test_no_audit_no_action_and_then_its_row(env, name):
     with env.no_audit():
         answer = call()
         assert answer.status_code == 503, f"{answer.status_code} {answer.text[:300]}"
-        assert not re.search(r"(access|refresh)_(token|key)|ak_", answer.text), answer.text
+        assert not re.search(r"(access|refresh)_(token|key)|ak_|client_secret", answer.text), \
+            answer.text
         assert "set-cookie" not in answer.headers
     assert changes(before, env.state()) == []
     mark = rows.find_one(sort=[("_id", -1)])["_id"]
@@ -271,6 +325,7 @@ def test_no_audit_no_action_and_then_its_row(env, name):
     assert row["request_id"] == answer.headers["x-request-id"]
     assert row["ip_address"] == "127.0.0.1" and row["user_agent"].startswith("python-httpx")
     assert row["tenant_id"].int != 0 and row["timestamp"]
+    assert ("oauth_client_id" in row) == bool(OF_CLIENTS.search(name))
 
 
 def changes(before, after):

@@ -11,6 +11,7 @@ import uuid
 
 import pytest
 
+from support import oauth
 from support.instance import MASTER_KEY, run
 from support.world import USER_PASSWORD, World
 
@@ -37,7 +38,10 @@ def to_ms(moment):
 def mac_of(row):
     """HMAC-SHA-256 of the canonical bytes (docs/AUDIT.md)."""
     none = uuid.UUID(int=0)
-    parts = [b"tenantd audit 1", row["_id"].bytes, row["tenant_id"].bytes,
+    parts = [b"tenantd audit 1"]
+    if "oauth_client_id" in row:
+        parts = [b"tenantd audit 2", length_text(row["oauth_client_id"])]
+    parts += [row["_id"].bytes, row["tenant_id"].bytes,
              row.get("user_id", none).bytes, row.get("key_id", none).bytes]
     parts += [length_text(row.get(name)) for name in
               ("action", "status", "reason", "ip_address", "user_agent", "request_id")]
@@ -84,6 +88,8 @@ def installation(instances, connect):
             client.get("/tenants/audit", tenant=tenants[-1].slug)
         client.post("/tenants/users", token=tenants[-1].owner.token,
                     json={"username": "made", "password": USER_PASSWORD})
+        made = oauth.client(client, tenants[-1], grant_types=["client_credentials"])
+        oauth.token(client, made, grant_type="client_credentials")
     assert second.stop() == []  # then it writes what it has counted
     return first, [uuid.UUID(tenant.id) for tenant in tenants]
 
@@ -132,7 +138,7 @@ def test_the_rows_of_two_instances_are_intact(installation, logs):
     for row in logs.find():
         assert row["mac"] == mac_of(row), row
         members |= set(row)
-    assert {"user_id", "actor_id", "count", "reason"} <= members
+    assert {"user_id", "actor_id", "count", "reason", "oauth_client_id"} <= members
     verdict = verify(instance, status=0)
     assert verdict["rows"] == logs.count_documents({})
     assert verdict["writers"] >= 2 and verdict["findings"] == []
@@ -177,6 +183,7 @@ def edit(dice, logs, row):
         ("user_id", uuid.uuid4()), ("tenant_id", uuid.uuid4()), ("action", "logout"),
         ("status", "failed"), ("ip_address", "192.0.2.8"), ("user_agent", "nobody"),
         ("reason", "none"), ("request_id", "other"), ("key_id", uuid.uuid4()), ("count", 5), ("actor_id", uuid.uuid4()),
+        ("oauth_client_id", "other"),
         ("timestamp", row["timestamp"] + datetime.timedelta(milliseconds=1)),
         ("purge_at", ago(days=-1)), ("mac", bytes(32)), ("mac", row["mac"][:31]), ("mac", "text"),
         ("action", 7), ("status", None), ("timestamp", "now"), ("user_id", "me")])

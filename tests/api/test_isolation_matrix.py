@@ -14,6 +14,7 @@ import pytest
 
 from support.check import ok
 from support.instance import PLATFORM_KEY
+from support.oauth import basic, client, token
 from support.world import USER_PASSWORD, unique
 
 #: Answers that may refuse a foreign, forged or missing credential.
@@ -25,20 +26,34 @@ class Side:
     """A tenant and one working credential of each kind."""
     tenant: object
     user: object
+    client_tokens: dict  # of the tenant's OAuth client, for its owner
 
     def credentials(self):
+        made = self.tenant.client
         return {
             "session": {"cookie": self.user.session},
             "bearer": {"token": self.user.token},
             "key": {"token": self.tenant.key},
             "key header": {"headers": {"X-Access-Key": self.tenant.key}},
+            "client token": {"token": self.client_tokens["access_token"]},
+            "client": {"headers": basic(made["client_id"], made["client_secret"])},
         }
+
+
+#: What each kind of credential is to the route table.
+ACCEPTED = {"session": "session", "bearer": "bearer", "key": "key", "key header": "key",
+            "client token": "bearer", "client": "client"}
+CREDENTIALS = {"session", "bearer", "key", "platform", "client"}
 
 
 def make_side(world):
     tenant = world.key_tenant()
     world.sign_in(tenant.owner)
-    return Side(tenant, tenant.owner)
+    tenant.client = client(world.api, tenant, scope="read write profile admin", grant_types=[
+        "password", "refresh_token", "client_credentials"])
+    tokens = ok(token(world.api, tenant.client, grant_type="password",
+                      username=tenant.owner.email, password=tenant.owner.password))
+    return Side(tenant, tenant.owner, tokens)
 
 
 @pytest.fixture(scope="module")
@@ -77,7 +92,10 @@ def channels(tenant, domain):
 
 
 def fill(row, tenant):
-    return row.path.replace("{cid}", tenant.id).replace("{client_id}", tenant.id) \
+    path = row.path
+    if path.startswith("/oauth/client/") and tenant.client:
+        path = path.replace("{id}", tenant.client["client_id"])
+    return path.replace("{cid}", tenant.id).replace("{client_id}", tenant.id) \
         .replace("{file}", "app.css").replace("{id}", str(uuid.uuid4()))
 
 
@@ -85,6 +103,8 @@ def body_for(row):
     """A body that would be accepted as far as form goes; what it asks for changes nothing."""
     if row.facts["body"] == "none":
         return {}
+    if "client" in row.auth:
+        return {"form": {"grant_type": "client_credentials", "token": "none"}}
     if row.facts["body"] == "form":
         return {"form": {}}
     if row.facts["body"] == "merge_patch":
@@ -107,9 +127,8 @@ def combined(options, credential):
 
 def guarded(contract):
     """Rows that need a credential, or use one where it is sent."""
-    return [row for row in contract.rows if row.auth & {"session", "bearer", "key", "platform"}
-            and row.auth & {"session", "bearer", "key", "platform", "public"} !=
-            {"platform", "public"}  # a tenant's credential is none there
+    return [row for row in contract.rows if row.auth & CREDENTIALS
+            and row.auth & {*CREDENTIALS, "public"} != {"platform", "public"}  # a tenant's credential is none there
             and "internal" not in row.flags]
 
 
@@ -173,10 +192,13 @@ def check_refused(row, kind, answer, where):
     if "page" in row.flags:  # another tenant's session counts as absent on pages (api.md §11)
         assert answer.status_code in {200, 303} | REFUSALS, where
         return
+    if kind == "client" and not needs_credential(row):
+        return  # what proves nothing there is no credential
     assert answer.status_code in REFUSALS, where
-    accepted = {"session": "session", "bearer": "bearer", "key": "key", "key header": "key"}[kind]
-    if accepted in row.auth and needs_credential(row) and answer.status_code != 404:
+    if ACCEPTED[kind] in row.auth and needs_credential(row) and answer.status_code != 404:
         assert answer.status_code in (401, 403), where
+    if "client" in row.auth:
+        assert answer.json()["error"] == "invalid_client", where
 
 
 def snapshot(service, side):
@@ -185,6 +207,7 @@ def snapshot(service, side):
     return (list(service.db[side.tenant.collection].find().sort("_id")),
             service.db.tenants.find_one({"_id": tenant_id}),
             list(service.db.access_keys.find({"tenant_id": tenant_id}).sort("_id")),
+            list(service.db.oauth_clients.find({"tenant_id": tenant_id}).sort("_id")),
             service.db.sessions.count_documents({"tenant_id": tenant_id}),
             service.db.tokens.count_documents({"tenant_id": tenant_id, "state": "active"}))
 
@@ -321,7 +344,7 @@ CONSOLE = {f"{method} /dashboard/admin{path}" for method, path in (
 def test_every_route_of_the_table_is_guarded_or_known_as_public(contract):
     """TI-3: a new public route must be named here, so that nobody opens one by accident."""
     public = {row.name for row in contract.rows if not needs_credential(row) or
-              not row.auth & {"session", "bearer", "key", "platform", "body"}}
+              not row.auth & {*CREDENTIALS, "body"}}
     known = {
         "GET /", "GET /health", "GET /ready", "GET /metrics", "GET /openapi.json", "GET /api/ping",
         "GET /api/status", "GET /.well-known/jwks.json", "GET /oauth/jwks",
@@ -372,11 +395,10 @@ def test_a_plain_user_reaches_only_what_users_may(api, contract, world, sides):
 def test_wrong_kinds_of_credential_open_nothing(api, contract, sides):
     """A good credential of the right tenant, of a kind that the route does not take."""
     side = sides[0]
-    kinds = {"session": "session", "bearer": "bearer", "key": "key"}
     for row in guarded(contract):
         if not needs_credential(row):
             continue
-        for kind, accepted in kinds.items():
+        for kind, accepted in ACCEPTED.items():
             if accepted in row.auth:
                 continue
             answer = call(api, row, fill(row, side.tenant), tenant=side.tenant.slug,
@@ -387,15 +409,94 @@ def test_wrong_kinds_of_credential_open_nothing(api, contract, sides):
 def test_bodies_cannot_name_another_tenant(api, contract, sides, service):
     """TI-11: tenant ids in bodies and queries are members like any other: ignored or refused."""
     mine, theirs = sides
+    made = client(api, mine.tenant, grant_types=["client_credentials"])  # to be changed
+    tenant = dataclasses.replace(mine.tenant, client=made)
     for row in guarded(contract):
         if row.facts["body"] not in ("json", "merge_patch") or "{cid}" in row.path:
             continue
-        count = service.db[theirs.tenant.collection].count_documents({})
-        api.request(row.method, fill(row, mine.tenant) + f"?tenant_id={theirs.tenant.id}",
+        before = snapshot(service, theirs)
+        api.request(row.method, fill(row, tenant) + f"?tenant_id={theirs.tenant.id}",
                     token=mine.user.token if "bearer" in row.auth else mine.tenant.key,
                     json={"tenant_id": theirs.tenant.id, "client_id": theirs.tenant.id,
                           "tenant_slug": theirs.tenant.slug})
-        assert service.db[theirs.tenant.collection].count_documents({}) == count
+        assert snapshot(service, theirs) == before, row
+    api.delete(f"/oauth/client/{made['client_id']}", token=mine.user.token)
+
+
+def test_tokens_of_clients_open_no_route_for_people(api, contract, sides):
+    """api.md §11: what changes or shows a person's credentials is not for an OAuth client's token,
+    whatever its scope is and whoever it stands for."""
+    side = sides[0]
+    machine = ok(token(api, side.tenant.client, grant_type="client_credentials"))["access_token"]
+    tried = 0
+    for row in guarded(contract):
+        if "no_clients" not in row.auth or "bearer" not in row.auth:
+            continue
+        for text in (side.client_tokens["access_token"], machine):
+            answer = call(api, row, fill(row, side.tenant), token=text)
+            assert answer.status_code == 403, f"{row}: {answer.status_code} {answer.text}"
+            tried += 1
+    assert tried > 20
+    for row in guarded(contract):
+        if "bearer" in row.auth and needs_credential(row) \
+                and row.facts["role"] in ("user", "admin", "owner"):
+            answer = call(api, row, fill(row, side.tenant), token=machine)
+            assert answer.status_code == 403, f"{row} by a machine: {answer.status_code}"
+
+
+def as_client(side, way):
+    """Options that prove the side's client by the header, or by the body."""
+    made = side.tenant.client
+    if way == "basic":
+        return {"headers": basic(made["client_id"], made["client_secret"])}, {}
+    return {}, {"client_id": made["client_id"], "client_secret": made["client_secret"]}
+
+
+def test_clients_of_another_tenant_are_unknown(api, contract, sides, domain, service):
+    """E7, OA-9: every route for clients × Basic and body × every channel of the other tenant: 401
+    invalid_client in the words of a client that nobody registered; without the channel it is good."""
+    rows = [row for row in contract.rows if "client" in row.auth]
+    assert len(rows) >= 3
+    fields = {"grant_type": "client_credentials", "token": "none"}
+    for mine, theirs, name in ((sides[0], sides[1], domain[1]), (sides[1], sides[0], domain[0])):
+        before = snapshot(service, theirs)
+        for row, way in itertools.product(rows, ("basic", "body")):
+            options, proof = as_client(mine, way)
+            unknown = api.post(row.path, headers=basic("nobody", "none"), form=fields).json()
+            assert api.post(row.path, form=fields | proof, **options).status_code == 200, row
+            for prefix, channel in channels(theirs.tenant, name).values():
+                answer = api.post(prefix + row.path, form=fields | proof, **channel, **options)
+                where = f"{row} {way}: {answer.status_code} {answer.text}"
+                assert answer.status_code == 401, where
+                assert answer.json()["error"] == "invalid_client", where
+                assert answer.json()["error_description"] == unknown["error_description"], where
+        assert snapshot(service, theirs) == before
+
+
+def test_clients_see_and_end_nothing_of_another_tenant(api, sides):
+    """OA-13, RFC 7009 §2.1: tokens of another tenant are unknown; administrators find no client of
+    another tenant by its id."""
+    for mine, theirs in (sides, sides[::-1]):
+        for text in (*(theirs.client_tokens[name] for name in ("access_token", "refresh_token")),
+                     theirs.user.token, theirs.user.refresh_token):
+            for way in ("basic", "body"):
+                options, proof = as_client(mine, way)
+                shown = ok(api.post("/oauth/introspect", form=proof | {"token": text}, **options))
+                assert shown == {"active": False}
+                ended = api.post("/oauth/revoke", form=proof | {"token": text}, **options)
+                assert (ended.status_code, ended.text) == (200, "{}")
+        ok(api.get("/api/protected", token=theirs.client_tokens["access_token"]))
+        ok(api.get("/users/me", token=theirs.user.token))
+        path = f"/oauth/client/{theirs.tenant.client['client_id']}"
+        for method, where, body in (("GET", "", {}), ("DELETE", "", {}),
+                                    ("PUT", "", {"json": {"client_name": "Taken"}}),
+                                    ("POST", "/rotate-secret", {"json": {}})):
+            answer = api.request(method, path + where, token=mine.user.token, **body)
+            assert answer.status_code == 404, f"{method} {answer.text}"
+        ids = {entry["client_id"] for entry in
+               ok(api.get("/oauth/client/list", token=mine.user.token))["clients"]}
+        assert ids == {mine.tenant.client["client_id"]}
+        ok(token(api, theirs.tenant.client, grant_type="client_credentials"))
 
 
 def test_the_same_address_in_two_tenants_stays_two_users(api, world, sides):

@@ -5,6 +5,7 @@ import pytest
 
 from support.check import ok, refused, until
 from support.oauth import ask, client, token
+from support.world import World
 
 
 @pytest.fixture
@@ -270,3 +271,14 @@ def test_a_demoted_admins_client_token_loses_its_power(api, world, tenant):
     until(lambda: api.get("/api/admin", token=pair["access_token"]).status_code == 401)
     refused(token(api, made, grant_type="refresh_token", refresh_token=pair["refresh_token"]),
             400, "invalid_grant")
+
+
+def test_the_password_grant_can_be_turned_off(start_instance, connect):
+    """C17: tokens.password_grant: false; clients that listed it are told, other grants go on."""
+    api = connect(start_instance({"tokens": {"password_grant": False}}))
+    world = World(api)
+    tenant = world.tenant()
+    world.login(tenant.owner)
+    made = client(api, tenant, grant_types=["password", "client_credentials"])
+    refused(password(api, made, tenant.owner), 400, "unsupported_grant_type")
+    ok(token(api, made, grant_type="client_credentials"))

@@ -10,7 +10,7 @@ from support.instance import run
 REQUIRED_FACTS = {"tenant", "auth", "scope", "key_scope", "role", "rate", "body", "body_cap",
                   "flags"}
 
-#: Rows that issue 3 asks for. A row that disappears is a broken promise to its callers.
+#: Rows that callers were promised. A row that disappears is a broken promise to its callers.
 PROMISED = """
 GET /health|GET /ready|GET /openapi.json|GET /docs/{client_id}|GET /.well-known/jwks.json
 GET /oauth/jwks|GET /api/ping|GET /api/status|POST /tenants/register|GET /tenants/info
@@ -23,6 +23,9 @@ POST /api/v1/clients/register|GET /api/v1/clients/me|POST /api/v1/clients/me/rot
 POST /api/v1/{cid}/signup|POST /api/v1/{cid}/login|POST /api/v1/{cid}/refresh
 POST /api/v1/{cid}/logout|GET /api/v1/{cid}/me|PATCH /api/v1/{cid}/me|GET /api/v1/{cid}/users
 GET /api/v1/{cid}/audit|GET /tenants/audit|GET /tenants/audit/export|GET /users/me|PATCH /users/me|GET /
+POST /oauth/token|POST /oauth/revoke|POST /oauth/introspect|POST /oauth/client/register
+GET /oauth/client/list|GET /oauth/client/{id}|PUT /oauth/client/{id}|DELETE /oauth/client/{id}
+POST /oauth/client/{id}/rotate-secret
 """.replace("\n", "|").strip("|").split("|")
 
 
@@ -127,7 +130,7 @@ def test_head_answers_like_get_without_a_body(api, acme):
 
 
 def test_unknown_paths_are_404(api):
-    for path in ("/nothing", "/auth", "/tenants", "/api/v1", "/oauth/token", "/users", "/admin",
+    for path in ("/nothing", "/auth", "/tenants", "/api/v1", "/oauth", "/oauth/client", "/users", "/admin",
                  "/auth/login/more", "/metrics"):
         assert api.get(path).status_code == 404, path
 

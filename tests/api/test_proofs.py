@@ -39,7 +39,7 @@ def prove(start_instance, connect, tmp_path):
 
 
 def test_e1_quick_start(prove):
-    """E1, first half; R004-26, R004-27, R004-34, R004-42, R004-44."""
+    """E1; R004-26 to R004-28, R004-34, R004-36, R004-42, R004-44."""
     instance, _ = prove("e1.sh")
     assert instance.db.tenants.count_documents({"slug": "acme", "status": "active"}) == 1
 
@@ -77,7 +77,7 @@ def test_e6_client_flow(prove, connect):
 
 
 def test_e7_conflict_matrix(prove):
-    """E7 without the OAuth client; TI-1, R004-08, R004-09. Over every route: test_isolation_matrix."""
+    """E7; TI-1, R004-08, R004-09. Over every route: test_isolation_matrix."""
     instance, _ = prove("e7.sh")
     assert instance.db.tenants.count_documents({"status": "active"}) == 2
 
@@ -92,5 +92,5 @@ def test_e8_roles_and_plan(prove):
 
 
 def test_e10_abuse(prove):
-    """E10 without machine clients; RL-2, TS-1, TS-6, TI-6."""
+    """E10; RL-2, TS-1, TS-6, TI-6, R004-58, C14, C17."""
     prove("e10.sh", limits={"lock_seconds": LOCK}, password={"scheme": "argon2id"})

@@ -2,12 +2,14 @@
 
 TS-4, TS-11, RL-2, G5, G6, design §8. All requests of a round wait at one barrier.
 """
+import hashlib
 import json
 import uuid
 
 import pytest
 
 from support.check import ok, refused, until
+from support.oauth import client, token
 from support.racers import PARALLEL, Racers, race, statuses
 from support.world import OWNER_PASSWORD, USER_PASSWORD, User, World, unique
 
@@ -36,6 +38,67 @@ def test_refresh(racers, place):
     (winner,) = [answer.json() for answer in answers if answer.status_code == 200]
     refused(api.post("/auth/refresh", json={"refresh_token": winner["refresh_token"]}), 401)
     until(lambda: api.get("/users/me", token=winner["access_token"]).status_code == 401, 1.0)
+
+
+@race
+def test_a_clients_refresh(racers, place):
+    """G5: a confidential client's refresh token is good once, and then its grant is dead."""
+    api, world, _ = place
+    tenant = world.tenant()
+    world.login(tenant.owner)
+    made = client(api, tenant, grant_types=["password", "refresh_token"])
+    text = ok(token(api, made, grant_type="password", username="owner",
+                    password=tenant.owner.password))["refresh_token"]
+    answers = racers.race(lambda racer, _: token(racer, made, grant_type="refresh_token",
+                                                 refresh_token=text))
+    assert statuses(answers) == {200: 1, 400: PARALLEL - 1}
+    (winner,) = [answer.json() for answer in answers if answer.status_code == 200]
+    refused(token(api, made, grant_type="refresh_token", refresh_token=winner["refresh_token"]),
+            400, "invalid_grant")
+    until(lambda: api.get("/api/protected", token=winner["access_token"]).status_code == 401, 1.0)
+
+
+@race
+def test_rotations_of_a_secret(racers, place):
+    """R004-58: a rotation wins as a whole or is told that it came too late; the secret of the last
+    one works on both instances, no other does."""
+    api, world, _ = place
+    tenant = world.tenant()
+    world.login(tenant.owner)
+    made = client(api, tenant, grant_types=["client_credentials"])
+    answers = racers.race(lambda racer, _: racer.post(
+        f"/oauth/client/{made['client_id']}/rotate-secret", token=tenant.owner.token, json={}))
+    found = statuses(answers)
+    assert set(found) <= {200, 409} and found[200] >= 1, found
+    secrets = [made["client_secret"]] + [answer.json()["client_secret"] for answer in answers
+                                         if answer.status_code == 200]
+    stored = api.instance.db.oauth_clients.find_one({"_id": made["client_id"]})
+    assert stored["version"] == len(secrets) and "old_secret_hash" not in stored
+    last = [text for text in secrets
+            if hashlib.sha256(text.encode()).digest() == stored["secret_hash"]]
+    assert len(last) == 1 and last != secrets[:1]
+
+    def works(racer):
+        return [text for text in secrets if token(
+            racer, made | {"client_secret": text}, grant_type="client_credentials"
+        ).status_code == 200]
+    for racer in racers.apis[:2]:
+        until(lambda racer=racer: works(racer) == last, 2.0)
+
+
+@race
+def test_the_client_limit_of_the_plan(racers, place):
+    """R004-12: free has 10; never an 11th, and every place is used."""
+    api, world, _ = place
+    tenant = world.tenant(plan="free")
+    world.login(tenant.owner)
+    answers = racers.race(lambda racer, _: racer.post(
+        "/oauth/client/register", token=tenant.owner.token, json={
+            "client_name": "Racer", "grant_types": ["client_credentials"]}))
+    assert statuses(answers) == {201: 10, 403: PARALLEL - 10}
+    assert {answer.json()["error"] for answer in answers if answer.status_code == 403} == \
+        {"plan_limit"}
+    assert api.instance.db.oauth_clients.count_documents({"tenant_id": uuid.UUID(tenant.id)}) == 10
 
 
 @race

@@ -14,6 +14,7 @@ import pytest
 
 from support.api import Api
 from support.check import ok, refused, until
+from support.oauth import client, token
 from support.world import USER_PASSWORD, World, unique
 
 SMALL = {"password": {"scheme": "argon2id"}, "limits": {"development_factor": 1}}
@@ -56,6 +57,27 @@ def test_sign_ins_from_one_address(small):
 
     spend(request, 6)
     ok(api.get("/tenants/info", tenant=tenant.slug))
+
+
+def test_tokens_for_clients(small):
+    """R004-56: passwords shown to /oauth/token are sign-ins of the address, and every request there
+    is one of the client's tenant; a machine elsewhere is not concerned."""
+    api, world = small({"sign_ins_per_minute": 5}, plans={"free": {"requests_per_minute": 12}})
+    busy, calm = world.tenant(plan="free"), world.tenant()
+    machines = []
+    for tenant in (busy, calm):
+        world.login(tenant.owner)
+        machines.append(client(api, tenant, grant_types=["password", "client_credentials"]))
+    spend(lambda: token(api, machines[1], grant_type="password", username=unique("nobody"),
+                        password="wrong password"), 3)
+    ok(token(api, machines[1], grant_type="client_credentials"))
+    taken = 0
+    while token(api, machines[0], grant_type="client_credentials").status_code == 200:
+        taken += 1
+        assert taken <= 12
+    assert taken >= 8
+    refused(token(api, machines[0], grant_type="client_credentials"), 429, "rate_limited")
+    ok(token(api, machines[1], grant_type="client_credentials"))
 
 
 def test_registrations_from_one_address(small):

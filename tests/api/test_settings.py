@@ -34,6 +34,7 @@ DEFAULTS = {
     "session_ttl": 43200, "refresh_grace": 0, "email_verification": "off", "allowed_origins": [],
     "self_registration": True, "discoverable": True, "require_access_key": True,
     "require_if_match": False, "password_min_length": 8, "password_blocklist": False, "mfa": "off",
+    "require_pkce": False, "users_may_register_clients": False,
 }
 
 CHANGED = {
@@ -41,7 +42,7 @@ CHANGED = {
     "session_ttl": 63, "refresh_grace": 30, "email_verification": "optional",
     "allowed_origins": ["https://app.example.com"], "self_registration": False,
     "discoverable": False, "require_access_key": False, "password_min_length": 64,
-    "password_blocklist": True,
+    "password_blocklist": True, "require_pkce": True, "users_may_register_clients": True,
 }
 
 
@@ -83,7 +84,8 @@ REFUSED = [
     ("allowed_origins", ["https://a.example", "https://b.example?x"]),
     ("allowed_origins", [f"https://a{n}.example" for n in range(51)]),
     ("id_token_ttl", 600), ("claims", {"department": "custom_fields.department"}),
-    ("require_pkce", True), ("users_may_register_clients", True),
+    ("require_pkce", "yes"), ("require_pkce", 1), ("users_may_register_clients", "admins"),
+    ("users_may_register_clients", []),
 ]
 
 

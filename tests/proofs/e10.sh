@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # shellcheck disable=SC2086,SC1091  # the printed commands stand as they are printed
-# Proof E10: guesses at passwords and forged tokens, without machine clients.
+# Proof E10: machine clients, guesses at passwords and forged tokens.
 # usage: H=http://localhost:8080 LOCK=30 e10.sh     LOCK: seconds of the first lock
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
@@ -13,6 +13,42 @@ expect_status 201
 OTHER=$(member .tenant.id)
 AT=$(curl -X POST $H/auth/login -H "$J" -H "X-Tenant-Slug: acme" -d '{"email":"admin@acme.com","password":"secure123"}' | jq -r .access_token)
 expect_status 200
+
+# A machine's token has no user.
+curl -X POST $H/oauth/login -H "$J" -H "X-Tenant-Slug: acme" -c cookies.txt -d '{"username":"admin","password":"secure123"}'
+expect_status 200
+# printed:
+curl -X POST $H/oauth/client/register -H "$J" -H 'X-Tenant-Slug: acme' -b cookies.txt -d '{"client_name":"Machine","grant_types":["client_credentials"],"scope":"read"}'
+expect_status 201
+CID=$(member .client_id) SEC=$(member .client_secret)
+# printed:
+curl -X POST $H/oauth/token -u $CID:$SEC -d grant_type=client_credentials -d scope=read; expect_status 200; expect .scope read; OLD=$SEC MT=$(member .access_token); curl -X POST $H/oauth/client/$CID/rotate-secret -H 'X-Tenant-Slug: acme' -b cookies.txt -H "$J" -d '{"overlap_seconds":5}'
+expect_status 200
+SEC=$(member .client_secret) ROTATED=$EPOCHREALTIME
+[[ $SEC != "$OLD" ]] || fail "the secret is the old one"
+
+# Both secrets work inside the overlap.
+for secret in "$OLD" "$SEC"; do
+    curl -X POST $H/oauth/token -u $CID:$secret -d grant_type=client_credentials -d scope=read
+    expect_status 200
+done
+
+curl $H/api/protected -H "Authorization: Bearer $MT"
+expect_status 200
+expect .user null
+curl $H/api/users/me -H "Authorization: Bearer $MT"
+expect_status 403
+
+# Two authentications at once.
+curl -X POST $H/oauth/token -u $CID:$SEC -d grant_type=client_credentials -d client_id=$CID -d client_secret=$SEC
+expect_error 400 invalid_request
+
+# The password grant is not for a public client.
+curl -X POST $H/oauth/client/register -H "$J" -H 'X-Tenant-Slug: acme' -b cookies.txt -d '{"client_name":"Page","token_endpoint_auth_method":"none","redirect_uris":["https://app.example/cb"]}'
+expect_status 201
+expect .client_secret null
+curl -X POST $H/oauth/token -d client_id="$(member .client_id)" -d grant_type=password -d username=admin -d password=secure123
+expect_error 400 unauthorized_client
 
 # Forged tokens: all 401. First that the genuine one is none of them.
 curl $H/api/protected -H "Authorization: Bearer $AT"
@@ -50,6 +86,13 @@ FOREIGN=$(jq -c --arg kid "$KID" '.kid = $kid' <<<"$HEADER" | tr -d '\n' | url64
 refused "another tenant's kid" "$FOREIGN.$(cut -d. -f2,3 <<<"$AT")"
 refused "another tenant's kid and tid" "$FOREIGN.$(printf %s "${CLAIMS//$TENANT/$OTHER}" | url64).$SIGNATURE"
 
+# The overlap is over: the old secret fails.
+sleep "$(jq -n "[0, 5.1 - ($EPOCHREALTIME - $ROTATED)] | max")"
+curl -X POST $H/oauth/token -u $CID:$OLD -d grant_type=client_credentials -d scope=read
+expect_error 401 invalid_client
+curl -X POST $H/oauth/token -u $CID:$SEC -d grant_type=client_credentials -d scope=read
+expect_status 200
+
 # Ten guesses are 401, the next two 429. (The wrapper of lib.sh keeps out of it.)
 unset -f curl
 # printed:
@@ -67,4 +110,4 @@ expect_status 200
 sleep "$WAIT"
 curl -X POST $H/oauth/login -H "$J" -H 'X-Tenant-Slug: acme' -d '{"username":"admin","password":"secure123"}'
 expect_status 200
-echo "E10 (without machine clients): proven"
+echo "E10: proven"

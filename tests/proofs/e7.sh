@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # shellcheck disable=SC2086,SC1091  # the printed commands stand as they are printed
-# Proof E7: hints that contradict each other or the credential, without the OAuth client.
+# Proof E7: hints that contradict each other or the credential.
 # usage: H=http://localhost:8080 e7.sh
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
@@ -36,6 +36,15 @@ expect_error 403 tenant_mismatch
 curl -X POST $H/auth/refresh -H "$J" -H 'X-Tenant-Slug: acme' -d "{\"refresh_token\":\"$RT\"}"
 expect_status 200
 
+# The client of acme at other: as unknown as one that nobody registered.
+CLIENT=$(curl -X POST $H/oauth/client/register -H "$J" -H "Authorization: Bearer $AT" -d '{"client_name":"Machine","grant_types":["client_credentials"],"scope":"read"}')
+expect_status 201
+CID=$(jq -r .client_id <<<"$CLIENT") SEC=$(jq -r .client_secret <<<"$CLIENT")
+curl -X POST $H/t/other/oauth/token -u $CID:$SEC -d grant_type=client_credentials
+expect_error 401 invalid_client
+curl -X POST $H/t/acme/oauth/token -u $CID:$SEC -d grant_type=client_credentials
+expect_status 200
+
 # Two slugs in two headers, the same one too.
 curl $H/tenants/info -H 'X-Tenant-Slug: acme' -H 'X-Tenant-Slug: other'
 expect_status 400
@@ -48,4 +57,4 @@ expect_status 200
 expect .slug acme
 curl $H/tenants/info -H 'X-Forwarded-Host: other.localhost'
 expect_error 400 tenant_not_identified
-echo "E7 (without the OAuth client): proven"
+echo "E7: proven"

@@ -25,6 +25,7 @@
 #include "models/access_key.h"
 #include "models/grant.h"
 #include "models/grant_memory.h"
+#include "models/oauth_client_admin.h"
 #include "models/platform_key.h"
 #include "models/session.h"
 #include "models/tenant.h"
@@ -60,6 +61,8 @@ static struct {
     const char *session_cookie;
     struct made_key key;
     struct made_platform_key platform;
+    struct made_client client;
+    struct token_pair client_pair;
     char email[64], name[32], other_name[32], form[512], version[512], once[512], nonce[256];
 } own;
 static size_t body_size;
@@ -216,6 +219,9 @@ static const char *value_of(const char *name, size_t length, char text[64])
         {"pk", NULL, &own.platform.key.id},
         {"version", own.version, NULL},
         {"once", own.once, NULL},
+        {"oc", own.client.client.id, NULL},
+        {"os", own.client.secret, NULL},
+        {"cat", own.client_pair.access_token, NULL},
         {"grant", NULL, &own.pair.grant_id},
         {"form", own.form, NULL},
         {"file", "style.css", NULL},
@@ -291,6 +297,18 @@ static enum err insert_own(struct ctx *ctx, void *arg)
     return access_key_insert(ctx, &own.key.key);
 }
 
+/* An OAuth client, and a token that it has for the owner. */
+static void make_client(struct ctx *ctx)
+{
+    static const char *grants[] = {GRANT_TYPE_PASSWORD};
+    const struct client_metadata metadata = {.name = "own", .grant_types = {grants, 1}};
+    const struct registrar registrar = {.user_id = own.user.id, .role = ROLE_OWNER};
+    must(oauth_client_create(ctx, &metadata, &registrar, &own.client), ctx, "client");
+
+    const struct client_grant terms = {&own.client.client, &own.user, "read", .with_refresh = true};
+    must(grant_open_for_client(ctx, &terms, "login", &own.client_pair), ctx, "client's token");
+}
+
 static void make_own(struct ctx *ctx, const struct torture_request *request)
 {
     struct tenant changed;
@@ -302,6 +320,8 @@ static void make_own(struct ctx *ctx, const struct torture_request *request)
     must(db_transaction(ctx, insert_own, NULL), ctx, "users");
     if (strstr(request->path, "{pk}") != NULL)
         must(platform_key_create(ctx, "own", 0, &own.platform), ctx, "platform key");
+    if (strncmp(request->path, "/oauth/", 7) == 0)
+        make_client(ctx);
     if (request->suspended)
         must(tenant_suspend(ctx, &victim.id, &changed), ctx, "suspended");
 }
@@ -460,8 +480,8 @@ void torture_forget_revocations(void)
 
 void torture_flush(void)
 {
-    struct cache *const caches[] = {app->tenants, app->slugs, app->domains,
-                                    app->origins, app->keys,  app->access_keys};
+    struct cache *const caches[] = {app->tenants, app->slugs,       app->domains, app->origins,
+                                    app->keys,    app->access_keys, app->clients};
 
     ctx_clear(&req.ctx);
     for (size_t i = 0; i < sizeof caches / sizeof caches[0]; i++)

@@ -30,8 +30,9 @@ enum torture_credential {
 
 /* What stands in path, query and body is replaced. Of the try's owner: {email} {name} {password}
  * {refresh} {session} (id) {grant} (id); {user} another user (id), {username} its name; of the
- * tenant: {cid} {slug} {key} (id); {tenant} another tenant (id), {pk} a platform key (id); {new} a
- * number never used before; {form} and {version} of the page. */
+ * tenant: {cid} {slug} {key} (id); {tenant} another tenant (id), {pk} a platform key (id); {oc} and
+ * {os} an OAuth client's id and secret, {cat} its access token; {new} a number never used before;
+ * {form} and {version} of the page. */
 struct torture_request {
     const char *method, *path, *query, *body;
     const char *content_type; /* NULL = application/json */

@@ -45,6 +45,7 @@ class Tenant:
     name: str
     owner: User | None = None
     key: str | None = None
+    client: dict | None = None  # an OAuth client as it was registered, with its secret
 
     @property
     def collection(self):

@@ -94,12 +94,34 @@ static void test_bounded(void **state)
     assert_int_equal(parse(text), ERR_BAD_REQUEST);
 }
 
+/* The halves of HTTP Basic (RFC 6749 §2.3.1): one text, whose separators are none. */
+static void test_one_value(void **state)
+{
+    static const char *const pairs[][2] = {
+        {"abc", "abc"}, {"", ""}, {"a+b%20c", "a b c"}, {"%3A%25%2b", ":%+"}, {"a=b&c", "a=b&c"},
+    };
+    static const char *const bad[] = {"%", "%1", "%zz", "a%00", "%ff", "\xff"};
+    const char *text = NULL;
+
+    (void)state;
+    arena_reset(&bare.arena);
+    for (size_t i = 0; i < sizeof pairs / sizeof pairs[0]; i++) {
+        assert_int_equal(form_decode(&bare.ctx, pairs[i][0], strlen(pairs[i][0]), &text), ERR_OK);
+        assert_string_equal(text, pairs[i][1]);
+    }
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++)
+        assert_int_equal(form_decode(&bare.ctx, bad[i], strlen(bad[i]), &text), ERR_BAD_REQUEST);
+    assert_int_equal(form_decode(&bare.ctx, "abc", 2, &text), ERR_OK);
+    assert_string_equal(text, "ab");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_decodes),
         cmocka_unit_test(test_refuses),
         cmocka_unit_test(test_bounded),
+        cmocka_unit_test(test_one_value),
     };
 
     return cmocka_run_group_tests(tests, setup, teardown);

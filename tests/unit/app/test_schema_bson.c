@@ -152,6 +152,40 @@ static void test_masked(void **state)
     assert_string_equal(bson_iter_key(&iter), "a.port");
 }
 
+/* What was set and what is unset are all of the mask, and nothing twice. */
+static void test_set_and_unset_replace(void **state)
+{
+    struct work *work = *state;
+    uint64_t seed = 11;
+
+    for (int round = 0; round < 500; round++) {
+        const struct sample sample = random_sample(work, &seed);
+        const uint64_t mask = random_next(&seed);
+        AUTO(bson_destroy) bson_t *set = bson_new();
+        AUTO(bson_destroy) bson_t *update = bson_new();
+        bson_iter_t iter, unset;
+
+        assert_true(schema_to_bson_masked(&sample_schema, &sample, mask, "a.", set));
+        assert_true(schema_put_unset(&sample_schema, &sample, mask, "a.", update));
+
+        const bool has_unset = bson_iter_init_find(&iter, update, "$unset");
+        uint32_t count = bson_count_keys(set);
+
+        assert_int_equal(bson_count_keys(update), has_unset);
+        if (has_unset && bson_iter_recurse(&iter, &unset)) {
+            while (bson_iter_next(&unset)) {
+                assert_false(bson_has_field(set, bson_iter_key(&unset)));
+                assert_memory_equal(bson_iter_key(&unset), "a.", 2);
+                count++;
+            }
+        }
+        for (size_t i = 0; i < sample_schema.field_count; i++)
+            count -= (uint32_t)(mask >> i & 1);
+        assert_int_equal(count, 0);
+        arena_reset(&work->arena);
+    }
+}
+
 /* Numbers of other writers are taken when they are whole; null is absent; the unknown is skipped.
  */
 static void test_lenient_reading(void **state)
@@ -319,6 +353,7 @@ int main(void)
         WORK_TEST(test_random_round_trips),
         WORK_TEST(test_types_and_names),
         WORK_TEST(test_masked),
+        WORK_TEST(test_set_and_unset_replace),
         WORK_TEST(test_lenient_reading),
         WORK_TEST(test_wrong_types),
         WORK_TEST(test_wrong_inside_lists),

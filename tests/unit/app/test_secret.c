@@ -226,6 +226,33 @@ static void test_base64url_respects_capacity(void **state)
     assert_int_equal(base64url_decode("Zg", 2, bytes, 0), -1);
 }
 
+/* RFC 4648 section 10, as HTTP Basic sends it (RFC 7617): padded, one spelling, no byte beside. */
+static void test_base64_with_padding(void **state)
+{
+    static const char *const pairs[][2] = {
+        {"", ""},        {"f", "Zg=="},          {"fo", "Zm8="},
+        {"foo", "Zm9v"}, {"foobar", "Zm9vYmFy"}, {"\xfb\xff\xfe", "+//+"},
+    };
+    static const char *const bad[] = {
+        "Zg",    "Zg=",   "Zg===",  "Z===", "====", "Zh==",    "Zm9v=",   "Zm8=Zg==", "-__-",
+        " Zm9v", "Zm9v ", "Zm9v\n", "Zm9",  "Zm9*", "Zm\xffv", "Zm\x80v", "=Zg=",
+    };
+    uint8_t bytes[32];
+
+    (void)state;
+    for (size_t i = 0; i < sizeof pairs / sizeof *pairs; i++) {
+        const size_t size = strlen(pairs[i][0]);
+        const size_t length = strlen(pairs[i][1]);
+
+        assert_int_equal(base64_decode(pairs[i][1], length, bytes, sizeof bytes), size);
+        assert_memory_equal(bytes, pairs[i][0], size);
+        if (size > 0)
+            assert_int_equal(base64_decode(pairs[i][1], length, bytes, size - 1), -1);
+    }
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
+        assert_int_equal(base64_decode(bad[i], strlen(bad[i]), bytes, sizeof bytes), -1);
+}
+
 /* Every last character that decodes must be the one the encoder would write. */
 static void test_base64url_round_trip(void **state)
 {
@@ -268,6 +295,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_base64url_refuses_every_foreign_byte, setup, teardown),
         cmocka_unit_test_setup_teardown(test_base64url_respects_capacity, setup, teardown),
         cmocka_unit_test_setup_teardown(test_base64url_round_trip, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_base64_with_padding, setup, teardown),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -159,6 +159,40 @@ static void test_seal(void **state)
     }
 }
 
+/* A row that names an OAuth client is sealed with it: another, none, or one that a row got later
+ * is found. */
+static void test_seal_with_a_client(void **state)
+{
+    NEEDS_DATABASE();
+    struct ctx *ctx = &database.ctx;
+    uint8_t key[32], mac[AUDIT_MAC_SIZE];
+
+    secret_derive(database.config.master_key_bytes, "audit", key);
+    ctx->who.client_id = "client-1";
+    assert_int_equal(audit_write(ctx, "token.issued", "success", NULL, NULL), ERR_OK);
+    ctx->who.client_id = NULL;
+    struct audit_row with = *(struct audit_row *)rows_of(ctx, 1).items;
+    assert_string_equal(with.client_id, "client-1");
+    assert_int_equal(audit_mac(ctx, key, &with, mac), ERR_OK);
+    assert_memory_equal(with.mac.data, mac, sizeof mac);
+
+    static const char *const others[] = {"client-2", "client-", "", NULL};
+    for (size_t i = 0; i < COUNT_OF(others); i++) {
+        struct audit_row changed = with;
+
+        changed.client_id = others[i];
+        assert_int_equal(audit_mac(ctx, key, &changed, mac), ERR_OK);
+        assert_memory_not_equal(with.mac.data, mac, sizeof mac);
+    }
+
+    assert_int_equal(audit_write(ctx, "token.issued", "success", NULL, NULL), ERR_OK);
+    struct audit_row without = *(struct audit_row *)rows_of(ctx, 1).items;
+    assert_null(without.client_id);
+    without.client_id = "client-1";
+    assert_int_equal(audit_mac(ctx, key, &without, mac), ERR_OK);
+    assert_memory_not_equal(without.mac.data, mac, sizeof mac);
+}
+
 /* AL-6: whatever comes as user agent is stored as at most 256 bytes of UTF-8, and escaped when
  * shown. */
 static void test_user_agent(void **state)
@@ -444,12 +478,19 @@ static void test_left_over_number(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        CASE(test_row),         CASE(test_seal),
-        CASE(test_user_agent),  CASE(test_without_a_tenant),
-        CASE(test_pages),       CASE(test_group_commit),
-        CASE(test_frozen),      CASE(test_unknown_outcome),
-        CASE(test_lost_once),   CASE(test_refused_rows),
-        CASE(test_transaction), CASE(test_left_over_number),
+        CASE(test_row),
+        CASE(test_seal),
+        CASE(test_seal_with_a_client),
+        CASE(test_user_agent),
+        CASE(test_without_a_tenant),
+        CASE(test_pages),
+        CASE(test_group_commit),
+        CASE(test_frozen),
+        CASE(test_unknown_outcome),
+        CASE(test_lost_once),
+        CASE(test_refused_rows),
+        CASE(test_transaction),
+        CASE(test_left_over_number),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
