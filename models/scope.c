@@ -53,7 +53,7 @@ static void add_word(struct buf *out, const char *word, size_t length)
 
 static enum err finish(struct ctx *ctx, const struct buf *out, const char **ret_scope)
 {
-    const char *text = out->size > 0 ? buf_text(out) : "";
+    const char *text = !buf_ok(out) ? NULL : out->size > 0 ? buf_text(out) : "";
 
     if (text == NULL)
         return fail_internal(ctx, ERR_MEMORY, "no memory for a scope");
