@@ -301,8 +301,8 @@ def make_tenants(instance, count):
         return list(pool.map(one, range(count)))
 
 
-def latencies(instance, folder, tenants, seconds):
-    """Median microseconds of whoami and of login, spread over these tenants; warm."""
+def latencies(instance, mongo, folder, tenants, seconds):
+    """whoami and login, spread over these tenants; warm. CPU in microseconds a request."""
     found = {}
     for name, requests in (
             ("whoami", [whole("GET", "/api/whoami", [f"Authorization: Bearer {token}"])
@@ -314,7 +314,12 @@ def latencies(instance, folder, tenants, seconds):
             file.write("".join(f"{len(text)}\n{text}" for text in requests))
         if name == "whoami":
             result_of(generate(instance.port, 2, 60, "list", path, BENCH_ONCE="1"))
-        found[name] = result_of(generate(instance.port, 2, seconds, "list", path))["p50_us"]
+        before = cpu_seconds(instance.process.pid), cpu_seconds(mongo.pid)
+        result = result_of(generate(instance.port, 2, seconds, "list", path))
+        for who, pid, spent in (("service", instance.process.pid, before[0]),
+                                ("mongod", mongo.pid, before[1])):
+            result[who] = (cpu_seconds(pid) - spent) * 1e6 / max(result["requests"], 1)
+        found[name] = result
     return found
 
 
@@ -332,16 +337,19 @@ def many_tenants(options, mongo):
         tenants = make_tenants(service, options.tenants)
         each = (time.monotonic() - started) / options.tenants * 1000
         with tempfile.TemporaryDirectory(prefix="tenantd-bench-") as folder:
-            few = latencies(service, folder, tenants[:10], options.seconds)
-            many = latencies(service, folder, tenants, options.seconds)
+            few = latencies(service, mongo, folder, tenants[:10], options.seconds)
+            many = latencies(service, mongo, folder, tenants, options.seconds)
         resident = resident_mb(service.process.pid)
         service.stop()
         ready = ready_after(service)
         print(f"tenants  {options.tenants}: {each:.0f} ms to make one and log in, ready after "
               f"{ready:.0f} ms, {resident:.1f} MB resident with all in use", flush=True)
-        for name, median in many.items():
-            print(f"tenants  {name} p50 {few[name]} us with 10, {median} us with {options.tenants}"
-                  f" = {median / few[name]:.2f}", flush=True)
+        for name, result in many.items():
+            one, all_of = few[name], result
+            print(f"tenants  {name} p50 {one['p50_us']} us with 10, {all_of['p50_us']} us with "
+                  f"{options.tenants} = {all_of['p50_us'] / one['p50_us']:.2f}; CPU of the service "
+                  f"{one['service']:.0f} and {all_of['service']:.0f} us, of mongod "
+                  f"{one['mongod']:.0f} and {all_of['mongod']:.0f} us", flush=True)
     finally:
         service.close()
         mongo.client.drop_database("bench_tenants")

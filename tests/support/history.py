@@ -6,6 +6,7 @@ may have happened. The record keeps counts and every violation; it stays small h
 import collections
 import http.client
 import json
+import select
 import threading
 import time
 
@@ -61,6 +62,11 @@ class Answer:
         return json.loads(self.text)
 
 
+def is_closed(sock):
+    """The other side has closed an idle connection: what is sent there now is lost."""
+    return bool(select.select([sock], [], [], 0)[0])
+
+
 class Caller:
     """A client of several instances: the next call goes to the next one, as behind a balancer.
 
@@ -103,6 +109,9 @@ class Caller:
     def _exchange(self, instance, method, path, body, headers):
         started = time.monotonic()
         connection = self._connections.pop(instance, None)
+        if connection is not None and is_closed(connection.sock):
+            connection.close()
+            connection = None
         reused = connection is not None
         if connection is None:
             host, port = self.addresses[instance]
@@ -117,10 +126,9 @@ class Caller:
             text = answer.read().decode()
         except (OSError, http.client.HTTPException) as error:
             connection.close()
-            # An idle connection that the server closed: a client opens another; with what may not be
-            # sent twice only when it could not be sent.
-            closed = isinstance(error, (http.client.RemoteDisconnected, ConnectionResetError))
-            if reused and (isinstance(error, BrokenPipeError) or closed and method == "GET"):
+            if reused and isinstance(error, (http.client.RemoteDisconnected, BrokenPipeError,
+                                             ConnectionResetError)) and method == "GET":
+                # An idle connection that the server closed: a client opens another.
                 return self._exchange(instance, method, path, body, headers)
             return Answer(None, f"{type(error).__name__}: {error}", None, started, connected)
         if answer.will_close:
