@@ -14,6 +14,7 @@ mongo_launch() {
         --replSet rs0 --oplogSize 128 --wiredTigerCacheSizeGB 0.25 --quiet
         # The default holds a stop for 15 s, for clients that would move to another node.
         --setParameter shutdownTimeoutMillisForSignaledShutdown=100
+        --setParameter transactionLifetimeLimitSeconds=10
         --setParameter diagnosticDataCollectionEnabled=false
     )
     # A session of its own: Ctrl-C is for us, and we stop mongod after the service.

@@ -398,7 +398,8 @@ def retry_until_answered(send, body, header):
         if answer.status_code == 409:
             refused(answer, 409, "idempotency_in_progress")
         return answer if answer.status_code == 201 else None
-    answer, _ = until(once, 15, 0.05)
+    # A killed instance's transaction ends after 10 s (deploy/mongo/mongod.conf), looked at every 5.
+    answer, _ = until(once, 25, 0.05)
     return answer
 
 

@@ -35,6 +35,8 @@ def start_mongod(directory, port):
          "--replSet", "rs0", "--oplogSize", "64", "--wiredTigerCacheSizeGB", "0.25", "--quiet",
          "--setParameter", "enableTestCommands=1",
          "--setParameter", "shutdownTimeoutMillisForSignaledShutdown=100",
+         # As shipped (deploy/mongo/mongod.conf): what a killed instance had begun is not in the way for long.
+         "--setParameter", "transactionLifetimeLimitSeconds=10",
          "--setParameter", "diagnosticDataCollectionEnabled=false"],
         stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
         start_new_session=True)
