@@ -103,7 +103,8 @@ enum err access_token_sign(struct ctx *ctx, const struct user *user, const struc
     if (user == NULL && !client)
         return fail_internal(ctx, ERR_INTERNAL, "a token needs a user or a client");
 
-    const int64_t seconds = client ? tenant_client_access_ttl(ctx) : tenant_access_ttl(ctx);
+    const int64_t usual = client ? tenant_client_access_ttl(ctx) : tenant_access_ttl(ctx);
+    const int64_t seconds = grant->access_seconds > 0 ? grant->access_seconds : usual;
 
     lifetime.expires_at = lifetime.issued_at + seconds;
     TRY(keys_get(ctx, &keys));

@@ -174,6 +174,26 @@ enum err grant_open_for_client(struct ctx *ctx, const struct client_grant *terms
     return ERR_OK;
 }
 
+enum err grant_issue(struct ctx *ctx, const struct client_grant *terms, struct token_pair *ret_pair)
+{
+    const struct uuid *user_id = terms->user != NULL ? &terms->user->id : NULL;
+    struct grant grant = {
+        .scope = terms->scope[0] != '\0' ? terms->scope : NULL,
+        .access_seconds = terms->access_seconds,
+    };
+    struct token_pair pair;
+
+    if (terms->client != NULL) {
+        grant.client_id = terms->client->id;
+        grant.client_epoch = terms->client->epoch;
+    }
+    TRY(begin(ctx, terms->user, &grant));
+    TRY(grant_pair(ctx, terms->user, &grant, &pair));
+    TRY(audit_write(ctx, "token.issued", "success", user_id, NULL));
+    *ret_pair = pair;
+    return ERR_OK;
+}
+
 enum err grant_revoke_user(struct ctx *ctx, const struct uuid *user_id)
 {
     AUTO(bson_destroy) bson_t *filter = bson_new();

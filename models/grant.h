@@ -23,6 +23,7 @@ struct grant {
     const char *user_agent; /* of the sign-in, or NULL */
     int64_t generation;
     int64_t user_epoch, tenant_epoch, client_epoch;
+    int64_t access_seconds;   /* of the access token, when not as the tenant says; not stored */
     int64_t retry_generation; /* its rotation was never answered: may be repeated once; 0 = none */
     int64_t created_at, rotated_at;
     int64_t expires_at; /* idle end */
@@ -56,10 +57,15 @@ struct client_grant {
     const struct user *user; /* NULL: the client acts for itself */
     const char *scope;       /* as granted */
     bool with_refresh;       /* else there is no document: the access token is all */
+    int64_t access_seconds;  /* 0: as long as the tenant says */
 };
 /* The same for an OAuth client; ret_pair->refresh_token is NULL without one. */
 CHECKED enum err grant_open_for_client(struct ctx *ctx, const struct client_grant *terms,
                                        const char *audit_action, struct token_pair *ret_pair);
+/* An access token alone that nobody signed in for (command line). client NULL: of a session-less
+ * login of user. */
+CHECKED enum err grant_issue(struct ctx *ctx, const struct client_grant *terms,
+                             struct token_pair *ret_pair);
 /* One conditional update; see design §7 for reuse, grace and unknown outcomes. ERR_BAD_REFRESH.
  * Resolves the tenant from the token when ctx has none; a foreign tenant's is ERR_TENANT_MISMATCH.
  */

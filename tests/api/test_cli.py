@@ -18,8 +18,8 @@ from support.instance import Instance, program, run
 from support.ports import free_port
 from support.world import unique
 
-COMMANDS = ["audit", "bench-hash", "check-config", "cleanup", "doctor", "key", "keys", "migrate", "openapi",
-            "print-config", "seed", "selftest", "serve", "tenant", "user", "version"]
+COMMANDS = ["audit", "bench-hash", "check-config", "cleanup", "client", "doctor", "key", "keys", "migrate", "openapi",
+            "print-config", "seed", "selftest", "serve", "tenant", "token", "user", "version"]
 PASSWORD = "correct horse 9"
 
 
@@ -82,6 +82,14 @@ def test_usage_lists_all_commands():
     (["key", "list"], "--tenant or --platform is missing"),
     (["key", "create", "--platform", "--scope", "auth"], "a platform key has no scopes"),
     (["key", "rotate", "12", "--platform"], '"12" is not the id of a key'),
+    (["client", "list"], "--tenant is missing"),
+    (["client", "create", "--tenant", "a"], "--tenant and --name are needed"),
+    (["client", "create", "--tenant", "a", "--name", "b", "--public", "--auth", "none"],
+     "--public or has an --auth"),
+    (["client", "show", "--tenant", "a"], "the id of the client is missing"),
+    (["client", "delete", "x", "--tenant", "a", "--overlap", "1d"], 'there is no option "--overlap"'),
+    (["token", "acme"], "--user or --client is missing"),
+    (["token", "--user", "admin"], "the slug of the tenant is missing"),
     (["serve", "--prot", "80"], 'there is no option "--prot"'),
     (["print-config", "--jsn"], 'did you mean "--json"?'),
     (["check-config", "--config"], "--config needs a value"),

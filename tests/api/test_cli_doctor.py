@@ -60,9 +60,11 @@ def breaks(instance, tenant):
     return {
         (*own, "index email_1 of"): lambda: users.drop_index("email_1"),
         (*own, "has no validator"): lambda: database.command("collMod", tenant.collection, validator={}),
-        (*counters, "users 7, not 1; inactive users 3, not 0; owners 2, not 1; access keys 5, not 0"):
+        (*counters, "users 7, not 1; inactive users 3, not 0; owners 2, not 1; access keys 5, not 0; "
+                    "OAuth clients 4, not 0"):
             lambda: database.tenant_usage.update_one({"_id": tenant_id}, {
-                "$set": {"users": 7, "inactive_users": 3, "owners": 2, "access_keys": 5},
+                "$set": {"users": 7, "inactive_users": 3, "owners": 2, "access_keys": 5,
+                         "clients": 4},
                 "$unset": {"reserved_at": 1}}),
         (*central, "tenant_id_1_user_id_1_state_1 of tokens is missing"):
             lambda: tokens.drop_index("tenant_id_1_user_id_1_state_1"),
