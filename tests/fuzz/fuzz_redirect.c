@@ -5,6 +5,7 @@
  * loopback, with another port.
  */
 #include <regex.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -62,8 +63,9 @@ static bool web_allows(const char *uri, const struct redirect_rule *rule)
     if (regexec(&web, uri, GROUPS, part, 0) != 0 || part[2].rm_eo - part[2].rm_so > 253)
         return false;
     if (part[7].rm_so >= 0) {
-        const long port = strtol(uri + part[7].rm_so, NULL, 10);
+        int port = 0;
 
+        require(sscanf(uri + part[7].rm_so, "%5d", &port) == 1);
         if (port < 1 || port > 65535)
             return false;
     }
