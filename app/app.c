@@ -18,8 +18,10 @@
 #include "app/password.h"
 #include "app/revocation.h"
 #include "app/routes.h"
+#include "app/rsa_pool.h"
 #include "app/token_cache.h"
 #include "app/watch.h"
+#include "handlers/discovery.h"
 #include "models/access_key.h"
 #include "models/audit.h"
 #include "models/audit_refusals.h"
@@ -69,14 +71,15 @@ static enum err open_caches(struct app *app, char **ret_message)
     app->keys = cache_new("keys", CACHED_KEY_SETS, CACHE_AGE_MS, keys_load);
     app->access_keys = cache_new("access_keys", CACHED_ACCESS_KEYS, CACHE_AGE_MS, access_key_load);
     app->clients = cache_new("clients", CACHED_CLIENTS, CACHE_AGE_MS, oauth_client_load);
+    app->discovery = cache_new("discovery", CACHED_TENANTS, CACHE_AGE_MS, discovery_load);
     app->tokens = token_cache_new(CACHED_TOKENS);
     app->limiter = limiter_new(LIMITED_KEYS);
     app->revocations = revocations_new(REVOCATIONS_MAX);
     app->metrics = metrics_new(route_count);
     if (app->tenants == NULL || app->slugs == NULL || app->domains == NULL ||
         app->origins == NULL || app->keys == NULL || app->access_keys == NULL ||
-        app->clients == NULL || app->tokens == NULL || app->limiter == NULL ||
-        app->revocations == NULL || app->metrics == NULL)
+        app->clients == NULL || app->discovery == NULL || app->tokens == NULL ||
+        app->limiter == NULL || app->revocations == NULL || app->metrics == NULL)
         return fail_start(ERR_MEMORY, "out of memory", ret_message);
     return ERR_OK;
 }
@@ -129,6 +132,9 @@ static enum err start_server_threads(struct app *app, char **ret_message)
 
     if (err != ERR_OK)
         return err;
+    err = rsa_pool_new(&app->rsa);
+    if (err != ERR_OK)
+        return fail_start(err, "the thread that makes RSA keys cannot start", ret_message);
     err = begin_platform(app, ret_message);
     if (err != ERR_OK)
         return err;
@@ -195,6 +201,7 @@ void app_free(struct app *app)
     audit_refusals_stop(app->refusals);
     audit_writer_stop(app->audit);
     hash_pool_free(app->hashes);
+    rsa_pool_free(app->rsa);
     cache_free(app->tenants);
     cache_free(app->slugs);
     cache_free(app->domains);
@@ -202,6 +209,7 @@ void app_free(struct app *app)
     cache_free(app->keys);
     cache_free(app->access_keys);
     cache_free(app->clients);
+    cache_free(app->discovery);
     token_cache_free(app->tokens);
     limiter_free(app->limiter);
     revocations_free(app->revocations);

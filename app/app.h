@@ -15,6 +15,7 @@ struct cache;
 struct watch;
 struct revocations;
 struct hash_pool;
+struct rsa_pool;
 struct limiter;
 struct audit_writer;
 struct audit_refusals;
@@ -37,8 +38,10 @@ struct app {
     struct cache *keys;         /* by tenant id -> struct key_set (app/keys.h) */
     struct cache *access_keys;  /* by 16-byte tenant id and 16-byte key id -> struct access_key */
     struct cache *clients;      /* by client id -> struct oauth_client */
+    struct cache *discovery;    /* by tenant id, version and configuration -> metadata text */
     struct token_cache *tokens; /* verified access tokens */
     struct hash_pool *hashes;
+    struct rsa_pool *rsa; /* NULL in commands: an RSA key is made on the spot */
     struct limiter *limiter;
     struct audit_writer *audit;
     struct audit_refusals *refusals; /* NULL in commands */

@@ -12,16 +12,17 @@
 #include <openssl/rsa.h>
 #include <openssl/x509.h>
 
+#include "app/app.h"
 #include "app/auto.h"
 #include "app/bson_auto.h"
 #include "app/buf.h"
 #include "app/json.h"
+#include "app/rsa_pool.h"
 #include "app/secret.h"
 
 #define EC_HALF       32 /* bytes of r, s, x and y with P-256 */
 #define EC_RAW        ((size_t)2 * EC_HALF)
 #define EC_DER_MAX    72
-#define RSA_BITS      2048
 #define RSA_MAX_BYTES 512
 
 struct jws_key {
@@ -52,6 +53,14 @@ const char *jws_alg_name(enum jws_alg alg)
         break;
     }
     return "";
+}
+
+enum jws_alg jws_alg_named(const char *name)
+{
+    for (enum jws_alg alg = JWS_ES256; alg <= JWS_PS256; alg++)
+        if (strcmp(jws_alg_name(alg), name) == 0)
+            return alg;
+    return JWS_UNSET;
 }
 
 /* ---- keys ---- */
@@ -155,7 +164,8 @@ static enum err private_der(struct ctx *ctx, const EVP_PKEY *pkey, struct bytes 
 enum err jws_generate(struct ctx *ctx, enum jws_alg alg, struct jws_generated *ret_key)
 {
     AUTO(EVP_PKEY_free)
-    EVP_PKEY *pkey = alg == JWS_ES256 ? EVP_EC_gen("P-256") : EVP_RSA_gen(RSA_BITS);
+    EVP_PKEY *pkey = alg == JWS_ES256 ? EVP_EC_gen("P-256")
+                                      : rsa_pool_take(ctx->app != NULL ? ctx->app->rsa : NULL);
     struct public_numbers numbers = {0};
     struct jws_generated key = {0};
 
@@ -177,7 +187,7 @@ static bool key_fits(const EVP_PKEY *pkey, enum jws_alg alg)
         return EVP_PKEY_is_a(pkey, "EC") &&
                EVP_PKEY_get_group_name(pkey, group, sizeof group, NULL) == 1 &&
                strcmp(group, "prime256v1") == 0;
-    return EVP_PKEY_is_a(pkey, "RSA") && EVP_PKEY_get_bits(pkey) >= RSA_BITS &&
+    return EVP_PKEY_is_a(pkey, "RSA") && EVP_PKEY_get_bits(pkey) >= JWS_RSA_BITS &&
            EVP_PKEY_get_size(pkey) <= RSA_MAX_BYTES;
 }
 
@@ -252,6 +262,11 @@ void jws_key_free(struct jws_key *key)
 const char *jws_key_kid(const struct jws_key *key)
 {
     return key->kid;
+}
+
+enum jws_alg jws_key_alg(const struct jws_key *key)
+{
+    return key->alg;
 }
 
 /* ---- signing ---- */

@@ -16,13 +16,14 @@
 
 #define JWS_MAX_TEXT 8192
 #define JWS_KID_SIZE 44 /* base64url SHA-256 thumbprint and NUL */
+#define JWS_RSA_BITS 2048
 
 enum jws_alg { JWS_UNSET = 0, JWS_ES256, JWS_RS256, JWS_PS256 };
 
 struct jws_key; /* parsed private (and public) key */
 
 /* A new key pair: PKCS#8 DER (secret, in arena), public JWK as BSON document bytes with kty,
- * crv/n/e, kid, use, alg; kid is the RFC 7638 thumbprint. */
+ * crv/n/e, kid, use, alg; kid is the RFC 7638 thumbprint. RSA keys come from ctx->app->rsa. */
 struct jws_generated {
     const char *kid;
     struct bytes private_der;
@@ -36,7 +37,10 @@ CHECKED enum err jws_key_parse(struct ctx *ctx, enum jws_alg alg, const char *ki
                                const struct bytes *private_der, struct jws_key **ret_key);
 void jws_key_free(struct jws_key *key);
 const char *jws_key_kid(const struct jws_key *key);
+enum jws_alg jws_key_alg(const struct jws_key *key);
 const char *jws_alg_name(enum jws_alg alg);
+/* JWS_UNSET for any other text. */
+enum jws_alg jws_alg_named(const char *name);
 
 /* header {"alg","typ","kid"} . claims_json . signature, in ctx->arena. */
 CHECKED enum err jws_sign(struct ctx *ctx, const struct jws_key *key, const char *typ,

@@ -94,18 +94,18 @@ static enum err seal_data_key(struct ctx *ctx, const struct sealing *with, const
     return secret_seal(ctx, with->key, &secret, place, &ret_key->sealed);
 }
 
-static enum err seal_signing_key(struct ctx *ctx, const struct sealing *with,
-                                 struct signing_key *ret_key)
+static enum err seal_signing_key(struct ctx *ctx, const struct sealing *with, enum jws_alg alg,
+                                 const struct uuid *id, struct signing_key *ret_key)
 {
     struct jws_generated made;
     const char *place;
 
-    TRY(jws_generate(ctx, JWS_ES256, &made));
+    TRY(jws_generate(ctx, alg, &made));
     *ret_key = (struct signing_key){
-        .id = uuid_new(),
+        .id = id != NULL ? *id : uuid_new(),
         .tenant_id = *with->tenant_id,
         .kid = made.kid,
-        .alg = jws_alg_name(JWS_ES256),
+        .alg = jws_alg_name(alg),
         .state = "current",
         .public_jwk = made.public_jwk,
         .created_at = with->now,
@@ -128,7 +128,7 @@ static enum err prepare_with(struct ctx *ctx, const struct uuid *tenant_id, cons
 
     TRY(seal_data_key(ctx, &by_master, DATA_KID, data, &ret_keys->data));
     TRY(seal_data_key(ctx, &by_data, MAC_KID_PREFIX "1", mac, &ret_keys->mac));
-    return seal_signing_key(ctx, &by_data, &ret_keys->signing);
+    return seal_signing_key(ctx, &by_data, JWS_ES256, NULL, &ret_keys->signing);
 }
 
 enum err keys_prepare(struct ctx *ctx, const struct uuid *tenant_id, struct new_keys *ret_keys)
@@ -259,7 +259,7 @@ static enum err open_signing_key(const struct opening *open, const struct signin
 
     TRY(sealed_place(open->temporary, &stored->tenant_id, PLACE_SIGNING_KEY, &stored->id, &place));
     TRY(secret_open(open->temporary, open->data_key, &stored->private_sealed, place, &der));
-    TRY(jws_key_parse(open->temporary, JWS_ES256, stored->kid, &der, &key));
+    TRY(jws_key_parse(open->temporary, jws_alg_named(stored->alg), stored->kid, &der, &key));
     TRY(snapshot_on_free(open->snapshot, free_signing_key, key));
     set->signing[at] = key;
     set->uses[at] = (struct key_use){.signs_from = signing_key_begins(stored),
@@ -280,6 +280,16 @@ static int newest_first(const void *left, const void *right)
     return (a < b) - (a > b);
 }
 
+/* Of one algorithm a set holds so many; those of the other keep their room. */
+static bool has_room(const struct key_set *set, enum jws_alg alg)
+{
+    size_t count = 0;
+
+    for (size_t i = 0; i < set->signing_count; i++)
+        count += jws_key_alg(set->signing[i]) == alg;
+    return (alg == JWS_ES256 || alg == JWS_RS256) && count < KEY_SET_MAX;
+}
+
 static enum err open_signing_keys(const struct opening *open, const struct list *stored)
 {
     struct signing_key *keys = stored->items;
@@ -288,13 +298,13 @@ static enum err open_signing_keys(const struct opening *open, const struct list 
     if (stored->count == 0)
         return ERR_NOT_FOUND;
     qsort(keys, stored->count, sizeof *keys, newest_first);
-    for (size_t i = 0; i < stored->count && open->set->signing_count < KEY_SET_MAX; i++) {
+    for (size_t i = 0; i < stored->count; i++) {
         const bool ended = keys[i].expires_at > 0 && keys[i].expires_at <= now;
 
-        if (!ended && strcmp(keys[i].alg, jws_alg_name(JWS_ES256)) == 0)
+        if (!ended && has_room(open->set, jws_alg_named(keys[i].alg)))
             TRY(open_signing_key(open, &keys[i]));
     }
-    return open->set->signing_count > 0 ? ERR_OK : ERR_NOT_FOUND;
+    return key_set_signer(open->set, JWS_ES256) != NULL ? ERR_OK : ERR_NOT_FOUND;
 }
 
 /* ---- the published set ---- */
@@ -352,7 +362,8 @@ static enum err write_jwks(const struct opening *open)
 
 /* ---- one more signing key ---- */
 
-enum err keys_make_signing(struct ctx *ctx, struct signing_key *ret_key)
+enum err keys_make_signing(struct ctx *ctx, enum jws_alg alg, const struct uuid *id,
+                           struct signing_key *ret_key)
 {
     const struct db_find all = {.limit = INT64_C(4) * KEY_SET_MAX};
     struct sealing by_data = {.tenant_id = &ctx->tenant_id, .now = clock_now_ms()};
@@ -360,7 +371,7 @@ enum err keys_make_signing(struct ctx *ctx, struct signing_key *ret_key)
 
     TRY(db_find_many(ctx, &data_key_schema, &all, &stored));
     TRY(open_tenant_key(ctx, &stored, &by_data.key));
-    return seal_signing_key(ctx, &by_data, ret_key);
+    return seal_signing_key(ctx, &by_data, alg, id, ret_key);
 }
 
 /* ---- through the cache ---- */
@@ -422,11 +433,19 @@ enum err keys_get(struct ctx *ctx, const struct key_set **ret_keys)
     return keys_get_for(ctx, &ctx->tenant_id, ret_keys);
 }
 
+static bool has_kid(const struct key_set *keys, const char *kid)
+{
+    for (size_t i = 0; i < keys->signing_count; i++)
+        if (strcmp(jws_key_kid(keys->signing[i]), kid) == 0)
+            return true;
+    return false;
+}
+
 enum err keys_get_with(struct ctx *ctx, const struct uuid *tenant_id, const char *kid,
                        const struct key_set **ret_keys)
 {
     TRY(keys_get_for(ctx, tenant_id, ret_keys));
-    if (kid == NULL || key_set_find(*ret_keys, kid) != NULL ||
+    if (kid == NULL || has_kid(*ret_keys, kid) ||
         clock_monotonic_ms() - (*ret_keys)->loaded_at < READ_AGAIN_MS)
         return ERR_OK;
     cache_drop(ctx->app->keys, tenant_id, sizeof *tenant_id);
@@ -438,22 +457,27 @@ static bool has_expired(const struct key_use *use, int64_t now)
     return use->expires_at != 0 && use->expires_at <= now;
 }
 
-const struct jws_key *key_set_signer(const struct key_set *keys)
+const struct jws_key *key_set_signer(const struct key_set *keys, enum jws_alg alg)
 {
     const int64_t now = clock_now_ms();
+    const struct jws_key *oldest = NULL;
 
-    for (size_t i = 0; i < keys->signing_count; i++)
+    for (size_t i = 0; i < keys->signing_count; i++) {
+        if (jws_key_alg(keys->signing[i]) != alg)
+            continue;
+        oldest = keys->signing[i];
         if (keys->uses[i].signs_from <= now && !has_expired(&keys->uses[i], now))
-            return keys->signing[i];
-    return keys->signing[keys->signing_count - 1];
+            break;
+    }
+    return oldest;
 }
 
-const struct jws_key *key_set_find(const struct key_set *keys, const char *kid)
+const struct jws_key *key_set_find(const struct key_set *keys, enum jws_alg alg, const char *kid)
 {
     const int64_t now = clock_now_ms();
 
     for (size_t i = 0; kid != NULL && i < keys->signing_count; i++)
-        if (strcmp(jws_key_kid(keys->signing[i]), kid) == 0)
+        if (jws_key_alg(keys->signing[i]) == alg && strcmp(jws_key_kid(keys->signing[i]), kid) == 0)
             return has_expired(&keys->uses[i], now) ? NULL : keys->signing[i];
     return NULL;
 }

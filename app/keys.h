@@ -1,6 +1,7 @@
 /*
- * A tenant's keys, opened and parsed once and kept in a cache snapshot: the ES256 signing keys (one
- * current, older ones until their last token has expired) and the MAC keys of refresh tokens,
+ * A tenant's keys, opened and parsed once and kept in a cache snapshot: the signing keys (of each
+ * algorithm one current, older ones until their last token has expired; ES256 for access tokens,
+ * RS256 for ID tokens) and the MAC keys of refresh tokens,
  * codes, forms and cursors. At rest all are sealed with the tenant's data key, which the master key
  * wraps.
  */
@@ -12,16 +13,17 @@
 #include "app/schema.h"
 #include "app/secret.h"
 
-#define KEY_SET_MAX 8
+#define KEY_SET_MAX     8                 /* of one kind */
+#define KEY_SIGNING_MAX (2 * KEY_SET_MAX) /* of both algorithms */
 
 struct key_set {
     struct uuid tenant_id;
-    struct jws_key *signing[KEY_SET_MAX];  /* newest first; which signs tells the clock */
-    struct bytes public_jwks[KEY_SET_MAX]; /* BSON documents, same order */
+    struct jws_key *signing[KEY_SIGNING_MAX];  /* newest first; which signs tells the clock */
+    struct bytes public_jwks[KEY_SIGNING_MAX]; /* BSON documents, same order */
     struct key_use {
         int64_t signs_from;
-        int64_t expires_at; /* 0 = none */
-    } uses[KEY_SET_MAX];    /* same order */
+        int64_t expires_at;  /* 0 = none */
+    } uses[KEY_SIGNING_MAX]; /* same order */
     size_t signing_count;
     struct mac_key {
         uint32_t id;
@@ -65,14 +67,18 @@ CHECKED enum err keys_prepare(struct ctx *ctx, const struct uuid *tenant_id,
                               struct new_keys *ret_keys);
 CHECKED enum err keys_insert(struct ctx *ctx, const struct new_keys *keys);
 
-/* One more signing key of the ctx's tenant, sealed and not inserted. */
-CHECKED enum err keys_make_signing(struct ctx *ctx, struct signing_key *ret_key);
+/* One more signing key of the ctx's tenant, sealed and not inserted. id NULL: a new one. */
+CHECKED enum err keys_make_signing(struct ctx *ctx, enum jws_alg alg, const struct uuid *id,
+                                   struct signing_key *ret_key);
 int64_t signing_key_begins(const struct signing_key *key);
 
 /* Through app->keys; borrowed until ctx_clear. Without news of changes what is cached proves
  * nothing, and the database is asked. */
 CHECKED enum err keys_get(struct ctx *ctx, const struct key_set **ret_keys);
-/* The same for another tenant than the ctx's. */
+/* The same with an RS256 key among them, which is made when it is first asked for; one of many who
+ * ask at once, on any instance, makes it. What is published is always complete (keys_rsa.c). */
+CHECKED enum err keys_get_complete(struct ctx *ctx, const struct key_set **ret_keys);
+/* The same as keys_get for another tenant than the ctx's. */
 CHECKED enum err keys_get_for(struct ctx *ctx, const struct uuid *tenant_id,
                               const struct key_set **ret_keys);
 /* The loader of app->keys (cache.h). */
@@ -81,8 +87,9 @@ enum err keys_load(struct ctx *ctx, const void *key, size_t key_size, const void
  * than the set. */
 CHECKED enum err keys_get_with(struct ctx *ctx, const struct uuid *tenant_id, const char *kid,
                                const struct key_set **ret_keys);
-/* The key that signs now: the newest that has begun; never NULL. */
-const struct jws_key *key_set_signer(const struct key_set *keys);
-/* NULL when the set has no such key, or it has expired. */
-const struct jws_key *key_set_find(const struct key_set *keys, const char *kid);
+/* The key that signs with alg now: the newest that has begun; never NULL for ES256, and NULL for
+ * RS256 only before keys_get_complete. */
+const struct jws_key *key_set_signer(const struct key_set *keys, enum jws_alg alg);
+/* NULL when the set has no such key of this algorithm, or it has expired. */
+const struct jws_key *key_set_find(const struct key_set *keys, enum jws_alg alg, const char *kid);
 const struct mac_key *key_set_mac(const struct key_set *keys, uint32_t id);

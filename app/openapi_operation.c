@@ -20,6 +20,7 @@ static const struct bit_name auth_names[] = {
     {AUTH_NO_CLIENTS, "no_clients"},
     {AUTH_IGNORE, "ignore"},
     {AUTH_KEY_BY_TENANT, "key_by_tenant"},
+    {AUTH_FORM_TOKEN, "form_token"},
     {0, NULL},
 };
 

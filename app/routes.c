@@ -14,6 +14,7 @@
 #include "handlers/clients.h"
 #include "handlers/console.h"
 #include "handlers/console_forms.h"
+#include "handlers/discovery.h"
 #include "handlers/docs.h"
 #include "handlers/health.h"
 #include "handlers/jwks.h"
@@ -29,6 +30,7 @@
 #include "handlers/tenant_users.h"
 #include "handlers/tenants.h"
 #include "handlers/tokens.h"
+#include "handlers/userinfo.h"
 #include "models/audit_event.h"
 #include "models/oauth_client_metadata.h"
 #include "models/tenant.h"
@@ -63,6 +65,18 @@ const struct route routes[] = {
      AUTH_PUBLIC | AUTH_IGNORE, NULL, NULL, ROLE_UNSET, RATE_READ,
      BODY_NONE, 64 * KIB, NULL, &status_schema, 200,
      ROUTE_PLAIN, "Version and kind of authentication"},
+    {GET, "/.well-known/openid-configuration", handle_discovery, TENANT_REQUIRED,
+     AUTH_PUBLIC | AUTH_IGNORE, NULL, NULL, ROLE_UNSET, RATE_READ,
+     BODY_NONE, 64 * KIB, NULL, &discovery_schema, 200,
+     ROUTE_PLAIN, "Metadata of the tenant's issuer (OpenID Connect Discovery)"},
+    {GET, "/.well-known/oauth-authorization-server", handle_discovery, TENANT_REQUIRED,
+     AUTH_PUBLIC | AUTH_IGNORE, NULL, NULL, ROLE_UNSET, RATE_READ,
+     BODY_NONE, 64 * KIB, NULL, &discovery_schema, 200,
+     ROUTE_PLAIN, "Metadata of the tenant's issuer (RFC 8414)"},
+    {GET, "/.well-known/oauth-authorization-server/t/{cid}", handle_discovery, TENANT_REQUIRED,
+     AUTH_PUBLIC | AUTH_IGNORE, NULL, NULL, ROLE_UNSET, RATE_READ,
+     BODY_NONE, 64 * KIB, NULL, &discovery_schema, 200,
+     ROUTE_PLAIN, "Where RFC 8414 looks for the metadata of an issuer with a path"},
     {GET, "/.well-known/jwks.json", handle_jwks, TENANT_REQUIRED,
      AUTH_PUBLIC | AUTH_IGNORE, NULL, NULL, ROLE_UNSET, RATE_READ,
      BODY_NONE, 64 * KIB, NULL, NULL, 200,
@@ -243,6 +257,14 @@ const struct route routes[] = {
      AUTH_CLIENT, NULL, NULL, ROLE_UNSET, RATE_READ,
      BODY_FORM, 64 * KIB, &token_text_input_schema, &introspection_schema, 200,
      ROUTE_NO_STORE | ROUTE_API_V1, "Whether a token of the tenant is good, and whose it is"},
+    {GET, "/oauth/userinfo", handle_userinfo, TENANT_REQUIRED,
+     AUTH_BEARER | AUTH_FORM_TOKEN, NULL, NULL, ROLE_UNSET, RATE_READ,
+     BODY_NONE, 64 * KIB, NULL, &userinfo_schema, 200,
+     ROUTE_NO_STORE | ROUTE_API_V1, "Claims about the token's user, by its scope"},
+    {POST, "/oauth/userinfo", handle_userinfo, TENANT_REQUIRED,
+     AUTH_BEARER | AUTH_FORM_TOKEN, NULL, NULL, ROLE_UNSET, RATE_READ,
+     BODY_FORM, 64 * KIB, &userinfo_input_schema, &userinfo_schema, 200,
+     ROUTE_NO_STORE | ROUTE_API_V1, "Claims about the token's user; the token may be in the form"},
     {POST, "/oauth/client/register", handle_oauth_client_register, TENANT_REQUIRED,
      AUTH_SESSION | AUTH_BEARER | AUTH_NO_CLIENTS, NULL, NULL, ROLE_USER, RATE_WRITE,
      BODY_JSON, 64 * KIB, &client_metadata_schema, &oauth_client_answer_schema, 201,

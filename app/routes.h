@@ -30,6 +30,7 @@ enum auth_set {
     AUTH_NO_CLIENTS = 1 << 7,    /* session-less tokens only: not of an OAuth client */
     AUTH_IGNORE = 1 << 8,        /* credentials are not even looked at (discovery, docs, health) */
     AUTH_CLIENT = 1 << 10,       /* C: an OAuth client, by Basic, body, or its id alone (public) */
+    AUTH_FORM_TOKEN = 1 << 11,   /* with AUTH_BEARER: the form's access_token too, no cookie */
     AUTH_KEY_BY_TENANT = 1 << 9, /* with AUTH_KEY: none needed where the tenant says so (C33) */
 };
 

@@ -93,6 +93,7 @@ struct schema {
     const char *collection;     /* central collection; NULL: not stored by itself */
     bool per_tenant_collection; /* stored in the tenant's own users_<hex> */
     bool global;                /* documents carry no tenant_id (tenants, leases, migrations) */
+    bool open;                  /* an answer may have further members, which somebody else names */
     size_t size;                /* of the struct */
     const struct field *fields;
     size_t field_count;

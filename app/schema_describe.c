@@ -324,6 +324,8 @@ static void put_object_keywords(const struct schema *schema, enum schema_view vi
     }
     if (!first)
         buf_putc(out, ']');
+    if (schema->open)
+        buf_puts(out, ",\"additionalProperties\":true");
 }
 
 void schema_field_to_openapi(const struct field *field, struct buf *out)

@@ -1,4 +1,4 @@
-/* tenantd keys: the keys that sign the access tokens of tenants. */
+/* tenantd keys: the keys that sign the tokens of tenants. */
 #include <string.h>
 
 #include "app/clock.h"
@@ -123,6 +123,7 @@ static int run_list(struct invocation *invocation, int argc, char **argv)
 
 struct wanted {
     const char *alg, *after;
+    enum jws_alg parsed;
 };
 
 static void write_new(const struct invocation *invocation, const struct signing_key *key,
@@ -156,14 +157,14 @@ static enum err rotate(const struct invocation *invocation, struct session_of_co
         return fail(ctx, ERR_VALIDATION, "--after",
                     "--after: must be from 5s, in which every instance learns of the key, to 30d.");
     TRY(command_use_tenant(session, invocation->args[0]));
-    TRY(signing_key_rotate(ctx, after, &key));
+    TRY(signing_key_rotate(ctx, wanted->parsed, after, &key));
     write_new(invocation, &key, out);
     return ERR_OK;
 }
 
 static int run_rotate(struct invocation *invocation, int argc, char **argv)
 {
-    struct wanted wanted = {0};
+    struct wanted wanted = {.parsed = JWS_ES256};
     const struct command_option options[] = {
         {"alg", &wanted.alg, NULL}, {"after", &wanted.after, NULL}, {0}};
     int status;
@@ -172,9 +173,11 @@ static int run_rotate(struct invocation *invocation, int argc, char **argv)
         return status;
     if (!command_wants_args(invocation, 1, "the tenant"))
         return COMMAND_USAGE;
-    if (wanted.alg != NULL && strcmp(wanted.alg, jws_alg_name(JWS_ES256)) != 0)
-        return command_usage(invocation, "--alg is ES256: access tokens are signed with nothing "
-                                         "else");
+    if (wanted.alg != NULL)
+        wanted.parsed = jws_alg_named(wanted.alg);
+    if (wanted.parsed != JWS_ES256 && wanted.parsed != JWS_RS256)
+        return command_usage(invocation, "--alg is ES256, for access tokens, or RS256, for ID "
+                                         "tokens");
     return command_work(invocation, rotate, &wanted);
 }
 
@@ -237,7 +240,7 @@ const struct command command_keys = {
     .summary = "list, replace and revoke the keys that sign tokens",
     .help =
         "usage: tenantd keys list [TENANT]\n"
-        "       tenantd keys rotate TENANT [--after TIME] [--alg ES256]\n"
+        "       tenantd keys rotate TENANT [--after TIME] [--alg ES256|RS256]\n"
         "       tenantd keys revoke TENANT KID\n"
         "\n"
         "\"rotate\" publishes a new key at once and signs with it after a while, so that every\n"
@@ -248,13 +251,14 @@ const struct command command_keys = {
         "\n"
         "  --after TIME    when the new key begins to sign: 5s to 30d, default 330s (published\n"
         "                  keys may be kept for 300 s)\n"
-        "  --alg ES256     the algorithm; there is this one\n"
+        "  --alg ALG       ES256, which signs access tokens (default), or RS256, which signs ID\n"
+        "                  tokens unless a client registered for ES256\n"
         "  --config FILE   default: $TENANTD_CONFIG, ./config.yaml, /etc/tenantd/config.yaml\n"
         "  --json          JSON on standard output\n"
         "\n"
         "Examples:\n"
         "  tenantd keys rotate acme\n"
         "  tenantd keys list acme --json | jq -r '.keys[] | select(.state==\"current\").kid'\n"
-        "  tenantd keys revoke acme qk5…\n",
+        "  tenantd keys revoke acme -- -k5…    (\"--\" before a kid that begins with \"-\")\n",
     .run = run,
 };

@@ -27,6 +27,7 @@ static const struct label {
     {"password_blocklist", "Refuse common passwords", false},
     {"session_ttl", "A browser stays signed in for", true},
     {"access_token_ttl", "Access tokens live for", true},
+    {"id_token_ttl", "ID tokens are good for", true},
     {"refresh_token_ttl", "Unused refresh tokens live for", true},
     {"refresh_token_max_ttl", "The sign-in of an app ends after", true},
     {"refresh_grace", "Grace for spent refresh tokens", true},
@@ -173,7 +174,7 @@ static enum err make_input(struct ctx *ctx, const struct settings_page *page,
     return is_choice ? make_choices(ctx, field, standard, &ret_input->choices) : ERR_OK;
 }
 
-/* Labelled ones in the order of the labels, then the others. */
+/* Labelled ones in the order of the labels, then the others; objects are the API's alone. */
 static size_t in_order(const struct field **ret_fields)
 {
     const struct schema *schema = &tenant_settings_schema;
@@ -186,7 +187,7 @@ static size_t in_order(const struct field **ret_fields)
             ret_fields[count++] = &schema->fields[index];
     }
     for (size_t i = 0; i < schema->field_count && count < MAX_SETTINGS; i++) {
-        if (label_of(schema->fields[i].name) == NULL)
+        if (label_of(schema->fields[i].name) == NULL && schema->fields[i].type != FT_DOC)
             ret_fields[count++] = &schema->fields[i];
     }
     return count;

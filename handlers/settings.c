@@ -1,7 +1,9 @@
 /* GET and PUT /tenants/settings: partial, null gives a setting back to the configuration. */
 #include "app/app.h"
+#include "app/document.h"
 #include "app/etag.h"
 #include "handlers/tenants.h"
+#include "models/claims.h"
 #include "models/tenant.h"
 #include "models/tenant_origin.h"
 
@@ -93,7 +95,20 @@ static enum err check(struct ctx *ctx, struct tenant_settings *s)
     TRY(check_minimum(ctx, "refresh_token_ttl", s->has_refresh_token_ttl, s->refresh_token_ttl));
     TRY(check_minimum(ctx, "refresh_token_max_ttl", s->has_refresh_token_max_ttl,
                       s->refresh_token_max_ttl));
+    TRY(check_minimum(ctx, "id_token_ttl", s->has_id_token_ttl, s->id_token_ttl));
     return check_minimum(ctx, "session_ttl", s->has_session_ttl, s->session_ttl);
+}
+
+/* Replaced as a whole; the table only checks that it is an object. */
+static enum err take_claims(struct ctx *ctx, const struct value *given,
+                            struct tenant_settings *settings)
+{
+    const struct value *claims = value_get(given, "claims");
+
+    if (claims == NULL || claims->type != VALUE_OBJECT)
+        return ERR_OK;
+    TRY(document_from_value(ctx, "claims", claims, &settings->claims));
+    return claims_check_setting(ctx, &settings->claims);
 }
 
 enum err settings_apply(struct request *req, const struct value *given, int64_t version)
@@ -104,6 +119,7 @@ enum err settings_apply(struct request *req, const struct value *given, int64_t 
     if (tenant == NULL)
         return ERR_MEMORY;
     TRY(schema_decode(&req->ctx, &tenant_settings_schema, given, DECODE_PATCH, &settings));
+    TRY(take_claims(&req->ctx, given, &settings));
     TRY(check(&req->ctx, &settings));
     TRY(tenant_settings_update(&req->ctx, &settings, schema_present(&tenant_settings_schema, given),
                                version, tenant));

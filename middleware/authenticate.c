@@ -8,6 +8,7 @@
 
 #include "app/app.h"
 #include "app/cookies.h"
+#include "app/form.h"
 #include "app/revocation.h"
 #include "app/routes.h"
 #include "middleware/middleware.h"
@@ -58,6 +59,27 @@ static enum err bearer_text(struct request *req, const char **ret_text)
     while (*header == ' ')
         header++;
     *ret_text = header;
+    return ERR_OK;
+}
+
+/* RFC 6750 §2.2: the form's access_token, and then no other way beside it. The body is parsed
+ * again by dispatch, for all routes alike. */
+static enum err form_token(struct request *req, const char **ret_text)
+{
+    struct value form = {0};
+
+    if (!route_takes(req, AUTH_FORM_TOKEN) || req->route->body != BODY_FORM || req->body_size == 0)
+        return ERR_OK;
+    TRY(form_parse(&req->ctx, req->body, req->body_size, &form));
+
+    const struct value *token = value_get(&form, "access_token");
+
+    if (token == NULL || token->type != VALUE_STRING || token->string.length == 0)
+        return ERR_OK;
+    if (*ret_text != NULL)
+        return fail(&req->ctx, ERR_BAD_REQUEST, "access_token",
+                    "The token may be in the header or in the form, not in both.");
+    *ret_text = token->string.text;
     return ERR_OK;
 }
 
@@ -355,11 +377,12 @@ static enum err prove(struct request *req)
     if (route_takes(req, AUTH_PLATFORM))
         return prove_platform(req);
     TRY(bearer_text(req, &text));
+    TRY(form_token(req, &text));
     if (text != NULL)
         return try_bearer(req, text);
     if (route_takes(req, AUTH_KEY) && request_header(req, "X-Access-Key") != NULL)
         return ERR_OK; /* check_second_key proves it */
-    if (route_takes(req, AUTH_BEARER))
+    if (route_takes(req, AUTH_BEARER) && !route_takes(req, AUTH_FORM_TOKEN))
         proven = try_access_cookie(req);
     if (proven == ERR_UNAUTHENTICATED && route_takes(req, AUTH_SESSION))
         proven = try_session(req);

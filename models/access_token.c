@@ -116,7 +116,8 @@ enum err access_token_sign(struct ctx *ctx, const struct user *user, const struc
 
     if (text.data == NULL)
         return fail_internal(ctx, ERR_MEMORY, "no memory for the claims of a token");
-    TRY(jws_sign(ctx, key_set_signer(keys), client ? TYP_CLIENT : TYP_SESSION, &text, ret_token));
+    TRY(jws_sign(ctx, key_set_signer(keys, JWS_ES256), client ? TYP_CLIENT : TYP_SESSION, &text,
+                 ret_token));
     *ret_expires_in = seconds;
     return ERR_OK;
 }
@@ -265,7 +266,7 @@ static enum err check_signature(struct ctx *ctx, const char *token, const struct
     if (found == ERR_NOT_FOUND)
         return bad_token(ctx, "the token's tenant has no keys");
     TRY(found);
-    return jws_verify(ctx, token, parts, key_set_find(keys, parts->kid),
+    return jws_verify(ctx, token, parts, key_set_find(keys, JWS_ES256, parts->kid),
                       claims->client_id[0] != '\0' ? TYP_CLIENT : TYP_SESSION);
 }
 

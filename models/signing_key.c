@@ -34,7 +34,7 @@ enum err signing_key_list(struct ctx *ctx, struct list *ret_views)
 {
     const int64_t now = clock_now_ms();
     struct list keys = {0};
-    bool signs = false;
+    bool signs[JWS_PS256 + 1] = {false};
 
     TRY(db_find_many(ctx, &signing_key_schema, &(struct db_find){.limit = DB_MAX_RESULTS}, &keys));
 
@@ -50,23 +50,26 @@ enum err signing_key_list(struct ctx *ctx, struct list *ret_views)
     }
     qsort(views, count, sizeof *views, newest_first);
     for (size_t i = 0; i < count; i++) {
+        bool *of_alg = &signs[jws_alg_named(views[i].key.alg)];
+
         if (signing_key_begins(&views[i].key) > now)
             views[i].state = SIGNING_KEY_NEXT;
         else
-            views[i].state = signs ? SIGNING_KEY_PREVIOUS : SIGNING_KEY_CURRENT;
-        signs = signs || views[i].state == SIGNING_KEY_CURRENT;
+            views[i].state = *of_alg ? SIGNING_KEY_PREVIOUS : SIGNING_KEY_CURRENT;
+        *of_alg = *of_alg || views[i].state == SIGNING_KEY_CURRENT;
     }
     *ret_views = (struct list){.items = views, .count = count};
     return ERR_OK;
 }
 
-/* The first one in that state, or NULL. */
-static const struct signing_key *find_state(const struct list *views, enum signing_key_state state)
+/* The first one of that algorithm in that state, or NULL. */
+static const struct signing_key *find_state(const struct list *views, const char *alg,
+                                            enum signing_key_state state)
 {
     const struct signing_key_view *view = views->items;
 
     for (size_t i = 0; i < views->count; i++) {
-        if (view[i].state == state)
+        if (view[i].state == state && strcmp(view[i].key.alg, alg) == 0)
             return &view[i].key;
     }
     return NULL;
@@ -93,9 +96,20 @@ static enum err retire(struct ctx *ctx, const struct signing_key *key, int64_t e
     return db_update_one(ctx, &signing_key_schema, filter, update);
 }
 
-static enum err check_room(struct ctx *ctx, const struct list *views)
+static size_t count_of(const struct list *views, const char *alg)
 {
-    const struct signing_key *next = find_state(views, SIGNING_KEY_NEXT);
+    const struct signing_key_view *view = views->items;
+    size_t count = 0;
+
+    for (size_t i = 0; i < views->count; i++)
+        count += strcmp(view[i].key.alg, alg) == 0;
+    return count;
+}
+
+static enum err check_room(struct ctx *ctx, const struct list *views, const char *alg)
+{
+    const struct signing_key *next = find_state(views, alg, SIGNING_KEY_NEXT);
+    const size_t count = count_of(views, alg);
     char time[TIME_TEXT_SIZE];
 
     if (next != NULL) {
@@ -103,11 +117,11 @@ static enum err check_room(struct ctx *ctx, const struct list *views)
         return fail(ctx, ERR_CONFLICT, NULL, "A new key waits already: %s signs from %s.",
                     next->kid, time);
     }
-    if (views->count >= KEY_SET_MAX)
+    if (count >= KEY_SET_MAX)
         return fail(ctx, ERR_CONFLICT, NULL,
-                    "%zu keys are published, and no more than that: each stays for a day after "
+                    "%zu %s keys are published, and no more than that: each stays for a day after "
                     "it was replaced.",
-                    views->count);
+                    count, alg);
     return ERR_OK;
 }
 
@@ -117,9 +131,9 @@ static enum err rotate(struct ctx *ctx, void *arg)
     struct list views = {0};
 
     TRY(signing_key_list(ctx, &views));
-    TRY(check_room(ctx, &views));
+    TRY(check_room(ctx, &views, rotation->key->alg));
 
-    const struct signing_key *current = find_state(&views, SIGNING_KEY_CURRENT);
+    const struct signing_key *current = find_state(&views, rotation->key->alg, SIGNING_KEY_CURRENT);
 
     rotation->key->signs_from = clock_now_ms() + rotation->after_ms;
     rotation->key->state = signing_key_state_names[SIGNING_KEY_NEXT];
@@ -129,11 +143,12 @@ static enum err rotate(struct ctx *ctx, void *arg)
     return audit_insert(ctx, "signing_key.rotated", "success", NULL, rotation->key->kid);
 }
 
-enum err signing_key_rotate(struct ctx *ctx, int64_t after_ms, struct signing_key *ret_key)
+enum err signing_key_rotate(struct ctx *ctx, enum jws_alg alg, int64_t after_ms,
+                            struct signing_key *ret_key)
 {
     struct rotation rotation = {.key = ret_key, .after_ms = after_ms};
 
-    TRY(keys_make_signing(ctx, ret_key));
+    TRY(keys_make_signing(ctx, alg, NULL, ret_key));
     return db_transaction(ctx, rotate, &rotation);
 }
 
@@ -177,18 +192,31 @@ static enum err take_away(struct ctx *ctx, void *arg)
     TRY(signing_key_list(ctx, &views));
     TRY(db_delete_one(ctx, &signing_key_schema, filter));
 
-    const struct signing_key *current = find_state(&views, SIGNING_KEY_CURRENT);
+    const struct signing_key *current = find_state(&views, work->spare->alg, SIGNING_KEY_CURRENT);
 
     if (current == NULL || strcmp(current->kid, work->kid) == 0)
-        TRY(bring_successor(ctx, work, find_state(&views, SIGNING_KEY_NEXT)));
+        TRY(bring_successor(ctx, work, find_state(&views, work->spare->alg, SIGNING_KEY_NEXT)));
     return audit_insert(ctx, "signing_key.revoked", "success", NULL, work->kid);
+}
+
+/* Another key of the same algorithm takes its place. */
+static enum err find_alg(struct ctx *ctx, const char *kid, enum jws_alg *ret_alg)
+{
+    AUTO(bson_destroy) bson_t *filter = BCON_NEW("kid", BCON_UTF8(kid));
+    struct signing_key key = {0};
+
+    TRY(db_find_one(ctx, &signing_key_schema, filter, &key));
+    *ret_alg = jws_alg_named(key.alg);
+    return ERR_OK;
 }
 
 enum err signing_key_revoke(struct ctx *ctx, const char *kid, struct signing_key *ret_new)
 {
+    enum jws_alg alg = JWS_UNSET;
     struct signing_key spare = {0};
     struct revocation_of_key work = {.kid = kid, .spare = &spare, .new = ret_new};
 
-    TRY(keys_make_signing(ctx, &spare));
+    TRY(find_alg(ctx, kid, &alg));
+    TRY(keys_make_signing(ctx, alg, NULL, &spare));
     return db_transaction(ctx, take_away, &work);
 }

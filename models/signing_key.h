@@ -1,9 +1,9 @@
 /*
- * Replacing the keys that sign a tenant's access tokens (SK-6). A new key is published at once and
- * signs from a moment that lies far enough ahead: by then every instance has it, and whoever
- * verifies tokens by the published set has asked again. Each instance looks at the clock, so no
- * second write is needed and an interrupted command leaves nothing half done. The key before stays
- * published until the longest token that it signed has expired. Any thread.
+ * Replacing the keys that sign a tenant's tokens (SK-6), each algorithm for itself. A new key is
+ * published at once and signs from a moment that lies far enough ahead: by then every instance has
+ * it, and whoever verifies tokens by the published set has asked again. Each instance looks at the
+ * clock, so no second write is needed and an interrupted command leaves nothing half done. The key
+ * before stays published until the longest token that it signed has expired. Any thread.
  */
 #pragma once
 
@@ -33,7 +33,8 @@ struct signing_key_view {
 /* Of the ctx's tenant, the next one first. list of struct signing_key_view. */
 CHECKED enum err signing_key_list(struct ctx *ctx, struct list *ret_views);
 /* ERR_CONFLICT with a sentence while another new key waits, or too many are still published. */
-CHECKED enum err signing_key_rotate(struct ctx *ctx, int64_t after_ms, struct signing_key *ret_key);
+CHECKED enum err signing_key_rotate(struct ctx *ctx, enum jws_alg alg, int64_t after_ms,
+                                    struct signing_key *ret_key);
 /* At once and for good: tokens that the key signed are refused by all instances within a second.
  * When it was the one that signs, another does so from now on; *ret_new tells which (kid NULL:
  * none was needed). ERR_NOT_FOUND. */

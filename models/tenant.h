@@ -121,6 +121,7 @@ CHECKED enum err tenant_profile_update(struct ctx *ctx, const struct tenant *pro
 int64_t tenant_access_ttl(const struct ctx *ctx);
 /* Of OAuth clients' access tokens. */
 int64_t tenant_client_access_ttl(const struct ctx *ctx);
+int64_t tenant_id_token_ttl(const struct ctx *ctx);
 int64_t tenant_refresh_ttl(const struct ctx *ctx);
 int64_t tenant_refresh_max_ttl(const struct ctx *ctx);
 int64_t tenant_session_ttl(const struct ctx *ctx);

@@ -4,6 +4,7 @@
 #include "models/tenant.h"
 
 #define COOKIE_REFRESH_GRACE 10
+#define ID_TOKEN_TTL         3600
 
 static int64_t either(bool has, int64_t setting, int64_t standard)
 {
@@ -24,6 +25,13 @@ int64_t tenant_client_access_ttl(const struct ctx *ctx)
 
     return either(settings->has_access_token_ttl, settings->access_token_ttl,
                   app_config(ctx->app)->tokens.oauth_access_ttl);
+}
+
+int64_t tenant_id_token_ttl(const struct ctx *ctx)
+{
+    const struct tenant_settings *settings = &ctx->tenant->settings;
+
+    return either(settings->has_id_token_ttl, settings->id_token_ttl, ID_TOKEN_TTL);
 }
 
 int64_t tenant_refresh_ttl(const struct ctx *ctx)

@@ -23,12 +23,13 @@ enum mfa_rule { MFA_UNSET = 0, MFA_OFF, MFA_OPTIONAL, MFA_ADMINS, MFA_REQUIRED }
 /* All optional. */
 struct tenant_settings {
     int64_t access_token_ttl, refresh_token_ttl, refresh_token_max_ttl, session_ttl, refresh_grace,
-        password_min_length;
+        password_min_length, id_token_ttl;
     bool has_access_token_ttl, has_refresh_token_ttl, has_refresh_token_max_ttl, has_session_ttl,
-        has_refresh_grace, has_password_min_length;
+        has_refresh_grace, has_password_min_length, has_id_token_ttl;
     int email_verification; /* enum email_verification */
     int mfa;                /* enum mfa_rule */
     struct strs allowed_origins;
+    struct bytes claims; /* further claims from custom fields (models/claims.h) */
     bool self_registration, require_access_key, require_if_match, password_blocklist, discoverable,
         require_pkce, users_may_register_clients;
     bool has_self_registration, has_require_access_key, has_require_if_match,

@@ -20,6 +20,7 @@ FAST = {"password": {"scheme": "argon2id"}, "limits": {"development_factor": 100
 EXCEPTIONS = {
     "POST /tenants/info": "reads",
     "POST /oauth/introspect": "reads",
+    "POST /oauth/userinfo": "reads",
     "PATCH /users/me": "own name and custom fields: nothing that protects",
     "PATCH /api/v1/{cid}/me": "own name and custom fields: nothing that protects",
     "POST /login": "the form of POST /oauth/login: one path (models/sign_in.c)",

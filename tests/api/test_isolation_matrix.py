@@ -348,6 +348,8 @@ def test_every_route_of_the_table_is_guarded_or_known_as_public(contract):
     known = {
         "GET /", "GET /health", "GET /ready", "GET /metrics", "GET /openapi.json", "GET /api/ping",
         "GET /api/status", "GET /.well-known/jwks.json", "GET /oauth/jwks",
+        "GET /.well-known/openid-configuration", "GET /.well-known/oauth-authorization-server",
+        "GET /.well-known/oauth-authorization-server/t/{cid}",
         "POST /tenants/register", "GET /tenants/info", "POST /tenants/info", "GET /tenants/list",
         "GET /tenants/resolve", "POST /api/register", "POST /oauth/register", "POST /auth/register",
         "POST /api/login", "POST /oauth/login", "POST /auth/login", "POST /auth/refresh",

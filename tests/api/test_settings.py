@@ -31,6 +31,7 @@ def in_force(api, tenant):
 
 DEFAULTS = {
     "access_token_ttl": 900, "refresh_token_ttl": 604800, "refresh_token_max_ttl": 2592000,
+    "id_token_ttl": 3600, "claims": {},
     "session_ttl": 43200, "refresh_grace": 0, "email_verification": "off", "allowed_origins": [],
     "self_registration": True, "discoverable": True, "require_access_key": True,
     "require_if_match": False, "password_min_length": 8, "password_blocklist": False, "mfa": "off",
@@ -39,6 +40,7 @@ DEFAULTS = {
 
 CHANGED = {
     "access_token_ttl": 60, "refresh_token_ttl": 61, "refresh_token_max_ttl": 62,
+    "id_token_ttl": 64, "claims": {"department": "custom_fields.department"},
     "session_ttl": 63, "refresh_grace": 30, "email_verification": "optional",
     "allowed_origins": ["https://app.example.com"], "self_registration": False,
     "discoverable": False, "require_access_key": False, "password_min_length": 64,
@@ -83,7 +85,13 @@ REFUSED = [
     ("allowed_origins", ["https://[::1"]), ("allowed_origins", ["https://[x]"]),
     ("allowed_origins", ["https://a.example", "https://b.example?x"]),
     ("allowed_origins", [f"https://a{n}.example" for n in range(51)]),
-    ("id_token_ttl", 600), ("claims", {"department": "custom_fields.department"}),
+    ("id_token_ttl", 3601), ("id_token_ttl", 0),     *[("claims", {name: "custom_fields.x"}) for name in (
+        "sub", "iss", "aud", "exp", "scope", "tid", "role", "roles", "email", "email_verified",
+        "phone_number_verified", "age_verified", "preferred_username", "updated_at", "a b")],
+    *[("claims", {"department": source}) for source in (
+        "department", "custom_fields", "custom_fields.", "custom_fields.a..b", "email",
+        "password_hash", 7, None, {"a": "b"})],
+    ("claims", {f"c{n}": "custom_fields.x" for n in range(51)}),
     ("require_pkce", "yes"), ("require_pkce", 1), ("users_may_register_clients", "admins"),
     ("users_may_register_clients", []),
 ]

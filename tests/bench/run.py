@@ -2,7 +2,7 @@
 
     ./dev bench [--seconds 4] [--rounds 3] [--connections 8,64] [--tenants 1000] [--only PARTS]
 
-PARTS: health 404 token cold whoami refresh signup login flood tenants, separated by commas.
+PARTS: health 404 discovery jwks token cold whoami refresh signup login flood tenants, separated by commas.
 
 Service and floor (tests/bench/bench_floor.c) take turns, so that a machine whose speed drifts does not
 decide. CPU comes from the operating system's account of each process; medians of the rounds are printed.
@@ -132,6 +132,9 @@ class Bench:
         for who, path, extra in (
                 ("service-health", "/health", ""), ("floor-health", "/health", ""),
                 ("service-404", "/nothing", ""), ("floor-404", "/nothing", ""),
+                *[(f"floor-{what}", "/health", "") for what in ("discovery", "jwks")],
+                ("service-discovery", f"/t/{self.slug}/.well-known/openid-configuration", ""),
+                ("service-jwks", f"/t/{self.slug}/.well-known/jwks.json", ""),
                 ("service-whoami", "/api/whoami", bearer),
                 ("floor-whoami", "/whoami", "Authorization: Bearer user0\r\n")):
             self._write(who, f"GET {path} HTTP/1.1\r\n{head}{extra}\r\n")
@@ -404,7 +407,7 @@ def main():
     parser.add_argument("--connections", default="8,64")
     parser.add_argument("--tenants", type=int, default=1000)
     parser.add_argument("--only",
-                        default="health,404,token,cold,whoami,refresh,signup,login,flood,tenants")
+                        default="health,404,discovery,jwks,token,cold,whoami,refresh,signup,login,flood,tenants")
     options = parser.parse_args()
     options.connection_counts = [int(text) for text in options.connections.split(",")]
     options.parts = options.only.split(",")

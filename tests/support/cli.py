@@ -5,6 +5,12 @@ import subprocess
 from .instance import program
 
 
+def with_options(arguments, *options):
+    """Options go before "--", behind which nothing is one."""
+    at = arguments.index("--") if "--" in arguments else len(arguments)
+    return [*arguments[:at], *options, *arguments[at:]]
+
+
 class Cli:
     """Commands against a database of their own."""
 
@@ -13,7 +19,8 @@ class Cli:
         self.config = instance.write_config()
 
     def __call__(self, *arguments, stdin=None, status=0):
-        done = subprocess.run([program(), *arguments, "--config", self.config], input=stdin,
+        words = with_options(arguments, "--config", self.config)
+        done = subprocess.run([program(), *words], input=stdin,
                               capture_output=True, text=True, timeout=60, check=False)
         assert done.returncode == status, (arguments, done.returncode, done.stdout, done.stderr)
         assert "Sanitizer" not in done.stderr and "runtime error" not in done.stderr, done.stderr
@@ -21,4 +28,4 @@ class Cli:
         return done.stdout
 
     def json(self, *arguments, **options):
-        return json.loads(self(*arguments, "--json", **options))
+        return json.loads(self(*with_options(arguments, "--json"), **options))

@@ -35,6 +35,7 @@ static const struct torture_input inputs[] = {
     {"/oauth/token", {SEND("POST", "/oauth/token", CRED_NONE, "grant_type=password&username={name}&password={password}&client_id={oc}&client_secret={os}"), .content_type = FORM}, "audit_logs+:success:login tokens+ users~", 0, NULL},
     {"/oauth/revoke", {SEND("POST", "/oauth/revoke", CRED_NONE, "token={cat}&client_id={oc}&client_secret={os}"), .content_type = FORM}, "", 0, NULL},
     {"/oauth/introspect", {SEND("POST", "/oauth/introspect", CRED_NONE, "token={cat}&client_id={oc}&client_secret={os}"), .content_type = FORM}, "", 0, NULL},
+    {"/oauth/userinfo", {SEND("POST", "/oauth/userinfo", CRED_NONE, "access_token={cat}"), .content_type = FORM}, "", 0, NULL},
     {"/oauth/client/register", {SEND("POST", "/oauth/client/register", CRED_BEARER, "{\"client_name\":\"N\",\"redirect_uris\":[\"https://app.example/cb\"]}")}, "", 0, NULL},
     {"/oauth/client/{id}", {SEND("GET", "/oauth/client/{oc}", CRED_BEARER, NULL)}, "", 0, NULL},
     {"/oauth/client/{id}", {SEND("PUT", "/oauth/client/{oc}", CRED_BEARER, "{\"client_name\":\"N\",\"grant_types\":[\"password\"],\"scope\":\"write\"}")}, "", 0, NULL},

@@ -99,10 +99,11 @@ static void test_stored_and_opened(void **state)
     assert_string_equal(jws_key_kid(keys->signing[0]), made.signing.kid);
     assert_int_equal(jws_sign(&database.ctx, keys->signing[0], "t", &claims, &token), ERR_OK);
     assert_int_equal(jws_split(&database.ctx, token, strlen(token), &parts), ERR_OK);
-    assert_int_equal(jws_verify(&database.ctx, token, &parts, key_set_find(keys, parts.kid), "t"),
-                     ERR_OK);
-    assert_null(key_set_find(keys, "other"));
-    assert_null(key_set_find(keys, NULL));
+    assert_int_equal(
+        jws_verify(&database.ctx, token, &parts, key_set_find(keys, JWS_ES256, parts.kid), "t"),
+        ERR_OK);
+    assert_null(key_set_find(keys, JWS_ES256, "other"));
+    assert_null(key_set_find(keys, JWS_ES256, NULL));
     assert_ptr_equal(key_set_mac(keys, 1), &keys->macs[0]);
     assert_null(key_set_mac(keys, 2));
 }
@@ -287,7 +288,7 @@ static void test_signing_keys_in_order(void **state)
     assert_int_equal(keys->signing_count, 2);
     assert_string_equal(jws_key_kid(keys->signing[0]), made.signing.kid);
     assert_string_equal(jws_key_kid(keys->signing[1]), previous);
-    assert_null(key_set_find(keys, ended));
+    assert_null(key_set_find(keys, JWS_ES256, ended));
     assert_non_null(strstr(keys->jwks_json, previous));
     assert_null(strstr(keys->jwks_json, ended));
 }
