@@ -54,6 +54,10 @@ def new_access_key():
     return {"label": unique("idem")}
 
 
+def new_oauth_client():
+    return {"client_name": f"Idem {unique()}", "grant_types": ["client_credentials"]}
+
+
 def new_admin_tenant():
     return {"name": f"Idem {unique()}", "plan": "premium"}
 
@@ -68,6 +72,7 @@ CREATIONS = {
     "POST /api/v1/{cid}/signup": (new_user, {"key": True}),
     "POST /tenants/access-keys": (new_access_key, {"owner": True}),
     "POST /tenants/users": (new_user, {"owner": True}),
+    "POST /oauth/client/register": (new_oauth_client, {"owner": True}),
     "POST /admin/tenants": (new_admin_tenant, {"platform": True}),
     "POST /admin/keys": (new_access_key, {"platform": True}),
 }
