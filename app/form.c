@@ -78,7 +78,8 @@ static size_t count_fields(const char *text, size_t length)
     return count;
 }
 
-enum err form_parse(struct ctx *ctx, const char *text, size_t length, struct value *ret_value)
+enum err form_parse_repeats(struct ctx *ctx, const char *text, size_t length,
+                            struct value *ret_value)
 {
     size_t most = count_fields(text, length);
     struct member *members;
@@ -95,10 +96,6 @@ enum err form_parse(struct ctx *ctx, const char *text, size_t length, struct val
 
         if (size > 0) {
             TRY(parse_field(ctx, text + at, size, &members[count]));
-            for (size_t i = 0; i < count; i++) {
-                if (strcmp(members[i].name, members[count].name) == 0)
-                    return refuse(ctx, members[i].name, "A field is given twice.");
-            }
             count++;
         }
         at += size + 1;
@@ -106,5 +103,20 @@ enum err form_parse(struct ctx *ctx, const char *text, size_t length, struct val
     *ret_value = (struct value){.type = VALUE_OBJECT};
     ret_value->object.members = members;
     ret_value->object.count = count;
+    return ERR_OK;
+}
+
+enum err form_parse(struct ctx *ctx, const char *text, size_t length, struct value *ret_value)
+{
+    TRY(form_parse_repeats(ctx, text, length, ret_value));
+
+    const struct member *members = ret_value->object.members;
+
+    for (size_t i = 1; i < ret_value->object.count; i++) {
+        for (size_t j = 0; j < i; j++) {
+            if (strcmp(members[i].name, members[j].name) == 0)
+                return refuse(ctx, members[i].name, "A field is given twice.");
+        }
+    }
     return ERR_OK;
 }

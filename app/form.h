@@ -16,5 +16,8 @@
 CHECKED enum err form_decode(struct ctx *ctx, const char *text, size_t length,
                              const char **ret_text);
 
+/* The same, but names may repeat: the caller decides what that means. value_get finds the first. */
+CHECKED enum err form_parse_repeats(struct ctx *ctx, const char *text, size_t length,
+                                    struct value *ret_value);
 CHECKED enum err form_parse(struct ctx *ctx, const char *text, size_t length,
                             struct value *ret_value);

@@ -10,9 +10,11 @@
 struct page {
     const char *template_name; /* "login" is templates/login.html */
     const char *title;
-    const char *brand;  /* whose page it is; NULL = the service's own */
-    const char *slug;   /* decides the accent colour; NULL = the service's */
-    const char *prefix; /* "" or "/t/<slug>": every link and form of the page begins with it */
+    const char *brand;       /* whose page it is; NULL = the service's own */
+    const char *slug;        /* decides the accent colour; NULL = the service's */
+    const char *prefix;      /* "" or "/t/<slug>": every link and form of the page begins with it */
+    const char *form_action; /* an address that its forms lead to by way of redirects; or NULL */
+    bool submits_itself;     /* has the one script that there is: it sends the page's form */
     const struct template_var *vars;
     size_t var_count;
 };

@@ -11,7 +11,9 @@
 #include "handlers/account_deletion.h"
 #include "handlers/admin.h"
 #include "handlers/audit.h"
+#include "handlers/authorize.h"
 #include "handlers/clients.h"
+#include "handlers/consents.h"
 #include "handlers/console.h"
 #include "handlers/console_forms.h"
 #include "handlers/discovery.h"
@@ -245,6 +247,14 @@ const struct route routes[] = {
      ROUTE_NO_STORE | ROUTE_API_V1 | ROUTE_SETS_COOKIE, "Change the password; everything else of the user ends"},
 
     /* --- OAuth 2.0 --- */
+    {GET, "/oauth/authorize", handle_authorize, TENANT_OPTIONAL,
+     AUTH_PUBLIC | AUTH_SESSION | AUTH_OPTIONAL, NULL, NULL, ROLE_UNSET, RATE_READ,
+     BODY_NONE, 64 * KIB, &authorize_input_schema, &authorize_answer_schema, 200,
+     ROUTE_PAGE | ROUTE_NO_STORE | ROUTE_API_V1 | ROUTE_AUTHORIZATION, "Authorization request: the consent page, or a redirect with the code"},
+    {POST, "/oauth/authorize", handle_authorize_form, TENANT_OPTIONAL,
+     AUTH_PUBLIC | AUTH_SESSION | AUTH_OPTIONAL, NULL, NULL, ROLE_UNSET, RATE_WRITE,
+     BODY_FORM, 64 * KIB, &authorize_input_schema, NULL, 303,
+     ROUTE_PAGE | ROUTE_NO_STORE | ROUTE_API_V1 | ROUTE_AUTHORIZATION, "What the user decided, or an authorization request by POST"},
     {POST, "/oauth/token", handle_oauth_token, TENANT_OPTIONAL,
      AUTH_CLIENT, NULL, NULL, ROLE_UNSET, RATE_WRITE,
      BODY_FORM, 64 * KIB, &token_input_schema, &token_answer_schema, 200,
@@ -311,6 +321,14 @@ const struct route routes[] = {
      AUTH_SESSION | AUTH_BEARER | AUTH_NO_CLIENTS, NULL, NULL, ROLE_USER, RATE_WRITE,
      BODY_NONE, 64 * KIB, NULL, NULL, 204,
      ROUTE_NO_STORE | ROUTE_API_V1 | ROUTE_SETS_COOKIE, "End one of the user's sign-ins"},
+    {GET, "/users/me/consents", handle_consents_list, TENANT_REQUIRED,
+     AUTH_SESSION | AUTH_BEARER | AUTH_NO_CLIENTS, NULL, NULL, ROLE_USER, RATE_READ,
+     BODY_NONE, 64 * KIB, NULL, &user_consents_schema, 200,
+     ROUTE_NO_STORE | ROUTE_API_V1, "Applications that the user lets have something"},
+    {DELETE, "/users/me/consents/{client_id}", handle_consent_delete, TENANT_REQUIRED,
+     AUTH_SESSION | AUTH_BEARER | AUTH_NO_CLIENTS, NULL, NULL, ROLE_USER, RATE_WRITE,
+     BODY_NONE, 64 * KIB, NULL, NULL, 204,
+     ROUTE_NO_STORE | ROUTE_API_V1, "Take back what an application may have; all that it was issued for the user ends"},
     {GET, "/api/whoami", handle_whoami, TENANT_REQUIRED,
      AUTH_SESSION | AUTH_BEARER, NULL, NULL, ROLE_USER, RATE_READ,
      BODY_NONE, 64 * KIB, NULL, &whoami_schema, 200,
@@ -473,6 +491,10 @@ const struct route routes[] = {
      AUTH_PUBLIC | AUTH_SESSION | AUTH_OPTIONAL, NULL, NULL, ROLE_UNSET, RATE_WRITE,
      BODY_FORM, 16 * KIB, &token_form_schema, NULL, 303,
      ROUTE_PAGE | ROUTE_HIDDEN | ROUTE_NO_STORE | ROUTE_SETS_COOKIE, "Form that signs every other device out"},
+    {POST, "/dashboard/consents/end", handle_consent_end_form, TENANT_OPTIONAL,
+     AUTH_PUBLIC | AUTH_SESSION | AUTH_OPTIONAL, NULL, NULL, ROLE_UNSET, RATE_WRITE,
+     BODY_FORM, 16 * KIB, &consent_form_schema, NULL, 303,
+     ROUTE_PAGE | ROUTE_HIDDEN | ROUTE_NO_STORE | ROUTE_SETS_COOKIE, "Form that takes back what an application may have"},
     {GET, "/docs", handle_docs, TENANT_IGNORED,
      AUTH_PUBLIC | AUTH_IGNORE, NULL, NULL, ROLE_UNSET, RATE_READ,
      BODY_NONE, 64 * KIB, NULL, NULL, 200,

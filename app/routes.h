@@ -54,16 +54,17 @@ enum body_rule {
 };
 
 enum route_flags {
-    ROUTE_PLAIN = 1 << 0,       /* nothing special */
-    ROUTE_PAGE = 1 << 1,        /* answers HTML, errors as pages */
-    ROUTE_NO_STORE = 1 << 2,    /* Cache-Control: no-store */
-    ROUTE_INTERNAL = 1 << 3,    /* only on the internal listener */
-    ROUTE_DEV_ONLY = 1 << 4,    /* 404 outside development */
-    ROUTE_HIDDEN = 1 << 5,      /* not in OpenAPI: pages and their forms */
-    ROUTE_API_V1 = 1 << 6,      /* also under /api/v1 */
-    ROUTE_SETS_COOKIE = 1 << 7, /* cross-site rule of api.md §11 applies */
-    ROUTE_LINES = 1 << 8,       /* answers NDJSON: one object of the output per line */
-    ROUTE_IDEMPOTENT = 1 << 9,  /* takes Idempotency-Key: creates, in a transaction */
+    ROUTE_PLAIN = 1 << 0,          /* nothing special */
+    ROUTE_PAGE = 1 << 1,           /* answers HTML, errors as pages */
+    ROUTE_NO_STORE = 1 << 2,       /* Cache-Control: no-store */
+    ROUTE_INTERNAL = 1 << 3,       /* only on the internal listener */
+    ROUTE_DEV_ONLY = 1 << 4,       /* 404 outside development */
+    ROUTE_HIDDEN = 1 << 5,         /* not in OpenAPI: pages and their forms */
+    ROUTE_API_V1 = 1 << 6,         /* also under /api/v1 */
+    ROUTE_SETS_COOKIE = 1 << 7,    /* cross-site rule of api.md §11 applies */
+    ROUTE_LINES = 1 << 8,          /* answers NDJSON: one object of the output per line */
+    ROUTE_AUTHORIZATION = 1 << 10, /* other sites send browsers here (api.md §11) */
+    ROUTE_IDEMPOTENT = 1 << 9,     /* takes Idempotency-Key: creates, in a transaction */
 };
 
 typedef enum err (*handler_fn)(struct request *req, struct response *res);

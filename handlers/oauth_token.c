@@ -7,15 +7,18 @@
 #include <string.h>
 
 #include "app/app.h"
+#include "app/redirect_uri.h"
 #include "models/grant.h"
+#include "models/grant_code.h"
 #include "models/oauth_client.h"
 #include "models/scope.h"
 #include "models/sign_in.h"
 
 struct token_input {
     const char *grant_type, *scope;
-    const char *username, *password; /* password */
-    const char *refresh_token;       /* refresh_token */
+    const char *username, *password;                 /* password */
+    const char *refresh_token;                       /* refresh_token */
+    const char *code, *redirect_uri, *code_verifier; /* authorization_code */
     const char *client_id, *client_secret;
 };
 
@@ -26,11 +29,14 @@ struct token_answer {
 
 /* clang-format off */
 static const struct field token_input_fields[] = {
-    FIELD_STR(struct token_input, grant_type, "grant_type", F_NONE, 1, 64, .doc = "password, refresh_token or client_credentials."),
+    FIELD_STR(struct token_input, grant_type, "grant_type", F_NONE, 1, 64, .doc = "authorization_code, refresh_token, client_credentials or password."),
     FIELD_STR(struct token_input, scope, "scope", F_NONE, 1, CLIENT_MAX_SCOPE, .doc = "Absent: all that the client registered and the user may have."),
     FIELD_STR(struct token_input, username, "username", F_NONE, 1, 254),
     FIELD_STR(struct token_input, password, "password", F_WRITE_ONLY | F_EMPTY_OK, 0, 1024),
     FIELD_STR(struct token_input, refresh_token, "refresh_token", F_WRITE_ONLY, 1, 8192),
+    FIELD_STR(struct token_input, code, "code", F_WRITE_ONLY, 1, 8192),
+    FIELD_STR(struct token_input, redirect_uri, "redirect_uri", F_NONE, 1, REDIRECT_URI_MAX, .doc = "As in the authorization request."),
+    FIELD_STR(struct token_input, code_verifier, "code_verifier", F_WRITE_ONLY, 1, 1024, .doc = "PKCE (RFC 7636): of the code_challenge."),
     FIELD_STR(struct token_input, client_id, "client_id", F_NONE, 1, 63, .doc = "With client_secret instead of HTTP Basic; alone for a public client."),
     FIELD_STR(struct token_input, client_secret, "client_secret", F_WRITE_ONLY, 1, 255),
 };
@@ -93,14 +99,6 @@ static enum err need_some(struct request *req, const char *asked, const char *le
     return fail(&req->ctx, ERR_SCOPE_INVALID, "scope", "None of this scope may be granted here.");
 }
 
-/* A refresh token only where the client registered for one and, with openid, offline access was
- * granted (api.md §11). */
-static bool gets_refresh(const struct oauth_client *client, const char *scope)
-{
-    return oauth_client_may_use(client, GRANT_TYPE_REFRESH) &&
-           (!scope_has(scope, SCOPE_OPENID) || scope_has(scope, SCOPE_OFFLINE_ACCESS));
-}
-
 /* --- the grants --- */
 
 static enum err by_password(struct request *req, const struct token_input *in,
@@ -125,7 +123,7 @@ static enum err by_password(struct request *req, const struct token_input *in,
     TRY(scope_for_role(&req->ctx, asked, (enum role)user.role, &terms.scope));
     TRY(need_some(req, asked, terms.scope));
     terms.user = &user;
-    terms.with_refresh = gets_refresh(req->client, terms.scope);
+    terms.with_refresh = grant_gets_refresh(req->client, terms.scope);
     return grant_open_for_client(&req->ctx, &terms, "login", ret_pair);
 }
 
@@ -157,11 +155,37 @@ static enum err by_refresh(struct request *req, const struct token_input *in,
                                                                             : refreshed;
 }
 
+static enum err by_code(struct request *req, const struct token_input *in,
+                        struct token_pair *ret_pair)
+{
+    struct code_outcome *outcome = ARENA_NEW(req->ctx.arena, struct code_outcome);
+    const struct code_exchange exchange = {
+        .client = req->client,
+        .code = in->code,
+        .redirect_uri = in->redirect_uri,
+        .verifier = in->code_verifier,
+    };
+
+    if (outcome == NULL)
+        return ERR_MEMORY;
+    TRY(need(&req->ctx, "code", in->code));
+    TRY(need(&req->ctx, "redirect_uri", in->redirect_uri));
+
+    const enum err exchanged = grant_code_exchange(&req->ctx, &exchange, outcome);
+
+    if (exchanged == ERR_BAD_REFRESH || exchanged == ERR_TENANT_MISMATCH)
+        return ERR_INVALID_GRANT;
+    TRY(exchanged);
+    *ret_pair = outcome->pair;
+    return ERR_OK;
+}
+
 static const struct grant_type {
     const char *name;
     enum err (*issue)(struct request *req, const struct token_input *in,
                       struct token_pair *ret_pair);
 } grant_types[] = {
+    {GRANT_TYPE_CODE, by_code},
     {GRANT_TYPE_PASSWORD, by_password},
     {GRANT_TYPE_CREDENTIALS, by_credentials},
     {GRANT_TYPE_REFRESH, by_refresh},
@@ -184,6 +208,7 @@ enum err handle_oauth_token(struct request *req, struct response *res)
         TRY(grant_types[i].issue(req, &in, &pair));
         return respond_pair(req, res, &pair);
     }
-    return fail(&req->ctx, ERR_GRANT_TYPE, "grant_type",
-                "grant_type must be password, refresh_token or client_credentials.");
+    return fail(
+        &req->ctx, ERR_GRANT_TYPE, "grant_type",
+        "grant_type must be authorization_code, refresh_token, client_credentials or password.");
 }

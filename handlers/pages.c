@@ -7,6 +7,7 @@
 #include "app/ticket.h"
 #include "handlers/pages_forms.h"
 #include "handlers/pages_internal.h"
+#include "handlers/pages_ticket.h"
 #include "models/tenant.h"
 
 /* --- login and registration --- */
@@ -61,7 +62,10 @@ enum err pages_login(struct request *req, struct response *res, const struct log
     const char *shortest =
         arena_printf(req->ctx.arena, "%lld", (long long)tenant_password_min_length(&req->ctx));
     struct login_tokens tokens = {0};
+    struct authorization waiting = {0};
+    const char *ticket = NULL;
 
+    TRY(pages_ticket(req, &ticket, &waiting));
     TRY(issue_tokens(req, res, &tokens));
     if (view->failed == NULL)
         TRY(pages_notice(req, &notice));
@@ -75,7 +79,8 @@ enum err pages_login(struct request *req, struct response *res, const struct log
         {.name = "login-token", .text = tokens.login},
         {.name = "registers", .text = tenant_allows_registration(&req->ctx) ? "yes" : NULL},
         {.name = "register-token", .text = tokens.registration},
-        {.name = "username", .text = in_login ? pages_typed(req, "username") : NULL},
+        {.name = "ticket", .text = ticket},
+        {.name = "username", .text = in_login ? pages_typed(req, "username") : waiting.login_hint},
         {.name = "register-username", .text = in_register ? pages_typed(req, "username") : NULL},
         {.name = "register-email", .text = in_register ? pages_typed(req, "email") : NULL},
         {.name = "shortest", .text = shortest},
@@ -89,6 +94,7 @@ enum err pages_login(struct request *req, struct response *res, const struct log
     const struct page page = {
         .template_name = "login",
         .title = arena_printf(req->ctx.arena, "Sign in to %s", req->ctx.tenant->name),
+        .form_action = waiting.redirect_uri,
         .vars = vars,
         .var_count = sizeof vars / sizeof vars[0],
     };
@@ -100,9 +106,14 @@ enum err pages_login(struct request *req, struct response *res, const struct log
 
 static enum err login_or_dashboard(struct request *req, struct response *res, bool wants_register)
 {
+    struct authorization waiting = {0};
+    const char *ticket = NULL;
+
     if (req->ctx.tenant == NULL)
         return fail(&req->ctx, ERR_NO_TENANT, NULL, NULL);
-    if (pages_has_session(req))
+    TRY(pages_ticket(req, &ticket, &waiting));
+    /* Somebody who is signed in has to sign in again for a request that wants it. */
+    if (ticket == NULL && pages_has_session(req))
         return pages_redirect(req, res, "/dashboard");
     return pages_login(req, res, &(struct login_view){.wants_register = wants_register});
 }

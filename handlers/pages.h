@@ -19,6 +19,7 @@ enum err handle_profile_form(struct request *req, struct response *res);
 enum err handle_password_form(struct request *req, struct response *res);
 enum err handle_session_end_form(struct request *req, struct response *res);
 enum err handle_sessions_end_others_form(struct request *req, struct response *res);
+enum err handle_consent_end_form(struct request *req, struct response *res);
 enum err handle_close_form(struct request *req, struct response *res);
 enum err handle_static(struct request *req, struct response *res);
 enum err handle_favicon(struct request *req, struct response *res);

@@ -4,6 +4,7 @@
 #include "app/cookies.h"
 #include "handlers/pages_forms.h"
 #include "handlers/pages_internal.h"
+#include "handlers/pages_ticket.h"
 #include "models/device.h"
 #include "models/sign_in.h"
 #include "models/sign_up.h"
@@ -18,11 +19,10 @@ static enum err show_again(struct request *req, struct response *res, const char
     return pages_login(req, res, &(struct login_view){.failed = form, .code = code});
 }
 
-static enum err log_in(struct request *req, struct response *res)
+static enum err log_in(struct request *req, struct response *res, struct session *ret_session)
 {
     struct login_form in;
     struct user user = {0};
-    struct session session = {0};
     struct sign_in_device device = {.sent = NULL};
     const char *cookie = NULL;
 
@@ -31,17 +31,18 @@ static enum err log_in(struct request *req, struct response *res)
     TRY(tenant_cookie_get(req, "device", &device.sent));
     TRY(sign_in(&req->ctx, in.username, in.password, &device, &user));
     TRY(tenant_cookie_set(req, res, "device", device.made, DEVICE_SECONDS));
-    TRY(session_open(&req->ctx, &user, "login", &cookie, &session));
+    TRY(session_open(&req->ctx, &user, "login", &cookie, ret_session));
     return pages_set_session(req, res, cookie);
 }
 
 enum err handle_login_form(struct request *req, struct response *res)
 {
-    const enum err done = log_in(req, res);
+    struct session session = {0};
+    const enum err done = log_in(req, res, &session);
 
     if (done != ERR_OK)
         return show_again(req, res, "login", done);
-    return pages_redirect(req, res, "/dashboard");
+    return pages_ticket_go_on(req, res, &session.id);
 }
 
 static enum err sign_up_from(struct request *req)
@@ -68,11 +69,17 @@ static enum err sign_up_from(struct request *req)
 
 enum err handle_register_form(struct request *req, struct response *res)
 {
+    struct authorization request = {0};
+    const char *ticket = NULL;
     const enum err done = sign_up_from(req);
 
     if (done != ERR_OK)
         return show_again(req, res, "register", done);
-    return pages_redirect(req, res, "/login?notice=registered");
+    TRY(pages_ticket(req, &ticket, &request));
+    return pages_redirect(req, res,
+                          arena_printf(req->ctx.arena, "/login?notice=registered%s%s",
+                                       ticket != NULL ? "&ticket=" : "",
+                                       ticket != NULL ? ticket : ""));
 }
 
 static enum err log_out(struct request *req)

@@ -257,6 +257,7 @@ enum err pages_notice(struct request *req, const char **ret_text)
          "Your account is closed and will be deleted in seven days. Until then an "
          "administrator can take that back."},
         {"session-ended", "That device is signed out."},
+        {"consent-ended", "That application has no access any more."},
         {"sessions-ended", "Every other device is signed out."},
         {"password-changed", "Your password is changed. Every other device was signed out."},
     };

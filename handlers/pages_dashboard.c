@@ -96,6 +96,7 @@ static enum err show(struct request *req, struct response *res, const struct use
     };
 
     TRY(sessions_add_vars(req, &page));
+    TRY(consents_add_vars(req, &page));
     pages_error_headers(req, res);
     return pages_respond(req, res, view->form != NULL ? error_info(view->code)->status : 200,
                          &page);

@@ -10,12 +10,14 @@ static const struct field token_fields[] = {
 
 static const struct field login_fields[] = {
     TOKEN_FIELD(struct login_form),
+    FIELD_STR(struct login_form, ticket, "ticket", F_NONE, 0, 64),
     FIELD_STR(struct login_form, username, "username", F_REQUIRED | F_TRIM, 1, 254),
     FIELD_STR(struct login_form, password, "password", F_REQUIRED | F_WRITE_ONLY, 1, 1024),
 };
 
 static const struct field register_fields[] = {
     TOKEN_FIELD(struct register_form),
+    FIELD_STR(struct register_form, ticket, "ticket", F_NONE, 0, 64),
     FIELD_STR(struct register_form, username, "username", F_TRIM, 1, 64),
     FIELD_STR(struct register_form, email, "email", F_TRIM, 3, 254),
     FIELD_STR(struct register_form, password, "password", F_REQUIRED | F_WRITE_ONLY, 1, 1024),
@@ -43,6 +45,11 @@ static const struct field close_fields[] = {
 static const struct field session_fields[] = {
     TOKEN_FIELD(struct session_form),
     FIELD_STR(struct session_form, session, "session", F_NONE, 1, 64),
+};
+
+static const struct field consent_form_fields[] = {
+    TOKEN_FIELD(struct consent_form),
+    FIELD_STR(struct consent_form, client, "client", F_NONE, 1, 63),
 };
 
 static const struct field endpoint_fields[] = {
@@ -76,6 +83,7 @@ const struct schema register_form_schema = {.name = "register_form", .size = siz
 const struct schema profile_form_schema = {.name = "profile_form", .size = sizeof(struct profile_form), SCHEMA_FIELDS(profile_fields)};
 const struct schema password_form_schema = {.name = "password_form", .size = sizeof(struct password_form), SCHEMA_FIELDS(password_fields)};
 const struct schema session_form_schema = {.name = "session_form", .size = sizeof(struct session_form), SCHEMA_FIELDS(session_fields)};
+const struct schema consent_form_schema = {.name = "consent_form", .size = sizeof(struct consent_form), SCHEMA_FIELDS(consent_form_fields)};
 const struct schema close_form_schema = {.name = "close_form", .size = sizeof(struct close_form), SCHEMA_FIELDS(close_fields)};
 const struct schema service_info_schema = {.name = "service_info", .size = sizeof(struct service_info), SCHEMA_FIELDS(service_info_fields)};
 /* clang-format on */

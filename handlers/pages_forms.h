@@ -12,12 +12,14 @@ struct token_form {
 
 struct login_form {
     const char *form_token;
+    const char *ticket;   /* pages_ticket.h */
     const char *username; /* or an e-mail address */
     const char *password;
 };
 
 struct register_form {
     const char *form_token;
+    const char *ticket;
     const char *username;
     const char *email;
     const char *password;
@@ -49,11 +51,17 @@ struct session_form {
     const char *session; /* id of the sign-in to end */
 };
 
+struct consent_form {
+    const char *form_token;
+    const char *client;
+};
+
 extern const struct schema token_form_schema;
 extern const struct schema login_form_schema;
 extern const struct schema register_form_schema;
 extern const struct schema profile_form_schema;
 extern const struct schema password_form_schema;
+extern const struct schema consent_form_schema;
 extern const struct schema session_form_schema;
 extern const struct schema close_form_schema;
 

@@ -75,6 +75,11 @@ CHECKED enum err dashboard_show_again(struct request *req, struct response *res,
 /* The variables of the list. */
 CHECKED enum err sessions_add_vars(struct request *req, struct page *page);
 
+/* --- applications with access (pages_consents.c) --- */
+
+/* The variables of the list. */
+CHECKED enum err consents_add_vars(struct request *req, struct page *page);
+
 /* --- custom fields (pages_fields.c) --- */
 
 /* All of them as rows to read, and the simple ones on top as inputs to change. */

@@ -25,6 +25,17 @@ static bool is_top_level_get(const struct request *req)
              header_is(req, "Sec-Fetch-Dest", "document")));
 }
 
+/* Other sites send browsers here with their requests; what a person decided comes from our page. */
+static bool is_authorization_request(const struct request *req)
+{
+    static const char decided[] = "confirm=";
+
+    if ((req->route->flags & ROUTE_AUTHORIZATION) == 0)
+        return false;
+    return req->method == GET || req->body_size == 0 ||
+           memmem(req->body, req->body_size, decided, sizeof decided - 1) == NULL;
+}
+
 enum err mw_csrf(struct request *req, struct response *res)
 {
     const char *origin = request_header(req, "Origin");
@@ -32,7 +43,7 @@ enum err mw_csrf(struct request *req, struct response *res)
     (void)res;
     if (!req->ctx.who.from_cookie && (req->route->flags & ROUTE_SETS_COOKIE) == 0)
         return ERR_OK;
-    if (is_top_level_get(req))
+    if (is_top_level_get(req) || is_authorization_request(req))
         return ERR_OK;
     if (origin != NULL) {
         if (origin_is_own(req, origin) || origin_is_allowed(req, origin))

@@ -7,14 +7,13 @@
 #include "app/clock.h"
 #include "app/db.h"
 #include "app/metrics.h"
+#include "app/redirect_uri.h"
 #include "app/text.h"
 #include "models/access_token.h"
 #include "models/audit.h"
 #include "models/grant_internal.h"
 #include "models/grant_text.h"
 #include "models/tenant.h"
-
-#define PURGE_AFTER_MS (INT64_C(24) * 3600 * 1000)
 
 /* clang-format off */
 static const struct field grant_fields[] = {
@@ -25,10 +24,15 @@ static const struct field grant_fields[] = {
     FIELD_STR(struct grant, client_id, "oauth_client_id", F_READONLY, 1, 63),
     FIELD_STR(struct grant, state, "state", F_READONLY | F_REQUIRED, 1, 16),
     FIELD_STR(struct grant, scope, "scope", F_READONLY, 1, CLIENT_MAX_SCOPE),
+    FIELD_STR(struct grant, redirect_uri, "redirect_uri", F_READONLY, 1, REDIRECT_URI_MAX),
+    FIELD_STR(struct grant, challenge, "code_challenge", F_READONLY, 1, 128),
+    FIELD_STR(struct grant, nonce, "nonce", F_READONLY, 1, GRANT_NONCE_BYTES),
+    FIELD_STR(struct grant, claims, "claims", F_READONLY, 1, GRANT_CLAIMS_BYTES),
+    FIELD_TIME(struct grant, auth_time, "auth_time", F_READONLY),
     FIELD_BOOL(struct grant, cookies, "cookies", F_READONLY),
     FIELD_STR(struct grant, ip, "ip_address", F_READONLY, 1, 64),
     FIELD_STR(struct grant, user_agent, "user_agent", F_READONLY, 1, GRANT_USER_AGENT_BYTES),
-    FIELD_INT(struct grant, generation, "generation", F_READONLY, 1, UINT32_MAX),
+    FIELD_INT(struct grant, generation, "generation", F_READONLY, 0, UINT32_MAX),
     FIELD_INT(struct grant, user_epoch, "user_epoch", F_READONLY, 0, UINT32_MAX),
     FIELD_INT(struct grant, tenant_epoch, "tenant_epoch", F_READONLY, 0, UINT32_MAX),
     FIELD_INT(struct grant, client_epoch, "client_epoch", F_READONLY, 0, UINT32_MAX),
@@ -113,8 +117,7 @@ static enum err tell(struct ctx *ctx, const char *action, const struct user *use
     return told;
 }
 
-/* Of a grant that begins now; without a generation there is no refresh token. */
-static enum err begin(struct ctx *ctx, const struct user *user, struct grant *grant)
+enum err grant_begin(struct ctx *ctx, const struct user *user, struct grant *grant)
 {
     const int64_t now = clock_now_ms();
 
@@ -129,7 +132,7 @@ static enum err begin(struct ctx *ctx, const struct user *user, struct grant *gr
     grant->created_at = grant->rotated_at = now;
     grant->ends_at = now + tenant_refresh_max_ttl(ctx) * 1000;
     grant->expires_at = earlier(now + tenant_refresh_ttl(ctx) * 1000, grant->ends_at);
-    grant->purge_at = grant->ends_at + PURGE_AFTER_MS;
+    grant->purge_at = grant->ends_at + GRANT_PURGE_AFTER_MS;
     TRY(text_clip(ctx, ctx->ip, 64, &grant->ip));
     return text_clip(ctx, ctx->user_agent, GRANT_USER_AGENT_BYTES, &grant->user_agent);
 }
@@ -141,7 +144,7 @@ enum err grant_open(struct ctx *ctx, const struct user *user, const char *audit_
         .scope = role_scopes((enum role)user->role), .cookies = cookies, .generation = 1};
     struct token_pair pair;
 
-    TRY(begin(ctx, user, &grant));
+    TRY(grant_begin(ctx, user, &grant));
     TRY(db_insert(ctx, &grant_schema, &grant));
     TRY(grant_pair(ctx, user, &grant, &pair));
     if (audit_action != NULL)
@@ -161,7 +164,7 @@ enum err grant_open_for_client(struct ctx *ctx, const struct client_grant *terms
     };
     struct token_pair pair;
 
-    TRY(begin(ctx, terms->user, &grant));
+    TRY(grant_begin(ctx, terms->user, &grant));
     if (terms->with_refresh)
         TRY(db_insert(ctx, &grant_schema, &grant));
     TRY(grant_pair(ctx, terms->user, &grant, &pair));
@@ -187,7 +190,7 @@ enum err grant_issue(struct ctx *ctx, const struct client_grant *terms, struct t
         grant.client_id = terms->client->id;
         grant.client_epoch = terms->client->epoch;
     }
-    TRY(begin(ctx, terms->user, &grant));
+    TRY(grant_begin(ctx, terms->user, &grant));
     TRY(grant_pair(ctx, terms->user, &grant, &pair));
     TRY(audit_write(ctx, "token.issued", "success", user_id, NULL));
     *ret_pair = pair;

@@ -16,8 +16,14 @@ struct grant {
     struct uuid user_id;
     struct uuid session_id; /* browser session it came from, or zero */
     const char *client_id;  /* OAuth client, or NULL */
-    const char *state;      /* active, revoked */
+    const char *state;      /* code, active, revoked */
     const char *scope;
+    /* Of an authorization code and what it gave; NULL and 0 elsewhere. */
+    const char *redirect_uri; /* as it was sent */
+    const char *challenge;    /* PKCE, S256; NULL: none was sent */
+    const char *nonce;
+    const char *claims;     /* the parameter "claims": JSON text */
+    int64_t auth_time;      /* ms: when the user of the session was proven */
     bool cookies;           /* delivered as cookies */
     const char *ip;         /* of the sign-in, or NULL */
     const char *user_agent; /* of the sign-in, or NULL */
@@ -32,6 +38,8 @@ struct grant {
 };
 
 #define GRANT_USER_AGENT_BYTES 256
+#define GRANT_NONCE_BYTES      2048
+#define GRANT_CLAIMS_BYTES     4096
 
 extern const struct schema grant_schema;
 

@@ -16,6 +16,7 @@
 #include "models/grant_memory.h"
 #include "models/grant_text.h"
 #include "models/scope.h"
+#include "models/session.h"
 #include "models/tenant.h"
 
 /* A mark comes within seconds after the database is back; the rotation may be as old as the outage.
@@ -23,14 +24,15 @@
 #define MARKED_WITHIN_MS 5000
 #define OUTAGE_SECONDS   60
 
-/* Form and MAC prove the token genuine before anything of it is believed; then its tenant is
- * compared. */
-static enum err prove(struct ctx *ctx, const char *text, struct grant_claims *ret_claims)
+enum err grant_prove(struct ctx *ctx, const char *text, enum grant_purpose purpose,
+                     struct grant_claims *ret_claims)
 {
     const struct tenant *tenant = NULL;
     const struct key_set *keys = NULL;
 
     TRY(grant_text_parse(text, ret_claims));
+    if (ret_claims->purpose != purpose)
+        return ERR_BAD_REFRESH;
 
     const enum err found = tenant_get_by_id(ctx, &ret_claims->tenant_id, &tenant);
 
@@ -43,6 +45,11 @@ static enum err prove(struct ctx *ctx, const char *text, struct grant_claims *re
         return ERR_TENANT_MISMATCH;
     ctx_set_tenant(ctx, tenant, &tenant->id);
     return ERR_OK;
+}
+
+static enum err prove_refresh(struct ctx *ctx, const char *text, struct grant_claims *ret_claims)
+{
+    return grant_prove(ctx, text, GRANT_PURPOSE_REFRESH, ret_claims);
 }
 
 /* What a refresh works with. */
@@ -124,16 +131,9 @@ static enum err find_retry(struct ctx *ctx, const struct refreshing *refresh, in
     return db_find_one(ctx, &grant_schema, filter, ret_grant);
 }
 
-struct ending {
-    const struct uuid *grant_id;
-    const struct uuid *user_id;
-    const char *action;
-    const char *status;
-};
-
 static enum err end_grant(struct ctx *ctx, void *arg)
 {
-    const struct ending *ending = arg;
+    const struct grant_ending *ending = arg;
     AUTO(bson_destroy) bson_t *filter = bson_new();
     AUTO(bson_destroy) bson_t *update = BCON_NEW("$set", "{", "state", BCON_UTF8("revoked"), "}");
 
@@ -144,11 +144,9 @@ static enum err end_grant(struct ctx *ctx, void *arg)
     return audit_insert(ctx, ending->action, ending->status, ending->user_id, NULL);
 }
 
-/* Ends a grant once, however many notice at the same time; ERR_NOT_FOUND when it had ended before.
- */
-static enum err end_grant_once(struct ctx *ctx, const struct ending *ending)
+enum err grant_end_once(struct ctx *ctx, const struct grant_ending *ending)
 {
-    struct ending copy = *ending;
+    struct grant_ending copy = *ending;
 
     TRY(db_transaction(ctx, end_grant, &copy));
     revocation_apply(ctx, REVOKED_GRANT, ending->grant_id, 0, GRANT_REVOCATION_SECONDS);
@@ -157,10 +155,10 @@ static enum err end_grant_once(struct ctx *ctx, const struct ending *ending)
 
 static enum err refuse_reuse(struct ctx *ctx, const struct grant *grant)
 {
-    const enum err ended = end_grant_once(ctx, &(struct ending){.grant_id = &grant->id,
-                                                                .user_id = &grant->user_id,
-                                                                .action = "token.reuse",
-                                                                .status = "failed"});
+    const enum err ended = grant_end_once(ctx, &(struct grant_ending){.grant_id = &grant->id,
+                                                                      .user_id = &grant->user_id,
+                                                                      .action = "token.reuse",
+                                                                      .status = "failed"});
 
     metric_add(ctx->app->metrics, METRIC_REFRESH_REUSE, 1);
     if (ended != ERR_OK && ended != ERR_NOT_FOUND)
@@ -219,14 +217,22 @@ static enum err after_mismatch(struct ctx *ctx, const struct refreshing *refresh
     return retry == ERR_NOT_FOUND ? refuse_reuse(ctx, &grant) : retry;
 }
 
-/* The subject may have been disabled or changed since, the client too: checked at every issue
- * (TS-7). */
-static bool is_unchanged(const struct ctx *ctx, const struct refreshing *refresh,
-                         const struct grant *grant, const struct user *user)
+bool grant_is_unchanged(const struct ctx *ctx, const struct grant *grant, const struct user *user,
+                        const struct oauth_client *client)
 {
     return user->is_active && user->security_epoch == grant->user_epoch &&
            ctx->tenant->epoch == grant->tenant_epoch &&
-           (refresh->client == NULL || refresh->client->epoch == grant->client_epoch);
+           (client == NULL || client->epoch == grant->client_epoch);
+}
+
+enum err grant_check_session(struct ctx *ctx, const struct grant *grant)
+{
+    if (uuid_is_zero(&grant->session_id) || scope_has(grant->scope, SCOPE_OFFLINE_ACCESS))
+        return ERR_OK;
+
+    const enum err alive = session_is_alive(ctx, &grant->session_id);
+
+    return alive == ERR_UNAUTHENTICATED ? ERR_BAD_REFRESH : alive;
 }
 
 static enum err answer(struct ctx *ctx, const struct refreshing *refresh, struct grant *grant,
@@ -238,11 +244,17 @@ static enum err answer(struct ctx *ctx, const struct refreshing *refresh, struct
 
     if (found != ERR_OK && found != ERR_NOT_FOUND)
         return found;
-    if (found == ERR_NOT_FOUND || !is_unchanged(ctx, refresh, grant, &user)) {
+    if (found == ERR_NOT_FOUND || !grant_is_unchanged(ctx, grant, &user, refresh->client)) {
         fail_clear(ctx);
         TRY(audit_write(ctx, "token.refresh", "failed", &grant->user_id, "subject_changed"));
         return ERR_BAD_REFRESH;
     }
+
+    const enum err alive = grant_check_session(ctx, grant);
+
+    if (alive == ERR_BAD_REFRESH)
+        TRY(audit_write(ctx, "token.refresh", "failed", &grant->user_id, "session_ended"));
+    TRY(alive);
     if (refresh->scope != NULL)
         grant->scope = refresh->scope;
     TRY(grant_pair(ctx, &user, grant, &pair));
@@ -278,7 +290,7 @@ enum err grant_refresh(struct ctx *ctx, const char *refresh_token, struct token_
 {
     struct refreshing refresh = {.client = NULL};
 
-    TRY(prove(ctx, refresh_token, &refresh.claims));
+    TRY(prove_refresh(ctx, refresh_token, &refresh.claims));
     return refresh_proven(ctx, &refresh, ret_pair);
 }
 
@@ -306,7 +318,7 @@ enum err grant_refresh_for_client(struct ctx *ctx, const struct oauth_client *cl
 {
     struct refreshing refresh = {.client = client, .scope = scope};
 
-    TRY(prove(ctx, refresh_token, &refresh.claims));
+    TRY(prove_refresh(ctx, refresh_token, &refresh.claims));
     if (scope != NULL)
         TRY(check_scope(ctx, &refresh));
     return refresh_proven(ctx, &refresh, ret_pair);
@@ -317,7 +329,7 @@ static enum err find_alive(struct ctx *ctx, const char *refresh_token, struct re
 {
     AUTO(bson_destroy) bson_t *filter = bson_new();
 
-    TRY(prove(ctx, refresh_token, &refresh->claims));
+    TRY(prove_refresh(ctx, refresh_token, &refresh->claims));
     put_alive(filter, refresh);
 
     const enum err found = db_find_one(ctx, &grant_schema, filter, ret_grant);
@@ -341,11 +353,11 @@ enum err grant_logout(struct ctx *ctx, const char *refresh_token, const struct o
 
     TRY(find_alive(ctx, refresh_token, &refresh, &grant));
 
-    const enum err ended =
-        end_grant_once(ctx, &(struct ending){.grant_id = &grant.id,
-                                             .user_id = &grant.user_id,
-                                             .action = client != NULL ? "token.revoked" : "logout",
-                                             .status = "success"});
+    const enum err ended = grant_end_once(
+        ctx, &(struct grant_ending){.grant_id = &grant.id,
+                                    .user_id = &grant.user_id,
+                                    .action = client != NULL ? "token.revoked" : "logout",
+                                    .status = "success"});
 
     return ended == ERR_NOT_FOUND ? ERR_BAD_REFRESH : ended;
 }

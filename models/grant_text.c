@@ -1,4 +1,4 @@
-/* Refresh token text: one fixed binary layout, big endian, with its MAC. */
+/* Texts of grants: one fixed binary layout, big endian, with its MAC. */
 #include "models/grant_text.h"
 
 #include <string.h>
@@ -20,10 +20,15 @@ static uint32_t get_u32(const uint8_t *in)
     return (uint32_t)in[0] << 24 | (uint32_t)in[1] << 16 | (uint32_t)in[2] << 8 | in[3];
 }
 
+static enum grant_purpose purpose_of(const struct grant_claims *claims)
+{
+    return claims->purpose == GRANT_PURPOSE_CODE ? GRANT_PURPOSE_CODE : GRANT_PURPOSE_REFRESH;
+}
+
 static void write_body(const struct grant_claims *claims, uint8_t body[BODY_SIZE])
 {
     body[0] = GRANT_TEXT_VERSION;
-    body[1] = GRANT_PURPOSE_REFRESH;
+    body[1] = (uint8_t)purpose_of(claims);
     put_u32(body + 2, claims->key_id);
     memcpy(body + 6, claims->tenant_id.bytes, 16);
     put_u32(body + 22, claims->user_epoch);
@@ -35,7 +40,9 @@ static void compute_mac(const struct mac_key *key, const struct grant_claims *cl
 {
     uint8_t purpose_key[SECRET_KEY_SIZE], message[16 + BODY_SIZE];
 
-    secret_derive(key->key, "refresh token", purpose_key);
+    secret_derive(key->key,
+                  purpose_of(claims) == GRANT_PURPOSE_CODE ? "authorization code" : "refresh token",
+                  purpose_key);
     memcpy(message, claims->grant_id.bytes, 16);
     write_body(claims, message + 16);
     secret_mac(purpose_key, message, sizeof message, ret_mac);
@@ -78,8 +85,10 @@ enum err grant_text_parse(const char *text, struct grant_claims *ret_claims)
     if (base64url_decode(text + ID_LENGTH + 1, length - ID_LENGTH - 1, secret, sizeof secret) !=
         SECRET_SIZE)
         return ERR_BAD_REFRESH;
-    if (secret[0] != GRANT_TEXT_VERSION || secret[1] != GRANT_PURPOSE_REFRESH)
+    if (secret[0] != GRANT_TEXT_VERSION ||
+        (secret[1] != GRANT_PURPOSE_REFRESH && secret[1] != GRANT_PURPOSE_CODE))
         return ERR_BAD_REFRESH;
+    claims.purpose = (enum grant_purpose)secret[1];
     claims.key_id = get_u32(secret + 2);
     memcpy(claims.tenant_id.bytes, secret + 6, 16);
     claims.user_epoch = get_u32(secret + 22);

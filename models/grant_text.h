@@ -1,20 +1,26 @@
 /*
- * The text of refresh tokens: "<token_id>.<secret>". The secret is base64url of version, purpose,
- * MAC key id, tenant, user epoch, generation and an HMAC-SHA-256 over all of them and the token_id
- * under the tenant's MAC key. Nothing of it is stored; a forged one is refused without a database
- * round trip.
+ * The text of refresh tokens and authorization codes: "<token_id>.<secret>". The secret is
+ * base64url of version, purpose, MAC key id, tenant, user epoch, generation and an HMAC-SHA-256
+ * over all of them and the token_id under a key that the tenant's MAC key gives for the purpose.
+ * Nothing of it is stored; a forged one is refused without a database round trip.
  */
 #pragma once
 
 #include "app/ctx.h"
 #include "app/keys.h"
 
-#define GRANT_TEXT_VERSION    1
-#define GRANT_PURPOSE_REFRESH 'r'
+#define GRANT_TEXT_VERSION 1
+
+enum grant_purpose {
+    GRANT_PURPOSE_UNSET = 0, /* made as a refresh token */
+    GRANT_PURPOSE_REFRESH = 'r',
+    GRANT_PURPOSE_CODE = 'c',
+};
 
 struct grant_claims {
     struct uuid grant_id;
     struct uuid tenant_id;
+    enum grant_purpose purpose; /* proven with the rest: a code is no refresh token */
     uint32_t key_id;
     uint32_t user_epoch;
     uint32_t generation;

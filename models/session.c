@@ -143,6 +143,21 @@ static enum err find_alive(struct ctx *ctx, const struct bytes *hash, struct ses
     return db_find_one(ctx, &session_schema, filter, ret_session);
 }
 
+enum err session_is_alive(struct ctx *ctx, const struct uuid *session_id)
+{
+    AUTO(bson_destroy)
+    bson_t *alive = BCON_NEW("$gt", "[", BCON_UTF8("$expires_at"), BCON_UTF8("$$NOW"), "]");
+    AUTO(bson_destroy) bson_t *filter = bson_new();
+    struct session session = {0};
+
+    bson_put_uuid(filter, "_id", session_id);
+    BSON_APPEND_DOCUMENT(filter, "$expr", alive);
+
+    const enum err found = db_find_one(ctx, &session_schema, filter, &session);
+
+    return found == ERR_NOT_FOUND ? ERR_UNAUTHENTICATED : found;
+}
+
 /* The condition is in the filter too: of many requests at once, on any instance, one writes. Only a
  * person who looks at the list sees what is lost when the database does not take it. */
 static void note_seen(struct ctx *ctx, const struct session *session)

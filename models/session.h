@@ -30,6 +30,8 @@ CHECKED enum err session_open(struct ctx *ctx, const struct user *user, const ch
 /* ERR_UNAUTHENTICATED when unknown, expired or revoked. The tenant in ctx must be the cookie's.
  * Notes that it was used, at most once a minute. */
 CHECKED enum err session_find(struct ctx *ctx, const char *cookie, struct session *ret_session);
+/* ERR_UNAUTHENTICATED when it has ended. */
+CHECKED enum err session_is_alive(struct ctx *ctx, const struct uuid *session_id);
 /* False when the text is no session cookie of ours. */
 bool session_peek_tenant(const char *cookie, struct uuid *ret_tenant_id);
 /* Logout, with its audit row. ERR_UNAUTHENTICATED when it had ended before. */

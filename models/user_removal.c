@@ -5,6 +5,7 @@
 #include "app/db.h"
 #include "app/log.h"
 #include "models/audit.h"
+#include "models/consent.h"
 #include "models/fresh_login.h"
 #include "models/grant.h"
 #include "models/login_attempt.h"
@@ -47,6 +48,7 @@ enum err user_remove(struct ctx *ctx, const struct user *user, const char *reaso
                                                         .owners = owner ? -1 : 0}));
     TRY(user_delete(ctx, &user->id));
     TRY(grant_delete_user(ctx, &user->id));
+    TRY(consent_delete_user(ctx, &user->id));
     TRY(user_end_issued(ctx, &user->id, user->security_epoch + 1));
     TRY(login_attempt_reset(ctx, user));
     TRY(user_removal_cancel(ctx, &user->id));

@@ -12,6 +12,8 @@
 #include "models/access_key.h"
 #include "models/access_key_use.h"
 #include "models/audit.h"
+#include "models/authorization.h"
+#include "models/consent.h"
 #include "models/grant.h"
 #include "models/idempotency.h"
 #include "models/login_attempt.h"
@@ -73,6 +75,13 @@ static const struct db_index oauth_client_indexes[] = {
     {.name = "tenant_id_1__id_1", KEYS("tenant_id", "_id"), .ttl_seconds = -1},
     {.name = "tenant_id_1_owner_id_1", KEYS("tenant_id", "owner_id"), .ttl_seconds = -1},
 };
+static const struct db_index authorization_indexes[] = {
+    {.name = "tenant_id_1", KEYS("tenant_id"), .ttl_seconds = -1}, /* of the purge of a tenant */
+    {.name = "expires_at_1", KEYS("expires_at"), .ttl_seconds = 0},
+};
+static const struct db_index consent_indexes[] = {
+    {.name = "tenant_id_1_user_id_1_oauth_client_id_1", KEYS("tenant_id", "user_id", "oauth_client_id"), .unique = true, .ttl_seconds = -1},
+};
 static const struct db_index access_key_use_indexes[] = {
     {.name = "tenant_id_1", KEYS("tenant_id"), .ttl_seconds = -1},
     {.name = "used_at_1", KEYS("used_at"), .ttl_seconds = (int64_t)ACCESS_KEY_USE_DAYS * 86400},
@@ -114,6 +123,8 @@ static const struct central {
     {.schema = &access_key_schema, INDEXES(access_key_indexes)},
     {.schema = &access_key_use_schema, INDEXES(access_key_use_indexes)},
     {.schema = &oauth_client_schema, INDEXES(oauth_client_indexes)},
+    {.schema = &authorization_schema, INDEXES(authorization_indexes)},
+    {.schema = &consent_schema, INDEXES(consent_indexes)},
     {.schema = &user_removal_schema, INDEXES(user_removal_indexes)},
     {.schema = &audit_schema, INDEXES(audit_indexes)},
     {.schema = &idempotency_schema, INDEXES(expiry_indexes)},

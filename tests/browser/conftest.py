@@ -233,6 +233,11 @@ class Attacker(http.server.BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(body)
 
+    def do_POST(self):  # pylint: disable=invalid-name
+        self.server.received.append(
+            self.rfile.read(int(self.headers["Content-Length"])).decode())
+        self.do_GET()
+
     def log_message(self, *_):  # pylint: disable=arguments-differ
         pass
 
@@ -241,6 +246,7 @@ class Attacker(http.server.BaseHTTPRequestHandler):
 def attacker():
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Attacker)
     server.page = "<!doctype html><link rel=icon href='data:,'>"
+    server.received = []
     server.url = f"http://127.0.0.1:{server.server_address[1]}/"
     thread = threading.Thread(target=server.serve_forever, daemon=True)
     thread.start()

@@ -23,6 +23,7 @@
 #include "app/stream.h"
 #include "app/watch.h"
 #include "models/access_key.h"
+#include "models/consent.h"
 #include "models/grant.h"
 #include "models/grant_memory.h"
 #include "models/oauth_client_admin.h"
@@ -297,16 +298,17 @@ static enum err insert_own(struct ctx *ctx, void *arg)
     return access_key_insert(ctx, &own.key.key);
 }
 
-/* An OAuth client, and a token that it has for the owner. */
+/* An OAuth client, a token that it has for the owner, and the owner's consent. */
 static void make_client(struct ctx *ctx)
 {
-    static const char *grants[] = {GRANT_TYPE_PASSWORD};
-    const struct client_metadata metadata = {.name = "own", .grant_types = {grants, 1}};
-    const struct registrar registrar = {.user_id = own.user.id, .role = ROLE_OWNER};
-    must(oauth_client_create(ctx, &metadata, &registrar, &own.client), ctx, "client");
-
+    static const char *grants[] = {GRANT_TYPE_PASSWORD, GRANT_TYPE_CODE};
+    const char *uri = "https://app.example/cb";
+    const struct client_metadata made = {"own", {&uri, 1}, .grant_types = {grants, 2}};
+    const struct registrar owner = {.user_id = own.user.id, .role = ROLE_OWNER};
+    must(oauth_client_create(ctx, &made, &owner, &own.client), ctx, "client");
     const struct client_grant terms = {&own.client.client, &own.user, "read", .with_refresh = true};
     must(grant_open_for_client(ctx, &terms, "login", &own.client_pair), ctx, "client's token");
+    must(consent_give(ctx, &own.user.id, own.client.client.id, "read"), ctx, "consent");
 }
 
 static void make_own(struct ctx *ctx, const struct torture_request *request)
@@ -320,8 +322,7 @@ static void make_own(struct ctx *ctx, const struct torture_request *request)
     must(db_transaction(ctx, insert_own, NULL), ctx, "users");
     if (strstr(request->path, "{pk}") != NULL)
         must(platform_key_create(ctx, "own", 0, &own.platform), ctx, "platform key");
-    if (strncmp(request->path, "/oauth/", 7) == 0)
-        make_client(ctx);
+    make_client(ctx);
     if (request->suspended)
         must(tenant_suspend(ctx, &victim.id, &changed), ctx, "suspended");
 }

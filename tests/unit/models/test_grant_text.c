@@ -113,6 +113,27 @@ static void test_other_keys_are_refused(void **state)
     assert_false(accepted(&renamed, text));
 }
 
+/* A code is no refresh token: its purpose is under the MAC, and its key is another one. */
+static void test_purposes_are_apart(void **state)
+{
+    struct work *work = *state;
+    const struct key_set keys = make_keys(1);
+    struct grant_claims claims = make_claims(), read;
+    const char *refresh = NULL, *code = NULL;
+
+    assert_int_equal(grant_text_make(&work->ctx, &keys, &claims, &refresh), ERR_OK);
+    claims.purpose = GRANT_PURPOSE_CODE;
+    assert_int_equal(grant_text_make(&work->ctx, &keys, &claims, &code), ERR_OK);
+    assert_string_not_equal(refresh, code);
+    assert_int_equal(grant_text_parse(refresh, &read), ERR_OK);
+    assert_int_equal(read.purpose, GRANT_PURPOSE_REFRESH);
+    assert_int_equal(grant_text_parse(code, &read), ERR_OK);
+    assert_int_equal(read.purpose, GRANT_PURPOSE_CODE);
+    assert_int_equal(grant_text_verify(&keys, &read), ERR_OK);
+    read.purpose = GRANT_PURPOSE_REFRESH;
+    assert_int_equal(grant_text_verify(&keys, &read), ERR_BAD_REFRESH);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -121,6 +142,7 @@ int main(void)
         WORK_TEST(test_every_mutation_is_refused),
         WORK_TEST(test_other_lengths_are_refused),
         WORK_TEST(test_other_keys_are_refused),
+        WORK_TEST(test_purposes_are_apart),
     };
 
     if (!secret_init())
