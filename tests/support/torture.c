@@ -322,7 +322,8 @@ static void make_own(struct ctx *ctx, const struct torture_request *request)
     must(db_transaction(ctx, insert_own, NULL), ctx, "users");
     if (strstr(request->path, "{pk}") != NULL)
         must(platform_key_create(ctx, "own", 0, &own.platform), ctx, "platform key");
-    make_client(ctx);
+    if (strstr(request->path, "/oauth/") != NULL || strstr(request->path, "/consents/") != NULL)
+        make_client(ctx);
     if (request->suspended)
         must(tenant_suspend(ctx, &victim.id, &changed), ctx, "suspended");
 }
@@ -336,8 +337,7 @@ static void scan(const char *from, const char *format, char *ret_text)
         (void)sscanf(at + strlen(format), "%511[^\"]", ret_text);
 }
 
-/* Token, version and id in the form of a page whose action ends with that path, the nonce's cookie.
- */
+/* Token, version and id in the form of a page whose action ends with that path, and the nonce. */
 static void take_form(const struct torture_request *request)
 {
     const struct torture_request page = {.method = "GET",
