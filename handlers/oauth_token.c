@@ -23,7 +23,7 @@ struct token_input {
 };
 
 struct token_answer {
-    const char *access_token, *token_type, *refresh_token, *scope;
+    const char *access_token, *token_type, *refresh_token, *id_token, *scope;
     int64_t expires_in;
 };
 
@@ -48,6 +48,7 @@ static const struct field token_answer_fields[] = {
     FIELD_STR(struct token_answer, token_type, "token_type", F_REQUIRED, 1, 16, .example = "Bearer"),
     FIELD_INT(struct token_answer, expires_in, "expires_in", F_REQUIRED, 0, INT64_MAX),
     FIELD_STR(struct token_answer, refresh_token, "refresh_token", F_NONE, 1, 8192),
+    FIELD_STR(struct token_answer, id_token, "id_token", F_NONE, 1, 8192, .doc = "With openid, for what a user granted in a browser."),
     FIELD_STR(struct token_answer, scope, "scope", F_REQUIRED | F_EMPTY_OK, 0, CLIENT_MAX_SCOPE),
 };
 const struct schema token_answer_schema = {
@@ -63,6 +64,7 @@ static enum err respond_pair(struct request *req, struct response *res,
         .token_type = "Bearer",
         .expires_in = pair->expires_in,
         .refresh_token = pair->refresh_token,
+        .id_token = pair->id_token,
         .scope = pair->scope != NULL ? pair->scope : "",
     };
 

@@ -48,6 +48,7 @@ struct token_pair {
     const char *access_token;
     const char *refresh_token;
     const char *token_type; /* "bearer" */
+    const char *id_token;   /* of an OAuth client with openid, or NULL */
     int64_t expires_in;     /* seconds of the access token */
     int64_t refresh_expires_in;
     const char *scope;

@@ -9,6 +9,11 @@
 /* The two texts of a grant in its present generation. */
 CHECKED enum err grant_pair(struct ctx *ctx, const struct user *user, const struct grant *grant,
                             struct token_pair *ret_pair);
+/* To a pair of an OAuth client that was granted openid by a browser session: refreshed ones keep
+ * everything but the nonce. client: NULL for session-less ones, which get none. */
+CHECKED enum err grant_add_id_token(struct ctx *ctx, const struct oauth_client *client,
+                                    const struct user *user, const struct grant *grant,
+                                    bool refreshed, struct token_pair *pair);
 /* Fills what every grant has that begins now; without a generation there is no refresh token. */
 CHECKED enum err grant_begin(struct ctx *ctx, const struct user *user, struct grant *grant);
 /* Form and MAC prove the text genuine and of this purpose before anything of it is believed; then

@@ -44,6 +44,12 @@ def test_e1_quick_start(prove):
     assert instance.db.tenants.count_documents({"slug": "acme", "status": "active"}) == 1
 
 
+def test_e2_code_with_pkce(prove):
+    """E2; R004-15, R004-16, R004-19, R004-37, R004-38, R004-46, C31."""
+    instance, _ = prove("e2.sh")
+    assert instance.db.audit_logs.count_documents({"action": "code.reuse"}) == 1
+
+
 def test_e3_subdomain_isolation(prove):
     """E3; R000-05, R000-06, R000-07, R000-08, R000-09."""
     def prepare(world):
