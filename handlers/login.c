@@ -139,7 +139,8 @@ enum err handle_oauth_login(struct request *req, struct response *res)
     const char *cookie = NULL;
 
     TRY(log_in(req, res, &user));
-    TRY(session_open(&req->ctx, &user, "login", &cookie, &session));
+    TRY(session_open(&req->ctx, &user, &(struct session_origin){.audit_action = "login"}, &cookie,
+                     &session));
     TRY(tenant_cookie_set(req, res, "session", cookie, tenant_session_ttl(&req->ctx)));
 
     const struct oauth_login answer = {

@@ -31,7 +31,8 @@ static enum err log_in(struct request *req, struct response *res, struct session
     TRY(tenant_cookie_get(req, "device", &device.sent));
     TRY(sign_in(&req->ctx, in.username, in.password, &device, &user));
     TRY(tenant_cookie_set(req, res, "device", device.made, DEVICE_SECONDS));
-    TRY(session_open(&req->ctx, &user, "login", &cookie, ret_session));
+    TRY(session_open(&req->ctx, &user, &(struct session_origin){.audit_action = "login"}, &cookie,
+                     ret_session));
     return pages_set_session(req, res, cookie);
 }
 

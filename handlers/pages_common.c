@@ -94,14 +94,17 @@ enum err pages_set_session(struct request *req, struct response *res, const char
     return tenant_cookie_set(req, res, "session", cookie, tenant_session_ttl(&req->ctx));
 }
 
+/* The new session is as old as the proof behind the one that asks: it must not count as a fresh
+ * login (AU-5) or as an auth_time of now. */
 static enum err open_again(struct request *req, struct response *res, const struct user *user)
 {
+    const struct session_origin origin = {.auth_time = req->ctx.who.issued_at * 1000};
     struct session session = {0};
     const char *cookie = NULL, *device = NULL;
 
     TRY(device_write(&req->ctx, user, &(struct device){.sign_in_at = 0}, &device));
     TRY(tenant_cookie_set(req, res, "device", device, DEVICE_SECONDS));
-    TRY(session_open(&req->ctx, user, NULL, &cookie, &session));
+    TRY(session_open(&req->ctx, user, &origin, &cookie, &session));
     return pages_set_session(req, res, cookie);
 }
 

@@ -8,6 +8,7 @@
 #include "handlers/pages_forms.h"
 #include "handlers/pages_internal.h"
 #include "handlers/pages_words.h"
+#include "models/fresh_login.h"
 #include "models/tenant.h"
 #include "models/user_security.h"
 
@@ -218,6 +219,7 @@ static enum err change_password(struct request *req, struct response *res)
     TRY(request_input(req, &in));
     TRY(user_change_password(&req->ctx, &req->ctx.who.user_id, in.current_password, in.new_password,
                              &user));
+    fresh_login_note(&req->ctx);
     return pages_go_on(req, res, &user, "password-changed");
 }
 

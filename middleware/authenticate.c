@@ -164,7 +164,7 @@ static enum err use_session(struct request *req, const char *cookie)
         .scope = role_scopes((enum role)session.role),
         .role = (enum role)session.role,
         .from_cookie = true,
-        .issued_at = session.created_at / 1000,
+        .issued_at = session_auth_time(&session) / 1000,
         .expires_at = session.expires_at / 1000,
     };
     return ERR_OK;

@@ -28,6 +28,7 @@ static const struct field session_fields[] = {
     FIELD_STR(struct session, ip, "ip_address", F_READONLY, 1, 64),
     FIELD_STR(struct session, user_agent, "user_agent", F_READONLY, 1, SESSION_USER_AGENT_BYTES),
     FIELD_TIME(struct session, created_at, "created_at", F_READONLY | F_REQUIRED),
+    FIELD_TIME(struct session, auth_time, "auth_time", F_READONLY | F_INTERNAL),
     FIELD_TIME(struct session, last_seen_at, "last_seen_at", F_READONLY),
     FIELD_TIME(struct session, expires_at, "expires_at", F_READONLY | F_REQUIRED),
 };
@@ -84,7 +85,12 @@ static enum err tell(struct ctx *ctx, const char *action, const struct user *use
     return told;
 }
 
-enum err session_open(struct ctx *ctx, const struct user *user, const char *audit_action,
+int64_t session_auth_time(const struct session *session)
+{
+    return session->auth_time != 0 ? session->auth_time : session->created_at;
+}
+
+enum err session_open(struct ctx *ctx, const struct user *user, const struct session_origin *origin,
                       const char **ret_cookie, struct session *ret_session)
 {
     const int64_t now = clock_now_ms();
@@ -105,6 +111,7 @@ enum err session_open(struct ctx *ctx, const struct user *user, const char *audi
         .ip = ctx->ip[0] != '\0' ? ctx->ip : NULL,
         .user_agent = user_agent,
         .created_at = now,
+        .auth_time = origin->auth_time,
         .last_seen_at = now,
         .expires_at = now + tenant_session_ttl(ctx) * 1000,
     };
@@ -112,8 +119,8 @@ enum err session_open(struct ctx *ctx, const struct user *user, const char *audi
     if (session.hash.data == NULL)
         return ERR_MEMORY;
     TRY(db_insert(ctx, &session_schema, &session));
-    if (audit_action != NULL)
-        TRY(tell(ctx, audit_action, user, &session));
+    if (origin->audit_action != NULL)
+        TRY(tell(ctx, origin->audit_action, user, &session));
     *ret_cookie = cookie;
     *ret_session = session;
     return ERR_OK;

@@ -18,14 +18,23 @@ struct session {
     const char *ip;
     const char *user_agent;
     int64_t created_at, last_seen_at;
+    int64_t auth_time;  /* when the user was proven; 0: when it was opened */
     int64_t expires_at; /* TTL; enforced in the query */
 };
 
 extern const struct schema session_schema;
 
+/* What a session comes from. */
+struct session_origin {
+    const char *audit_action; /* of the sign-in; NULL: it goes on with another session's */
+    int64_t auth_time;        /* of that one; 0: the user was proven now */
+};
+
 /* A new session with a new id; the audit row is committed before this returns. */
-CHECKED enum err session_open(struct ctx *ctx, const struct user *user, const char *audit_action,
-                              const char **ret_cookie, struct session *ret_session);
+CHECKED enum err session_open(struct ctx *ctx, const struct user *user,
+                              const struct session_origin *origin, const char **ret_cookie,
+                              struct session *ret_session);
+int64_t session_auth_time(const struct session *session);
 #define SESSION_USER_AGENT_BYTES 256
 /* ERR_UNAUTHENTICATED when unknown, expired or revoked. The tenant in ctx must be the cookie's.
  * Notes that it was used, at most once a minute. */

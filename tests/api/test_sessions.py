@@ -1,6 +1,7 @@
 """The list of a user's sign-ins and the end of one of them (R001-07, AU-17, ASVS 7.5.2)."""
 import concurrent.futures
 import datetime
+import re
 import uuid
 
 import pytest
@@ -220,3 +221,35 @@ def test_many_sign_ins_are_bounded(api, world, acme, service):
                                      for _ in range(150)])
     found = sessions(api, token=user.token)
     assert len(found) == 101
+
+
+@pytest.mark.parametrize("fresh", [True, False])
+def test_a_session_that_goes_on_is_no_fresher_login(api, service, world, fresh):
+    """AU-5: "sign out everywhere else" opens a new session without a password: the login behind it
+    stays as old as it was, for steps that ask for a fresh one."""
+    tenant = world.tenant()
+    world.login(tenant.owner)
+    user = world.user(tenant, login=False)
+    cookie = open_session(api, user)
+    log_in(api, user)
+    name, = cookie
+    if not fresh:
+        hour = datetime.timedelta(hours=1)
+        one = service.db.sessions.find_one({"user_id": uuid.UUID(user.id)})
+        service.db.sessions.update_one({"_id": one["_id"]},
+                                       {"$set": {"created_at": one["created_at"] - hour}})
+    html = {"Accept": "text/html"}
+    page = api.get("/dashboard", cookie=cookie, tenant=tenant.slug, headers=html).text
+    form = page[page.index("sessions/end-others"):]
+    token = re.search(r'name="form_token" value="([^"]*)"', form).group(1)
+    answer = api.post("/dashboard/sessions/end-others", cookie=cookie, tenant=tenant.slug,
+                      headers=html, form={"form_token": token})
+    assert answer.status_code == 303 and answer.headers["Location"].endswith("notice=sessions-ended")
+    again = {name: answer.cookies[name]}
+    refused(api.get("/users/me", cookie=cookie, tenant=tenant.slug), 401)
+    ok(api.get("/users/me", cookie=again, tenant=tenant.slug))
+    closed = api.delete("/users/me", cookie=again, tenant=tenant.slug)
+    if fresh:
+        assert closed.status_code in (202, 204), closed.text
+    else:
+        refused(closed, 401, "login_required")

@@ -280,6 +280,7 @@ static struct user new_user(const char *name, const char *email, enum role role)
 
 static enum err insert_own(struct ctx *ctx, void *arg)
 {
+    const struct session_origin origin = {.audit_action = NULL};
     struct session session;
     const char *cookie = NULL;
 
@@ -290,8 +291,8 @@ static enum err insert_own(struct ctx *ctx, void *arg)
     TRY(user_insert(ctx, &own.user));
     TRY(user_insert(ctx, &own.other));
     TRY(grant_open(ctx, &own.user, NULL, false, &own.pair));
-    TRY(session_open(ctx, &own.user, NULL, &own.session_cookie, &own.session));
-    TRY(session_open(ctx, &own.other, NULL, &cookie, &session));
+    TRY(session_open(ctx, &own.user, &origin, &own.session_cookie, &own.session));
+    TRY(session_open(ctx, &own.other, &origin, &cookie, &session));
     TRY(access_key_make(ctx, &tenant.id,
                         &(struct new_access_key){.label = "own", .scopes = ACCESS_KEY_ALL_SCOPES},
                         &own.key));
