@@ -237,7 +237,7 @@ static enum err hand_out(struct ctx *ctx, const struct exchange *exchange,
 {
     TRY(check_unchanged(ctx, exchange, outcome));
     TRY(grant_pair(ctx, &outcome->user, &outcome->grant, &outcome->pair));
-    TRY(grant_add_id_token(ctx, exchange->sent->client, &outcome->user, &outcome->grant, false,
+    TRY(grant_add_id_token(ctx, exchange->sent->client, &outcome->user, &outcome->grant,
                            &outcome->pair));
     return audit_write(ctx, "code.exchange", "success", &outcome->user.id, NULL);
 }

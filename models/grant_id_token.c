@@ -32,14 +32,14 @@ static enum err claims_asked(struct ctx *ctx, const char *json, const char *memb
 }
 
 enum err grant_add_id_token(struct ctx *ctx, const struct oauth_client *client,
-                            const struct user *user, const struct grant *grant, bool refreshed,
+                            const struct user *user, const struct grant *grant,
                             struct token_pair *pair)
 {
     struct id_token_terms terms = {
         .client = client,
         .user = user,
         .auth_time = grant->auth_time / 1000,
-        .nonce = refreshed ? NULL : grant->nonce,
+        .nonce = grant->generation > 1 ? NULL : grant->nonce, /* refreshed ones have none */
         .access_token = pair->access_token,
         .sid = uuid_is_zero(&grant->session_id) ? NULL : &grant->session_id,
     };

@@ -13,7 +13,7 @@ CHECKED enum err grant_pair(struct ctx *ctx, const struct user *user, const stru
  * everything but the nonce. client: NULL for session-less ones, which get none. */
 CHECKED enum err grant_add_id_token(struct ctx *ctx, const struct oauth_client *client,
                                     const struct user *user, const struct grant *grant,
-                                    bool refreshed, struct token_pair *pair);
+                                    struct token_pair *pair);
 /* Fills what every grant has that begins now; without a generation there is no refresh token. */
 CHECKED enum err grant_begin(struct ctx *ctx, const struct user *user, struct grant *grant);
 /* Form and MAC prove the text genuine and of this purpose before anything of it is believed; then

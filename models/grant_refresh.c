@@ -258,7 +258,7 @@ static enum err answer(struct ctx *ctx, const struct refreshing *refresh, struct
     if (refresh->scope != NULL)
         grant->scope = refresh->scope;
     TRY(grant_pair(ctx, &user, grant, &pair));
-    TRY(grant_add_id_token(ctx, refresh->client, &user, grant, true, &pair));
+    TRY(grant_add_id_token(ctx, refresh->client, &user, grant, &pair));
     TRY(audit_write(ctx, "token.refresh", "success", &user.id, NULL));
     *ret_pair = pair;
     return ERR_OK;

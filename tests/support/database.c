@@ -121,6 +121,20 @@ size_t database_sent(const struct database *database, const char *name)
     return count;
 }
 
+size_t database_asked(const struct database *database, const char *collection)
+{
+    size_t count = 0;
+
+    for (size_t i = 0; i < database->seen_count; i++) {
+        bson_iter_t find;
+
+        count += strcmp(database->seen[i].name, "find") == 0 &&
+                 bson_iter_init_find(&find, database->seen[i].command, "find") &&
+                 strcmp(bson_iter_utf8(&find, NULL), collection) == 0;
+    }
+    return count;
+}
+
 void database_end(struct database *database)
 {
     if (database->app.db == NULL)

@@ -44,6 +44,8 @@ void database_end(struct database *database);
 void database_forget(struct database *database);
 /* How many commands of that name were sent since database_forget. */
 size_t database_sent(const struct database *database, const char *name);
+/* How many finds went to a collection: housekeeping and watcher have theirs meanwhile. */
+size_t database_asked(const struct database *database, const char *collection);
 /* Another ctx of the same app, for a thread of its own. */
 void database_ctx(struct database *database, struct arena *arena, struct ctx *ret_ctx);
 /* Runs one command as an outsider would, past the data layer; dies when it fails. Caller destroys.

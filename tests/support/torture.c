@@ -280,10 +280,9 @@ static struct user new_user(const char *name, const char *email, enum role role)
 
 static enum err insert_own(struct ctx *ctx, void *arg)
 {
-    const struct session_origin origin = {.audit_action = NULL};
+    const struct session_origin origin = {0};
     struct session session;
-    const char *cookie = NULL;
-
+    const char *cookie;
     (void)arg;
     own.user = new_user(own.name, own.email, ROLE_OWNER);
     own.other = new_user(own.other_name, NULL, ROLE_USER);

@@ -123,7 +123,7 @@ static void test_asked_without_watcher(void **state)
         write_one(cases[i].kind, cases[i].value, cases[i].min_epoch);
         database_forget(&database);
         assert_int_equal(check(), cases[i].answer);
-        assert_int_equal(database_sent(&database, "find"), 1);
+        assert_int_equal(database_asked(&database, "revocations"), 1);
         empty_collection();
     }
 }
@@ -136,7 +136,7 @@ static void test_the_question_is_linearizable(void **state)
     NEEDS_DATABASE();
     database_forget(&database);
     assert_int_equal(check(), ERR_OK);
-    assert_int_equal(database_sent(&database, "find"), 1);
+    assert_int_equal(database_asked(&database, "revocations"), 1);
     assert_true(bson_iter_init(&at, database.seen[0].command));
     assert_true(bson_iter_find_descendant(&at, "readConcern.level", &level));
     assert_string_equal(bson_iter_utf8(&level, NULL), "linearizable");
@@ -273,7 +273,7 @@ static void test_revoked_within_a_second(void **state)
         assert_true(wait_for(ERR_BAD_TOKEN) < 1000);
         database_forget(&database);
         assert_int_equal(check(), ERR_BAD_TOKEN);
-        assert_int_equal(database_sent(&database, "find"), 0);
+        assert_int_equal(database_asked(&database, "revocations"), 0);
         break;
     }
 }
@@ -287,7 +287,7 @@ static void test_good_subjects_cost_no_round_trip(void **state)
             revocation_apply(&database.ctx, cases[i].kind, cases[i].value, cases[i].min_epoch, 900);
     database_forget(&database);
     assert_int_equal(check(), ERR_OK);
-    assert_int_equal(database_sent(&database, "find"), 0);
+    assert_int_equal(database_asked(&database, "revocations"), 0);
 }
 
 static void test_applied_at_once(void **state)
@@ -313,7 +313,7 @@ static void test_loaded_at_the_start(void **state)
     start_watching();
     database_forget(&database);
     assert_int_equal(check(), ERR_BAD_TOKEN);
-    assert_int_equal(database_sent(&database, "find"), 0);
+    assert_int_equal(database_asked(&database, "revocations"), 0);
 }
 
 static void apply_id(const char *id, int64_t min_epoch, int64_t expires_at)
@@ -387,7 +387,7 @@ static void test_a_tenant_beyond_its_share(void **state)
     revoke_strangers(1000);
     database_forget(&database);
     assert_int_equal(check(), ERR_BAD_TOKEN);
-    assert_int_equal(database_sent(&database, "find"), 1);
+    assert_int_equal(database_asked(&database, "revocations"), 1);
     /* Another tenant has room of its own, and is answered from memory. */
     tenant_id = uuid_new();
     database.ctx.tenant_id = tenant_id;
@@ -396,7 +396,7 @@ static void test_a_tenant_beyond_its_share(void **state)
     assert_int_equal(check(), ERR_OK);
     revocation_apply(&database.ctx, REVOKED_USER, &user_id, 9, 900);
     assert_int_equal(check(), ERR_BAD_TOKEN);
-    assert_int_equal(database_sent(&database, "find"), 0);
+    assert_int_equal(database_asked(&database, "revocations"), 0);
 }
 
 /* ---- without news ---- */
