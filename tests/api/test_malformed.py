@@ -154,7 +154,12 @@ def test_no_good_request_is_lost(start_instance, connect, request):
         bombard(pool, instance, draw, min(COUNT // 2, 4000))
         before = resources(instance)
         good = Good(instance.url, user.token)
+        until(lambda: good.served, 20)
         statuses = bombard(pool, instance, draw, COUNT)
+        # On a crowded machine the honest client may have had no turn yet.
+        for _ in range(20):
+            if good.served <= COUNT // 50:
+                bombard(pool, instance, draw, COUNT // 10)
         good.end()
     assert not good.lost and good.served > COUNT // 50, f"seed {seed}: {good.lost[:5]}"
     assert not [status for status in statuses if status >= 500 and status != 503], \
