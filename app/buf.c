@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "app/arena.h"
+#include "app/uuid.h"
 
 #define FIRST_CAPACITY 256
 
@@ -222,6 +223,36 @@ void buf_json_string(struct buf *buf, const char *text, size_t length)
             at += json_special(buf, at, (size_t)(end - at));
     }
     buf_putc(buf, '"');
+}
+
+static void member(struct buf *buf, const char *name)
+{
+    buf_puts(buf, ",\"");
+    buf_puts(buf, name);
+    buf_puts(buf, "\":");
+}
+
+void buf_member_text(struct buf *buf, const char *name, const char *text)
+{
+    member(buf, name);
+    if (text != NULL)
+        buf_json_string(buf, text, strlen(text));
+    else
+        buf_puts(buf, "null");
+}
+
+void buf_member_int(struct buf *buf, const char *name, int64_t number)
+{
+    member(buf, name);
+    buf_int(buf, number);
+}
+
+void buf_member_uuid(struct buf *buf, const char *name, const struct uuid *id)
+{
+    char text[UUID_TEXT_SIZE];
+
+    uuid_text(id, text);
+    buf_member_text(buf, name, text);
 }
 
 void buf_html(struct buf *buf, const char *text)

@@ -11,6 +11,7 @@
 #include <stdint.h>
 
 struct arena;
+struct uuid;
 
 struct buf {
     struct arena *arena;
@@ -33,5 +34,9 @@ void buf_int(struct buf *buf, int64_t number);
 /* A JSON string with its quotes; control characters, <, >, &, U+2028/9 and
  * what turns the direction of writing escaped. */
 void buf_json_string(struct buf *buf, const char *text, size_t length);
+/* ,"name":value: one more member of an object that has one. NULL is null. */
+void buf_member_text(struct buf *buf, const char *name, const char *text);
+void buf_member_int(struct buf *buf, const char *name, int64_t number);
+void buf_member_uuid(struct buf *buf, const char *name, const struct uuid *id);
 /* Text for HTML content and quoted attributes. */
 void buf_html(struct buf *buf, const char *text);

@@ -248,12 +248,10 @@ static void refuse_shared_origin(struct check *check)
                     "set tenants.accept_shared_origin: true to accept it");
     if (tenants->issuer_form != ISSUER_SUBDOMAIN)
         return;
-    for (size_t i = 0; i < tenants->base_domains.count; i++) {
-        if (strcmp(tenants->base_domains.items[i], "localhost") == 0)
-            problem_add(check->problems, line_of(check, "tenants", "base_domains"),
-                        "production needs a real domain in tenants.base_domains, like "
-                        "login.example.com, since issuers are https://<slug>.<base domain>");
-    }
+    if (strs_has(&tenants->base_domains, "localhost"))
+        problem_add(check->problems, line_of(check, "tenants", "base_domains"),
+                    "production needs a real domain in tenants.base_domains, like "
+                    "login.example.com, since issuers are https://<slug>.<base domain>");
 }
 
 static void refuse_short_lifetimes(struct check *check)

@@ -99,15 +99,6 @@ static enum style style_of(const struct request *req)
     return STYLE_MESSAGE;
 }
 
-static void add_member(struct buf *out, const char *name, const char *text)
-{
-    buf_printf(out, ",\"%s\":", name);
-    if (text != NULL)
-        buf_json_string(out, text, strlen(text));
-    else
-        buf_puts(out, "null");
-}
-
 static void add_required(struct buf *out, const struct failure *failure)
 {
     buf_puts(out, ",\"required\":[");
@@ -131,7 +122,7 @@ static void add_plan_limit(struct request *req, struct buf *out, const struct fa
 
     buf_printf(out, ",\"limit\":%lld,\"usage\":%lld", (long long)failure->limit,
                (long long)failure->usage);
-    add_member(out, "upgrade_url", config != NULL ? config->tenants.upgrade_url : NULL);
+    buf_member_text(out, "upgrade_url", config != NULL ? config->tenants.upgrade_url : NULL);
 }
 
 static void write_json(struct request *req, struct response *res, const struct failure *failure,
@@ -144,20 +135,20 @@ static void write_json(struct request *req, struct response *res, const struct f
     buf_puts(out, "{\"error\":\"");
     buf_puts(out, info->code);
     buf_putc(out, '"');
-    add_member(out, "error_description", description);
-    add_member(out, "request_id", req->ctx.request_id);
+    buf_member_text(out, "error_description", description);
+    buf_member_text(out, "request_id", req->ctx.request_id);
     if (style == STYLE_DETAIL)
-        add_member(out, "detail", description);
+        buf_member_text(out, "detail", description);
     if (style == STYLE_MESSAGE)
-        add_member(out, "message", description);
+        buf_member_text(out, "message", description);
     if (failure->field != NULL && info->status < 500)
-        add_member(out, "field", failure->field);
+        buf_member_text(out, "field", failure->field);
     if (failure->required_count > 0)
         add_required(out, failure);
     if (failure->code == ERR_PLAN_LIMIT)
         add_plan_limit(req, out, failure);
     if (failure->internal != NULL && req->ctx.app != NULL && app_is_development(req->ctx.app))
-        add_member(out, "hint", failure->internal);
+        buf_member_text(out, "hint", failure->internal);
     buf_putc(out, '}');
     res->content_type = "application/json";
 }

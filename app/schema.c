@@ -8,6 +8,15 @@
 #define MAX_FIELDS  64 /* bits of a mask */
 #define MAX_NESTING 8
 
+bool strs_has(const struct strs *list, const char *text)
+{
+    for (size_t i = 0; i < list->count; i++) {
+        if (strcmp(list->items[i], text) == 0)
+            return true;
+    }
+    return false;
+}
+
 bool field_is_present(const struct field *field, const void *struct_ptr)
 {
     const void *at = field_get(field, struct_ptr);

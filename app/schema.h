@@ -61,6 +61,9 @@ struct strs {
     size_t count;
 };
 
+/* Whether text is one of them, byte for byte. */
+bool strs_has(const struct strs *list, const char *text);
+
 struct list {
     void *items; /* count structs of sub->size */
     size_t count;

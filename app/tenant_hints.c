@@ -201,12 +201,9 @@ static enum err collect_host(struct request *req, struct tenant_hints *hints)
     const struct strs *bases = &app_config(req->ctx.app)->tenants.base_domains;
     size_t label = 0;
 
-    if (req->host == NULL || is_address(req->host))
+    if (req->host == NULL || is_address(req->host) || strs_has(bases, req->host))
         return ERR_OK;
     for (size_t i = 0; i < bases->count; i++) {
-        if (strcmp(req->host, bases->items[i]) == 0)
-            return ERR_OK;
-
         const size_t length = label_length(req->host, bases->items[i]);
 
         /* Of base domains within each other the innermost counts, in whatever order they stand. */

@@ -13,14 +13,17 @@
 
 struct token_cache;
 
+#define TOKEN_CLIENT_SIZE 64
+#define TOKEN_SCOPE_SIZE  256
+
 /* Claims of an access token, fixed size. */
 struct token_claims {
     struct uuid tenant_id, user_id, grant_id, token_id;
     int64_t issued_at, expires_at; /* seconds */
     int64_t tenant_epoch, user_epoch, client_epoch;
     enum role role;
-    char client_id[64]; /* "" = none */
-    char scope[256];
+    char client_id[TOKEN_CLIENT_SIZE]; /* "" = none */
+    char scope[TOKEN_SCOPE_SIZE];
 };
 
 struct token_cache *token_cache_new(size_t entries);

@@ -100,10 +100,8 @@ static enum err check_plan(struct request *req, int plan)
 
     if (req->ctx.who.credential == CREDENTIAL_PLATFORM)
         return ERR_OK;
-    for (size_t i = 0; i < allowed->count; i++) {
-        if (strcmp(allowed->items[i], plan_names[plan]) == 0)
-            return ERR_OK;
-    }
+    if (strs_has(allowed, plan_names[plan]))
+        return ERR_OK;
     return fail(&req->ctx, ERR_PLAN_NOT_SELF, "plan",
                 "The plan \"%s\" cannot be chosen at registration; \"free\" can.",
                 plan_names[plan]);

@@ -28,26 +28,6 @@
 
 /* ---- signing ---- */
 
-static void add_text(struct buf *out, const char *name, const char *text)
-{
-    buf_printf(out, ",\"%s\":", name);
-    buf_json_string(out, text, strlen(text));
-}
-
-static void add_uuid(struct buf *out, const char *name, const struct uuid *id)
-{
-    char text[UUID_TEXT_SIZE];
-
-    uuid_text(id, text);
-    add_text(out, name, text);
-}
-
-static void add_int(struct buf *out, const char *name, int64_t number)
-{
-    buf_printf(out, ",\"%s\":", name);
-    buf_int(out, number);
-}
-
 struct lifetime {
     int64_t issued_at, expires_at;
 };
@@ -55,13 +35,13 @@ struct lifetime {
 static void add_subject(struct buf *out, const struct user *user, const struct grant *grant)
 {
     if (user != NULL)
-        add_uuid(out, "sub", &user->id);
+        buf_member_uuid(out, "sub", &user->id);
     else
-        add_text(out, "sub", grant->client_id);
+        buf_member_text(out, "sub", grant->client_id);
     if (grant->client_id != NULL)
-        add_text(out, "client_id", grant->client_id);
+        buf_member_text(out, "client_id", grant->client_id);
     if (user != NULL)
-        add_text(out, "role", role_names[user->role]);
+        buf_member_text(out, "role", role_names[user->role]);
 }
 
 static void write_claims(struct buf *out, const char *issuer, const struct user *user,
@@ -71,15 +51,15 @@ static void write_claims(struct buf *out, const char *issuer, const struct user 
 
     buf_puts(out, "{\"iss\":");
     buf_json_string(out, issuer, strlen(issuer));
-    add_text(out, "aud", issuer);
+    buf_member_text(out, "aud", issuer);
     add_subject(out, user, grant);
-    add_int(out, "iat", lifetime->issued_at);
-    add_int(out, "nbf", lifetime->issued_at);
-    add_int(out, "exp", lifetime->expires_at);
-    add_uuid(out, "jti", &token_id);
-    add_uuid(out, "tid", &grant->tenant_id);
-    add_uuid(out, "gid", &grant->id);
-    add_text(out, "scope", grant->scope != NULL ? grant->scope : "");
+    buf_member_int(out, "iat", lifetime->issued_at);
+    buf_member_int(out, "nbf", lifetime->issued_at);
+    buf_member_int(out, "exp", lifetime->expires_at);
+    buf_member_uuid(out, "jti", &token_id);
+    buf_member_uuid(out, "tid", &grant->tenant_id);
+    buf_member_uuid(out, "gid", &grant->id);
+    buf_member_text(out, "scope", grant->scope != NULL ? grant->scope : "");
     buf_puts(out, ",\"ep\":[");
     buf_int(out, grant->tenant_epoch);
     buf_putc(out, ',');

@@ -169,10 +169,7 @@ struct writing {
 
 static bool wants(const struct claims_wanted *wanted, const char *name, const char *scope)
 {
-    for (size_t i = 0; i < wanted->names.count; i++)
-        if (strcmp(wanted->names.items[i], name) == 0)
-            return true;
-    return scope_has(wanted->scope, scope);
+    return strs_has(&wanted->names, name) || scope_has(wanted->scope, scope);
 }
 
 static void begin(struct buf *out, const char *name)

@@ -16,26 +16,6 @@
 
 /* ---- signing ---- */
 
-static void add_text(struct buf *out, const char *name, const char *text)
-{
-    buf_printf(out, ",\"%s\":", name);
-    buf_json_string(out, text, strlen(text));
-}
-
-static void add_uuid(struct buf *out, const char *name, const struct uuid *id)
-{
-    char text[UUID_TEXT_SIZE];
-
-    uuid_text(id, text);
-    add_text(out, name, text);
-}
-
-static void add_int(struct buf *out, const char *name, int64_t number)
-{
-    buf_printf(out, ",\"%s\":", name);
-    buf_int(out, number);
-}
-
 /* Words with blanks between, as an array. */
 static void add_words(struct buf *out, const char *name, const char *words)
 {
@@ -62,7 +42,7 @@ static void add_hash(struct buf *out, const char *name, const char *token)
 
     secret_sha256(token, strlen(token), digest);
     base64url_encode(digest, SHA256_SIZE / 2, text);
-    add_text(out, name, text);
+    buf_member_text(out, name, text);
 }
 
 static enum err write_claims(struct ctx *ctx, const struct id_token_terms *terms, struct buf *out)
@@ -74,19 +54,19 @@ static enum err write_claims(struct ctx *ctx, const struct id_token_terms *terms
     TRY(tenant_issuer(ctx, ctx->tenant, &issuer));
     buf_puts(out, "{\"iss\":");
     buf_json_string(out, issuer, strlen(issuer));
-    add_uuid(out, "sub", &terms->user->id);
-    add_text(out, "aud", terms->client->id);
-    add_int(out, "exp", now + tenant_id_token_ttl(ctx));
-    add_int(out, "iat", now);
-    add_int(out, "auth_time", terms->auth_time);
-    add_text(out, "acr", terms->acr != NULL ? terms->acr : ACR_ONE_FACTOR);
+    buf_member_uuid(out, "sub", &terms->user->id);
+    buf_member_text(out, "aud", terms->client->id);
+    buf_member_int(out, "exp", now + tenant_id_token_ttl(ctx));
+    buf_member_int(out, "iat", now);
+    buf_member_int(out, "auth_time", terms->auth_time);
+    buf_member_text(out, "acr", terms->acr != NULL ? terms->acr : ACR_ONE_FACTOR);
     add_words(out, "amr", terms->amr != NULL ? terms->amr : "pwd");
     if (terms->nonce != NULL)
-        add_text(out, "nonce", terms->nonce);
+        buf_member_text(out, "nonce", terms->nonce);
     if (terms->access_token != NULL)
         add_hash(out, "at_hash", terms->access_token);
     if (terms->sid != NULL && !uuid_is_zero(terms->sid))
-        add_uuid(out, "sid", terms->sid);
+        buf_member_uuid(out, "sid", terms->sid);
     TRY(claims_write(ctx, terms->user, &wanted, out));
     buf_putc(out, '}');
     return buf_ok(out) ? ERR_OK : fail_internal(ctx, ERR_MEMORY, "an ID token became too long");

@@ -11,7 +11,7 @@
 #include "app/secret.h"
 #include "app/watch.h"
 
-#define ID_MAX 63
+#define ID_MAX (TOKEN_CLIENT_SIZE - 1)
 
 const char *const client_auth_names[] = {NULL, "client_secret_basic", "client_secret_post", "none",
                                          NULL};
@@ -109,18 +109,9 @@ bool oauth_client_secret_matches(const struct oauth_client *client, const char *
     return is_new || (is_old && client->old_secret_ends_at > clock_now_ms());
 }
 
-static bool has(const struct strs *list, const char *text)
-{
-    for (size_t i = 0; i < list->count; i++) {
-        if (strcmp(list->items[i], text) == 0)
-            return true;
-    }
-    return false;
-}
-
 bool oauth_client_may_use(const struct oauth_client *client, const char *grant_type)
 {
-    return has(&client->grant_types, grant_type);
+    return strs_has(&client->grant_types, grant_type);
 }
 
 bool oauth_client_has_redirect(const struct oauth_client *client, const char *sent)

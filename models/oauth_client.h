@@ -7,6 +7,7 @@
 
 #include "app/ctx.h"
 #include "app/schema.h"
+#include "app/token_cache.h"
 
 /* RFC 7591 §2 token_endpoint_auth_method; unset: Basic or body, whichever is sent. */
 enum client_auth {
@@ -30,7 +31,8 @@ extern const char *const id_token_alg_names[];
 #define GRANT_TYPE_CREDENTIALS "client_credentials"
 
 #define CLIENT_MAX_URIS  20
-#define CLIENT_MAX_SCOPE 1000 /* bytes */
+/* Bytes; more than a token can carry would make tokens that nobody accepts. */
+#define CLIENT_MAX_SCOPE (TOKEN_SCOPE_SIZE - 1)
 
 struct oauth_client {
     const char *id; /* client_id; never reused */

@@ -42,15 +42,6 @@ static enum err bad(struct ctx *ctx, const char *member, const char *what)
     return fail(ctx, ERR_CLIENT_METADATA, member, "%s %s.", member, what);
 }
 
-static bool has(const struct strs *list, const char *text)
-{
-    for (size_t i = 0; i < list->count; i++) {
-        if (strcmp(list->items[i], text) == 0)
-            return true;
-    }
-    return false;
-}
-
 /* --- URIs --- */
 
 static enum err check_uris(struct ctx *ctx, const char *member, const struct strs *uris,
@@ -100,7 +91,7 @@ static enum err check_grants(struct ctx *ctx, struct oauth_client *client)
     if (client->grant_types.count == 0)
         return bad(ctx, "grant_types", "must name at least one grant");
     for (size_t i = 0; i < client->grant_types.count; i++) {
-        if (!has(&all, client->grant_types.items[i]))
+        if (!strs_has(&all, client->grant_types.items[i]))
             return bad(ctx, "grant_types",
                        "must be among authorization_code, refresh_token, password and "
                        "client_credentials");

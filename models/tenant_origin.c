@@ -133,13 +133,7 @@ enum err tenant_origins_settle(struct ctx *ctx, struct strs *origins)
 
 bool tenant_allows_origin(const struct tenant *tenant, const char *origin)
 {
-    const struct strs *allowed = &tenant->settings.allowed_origins;
-
-    for (size_t i = 0; i < allowed->count; i++) {
-        if (strcmp(allowed->items[i], origin) == 0)
-            return true;
-    }
-    return false;
+    return strs_has(&tenant->settings.allowed_origins, origin);
 }
 
 enum err tenant_load_by_origin(struct ctx *ctx, const void *key, size_t size, const void **ret_data)

@@ -245,6 +245,15 @@ def other(world):
     return world.tenant(slug="other", name="Other & Söhne")
 
 
+@pytest.fixture(scope="module")
+def tenant(world):
+    """A tenant of this file, whose owner has tokens and a browser session."""
+    made = world.tenant()
+    world.login(made.owner)
+    world.sign_in(made.owner)
+    return made
+
+
 @pytest.fixture(scope="session")
 def keyed(world):
     """A tenant with an access key and an owner."""

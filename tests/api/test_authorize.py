@@ -11,14 +11,6 @@ from support.check import ok, refused
 
 
 @pytest.fixture(scope="module")
-def tenant(world):
-    made = world.tenant()
-    world.login(made.owner)
-    world.sign_in(made.owner)
-    return made
-
-
-@pytest.fixture(scope="module")
 def owner(tenant):
     return tenant.owner
 

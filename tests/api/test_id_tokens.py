@@ -17,14 +17,6 @@ from support.oauth import token
 
 
 @pytest.fixture(scope="module")
-def tenant(world):
-    made = world.tenant()
-    world.login(made.owner)
-    world.sign_in(made.owner)
-    return made
-
-
-@pytest.fixture(scope="module")
 def own(api, tenant):
     return code_client(api, tenant)
 

@@ -10,6 +10,7 @@ import uuid
 import pytest
 
 from support.check import ok
+from support.oauth import client
 from support.world import USER_PASSWORD, unique
 
 #: What no body decides. Values that would be a gain, in the type in which they are stored.
@@ -22,8 +23,10 @@ SERVER_ONLY = {
     "created_at": "2001-01-01T00:00:00Z", "expires_at_internal": "2099-01-01T00:00:00Z",
     "purge_at": "2099-01-01T00:00:00Z", "domain": "evil.example", "name_key": "zzz",
     "verified_domain": "evil.example", "hash": "00", "revoked_at": "2099-01-01T00:00:00Z",
-    "owners": 0, "users": 0, "inactive_users": 0, "access_keys": 0, "settings.access_token_ttl": 1,
+    "owners": 0, "users": 0, "inactive_users": 0, "access_keys": 0, "clients": 0, "settings.access_token_ttl": 1,
     "$set": {"plan": "enterprise"}, "template_path": "../../etc/passwd", "platform": True,
+    "client_id": "taken-over", "client_secret": "chosen", "secret_hash": "00", "by_owner": True,
+    "owner_id": "11111111-1111-4111-8111-111111111111", "secret_created_at": 1, "old_secret_hash": "00",
 }
 #: Members of the documents that a test may not see changed: whatever was sent.
 GUARDED = {
@@ -46,6 +49,7 @@ class Side:
         self.extra = world.user(self.tenant)
         world.sign_in(self.tenant.owner)
         self.world = world
+        self.client = None
 
     def body(self, path):
         """A body that the route accepts."""
@@ -63,6 +67,8 @@ class Side:
             "/users/me": {"name": name}, "/api/v1/{cid}/me": {"name": name},
             "/tenants/users/{id}": {"name": name}, "/users/{id}": {"name": name},
             "/tenants/current": {"industry": name}, "/api/v1/clients/me": {"client_name": name},
+            "/oauth/client/register": {"client_name": name, "grant_types": ["client_credentials"]},
+            "/oauth/client/{id}": {"client_name": name, "grant_types": ["client_credentials"]},
             "/tenants/settings": {"settings": {"refresh_grace": 3}},
         }
         return bodies.get(path)
@@ -88,11 +94,13 @@ class Side:
         return self.tenant.owner, self.user, self.extra
 
     def send(self, api, row, body):
-        path = row.path.replace("{cid}", self.tenant.id).replace("{id}", self.extra.id)
+        of_client = row.path.startswith("/oauth/client/")
+        path = row.path.replace("{cid}", self.tenant.id).replace(
+            "{id}", self.client if of_client else self.extra.id)
         if "key" in row.auth and "bearer" not in row.auth:
             options = {"token": self.tenant.key}
         elif "bearer" in row.auth and "public" not in row.auth:
-            plain = row.facts["role"] == "user"
+            plain = row.facts["role"] == "user" and not of_client
             options = {"token": (self.user if plain else self.tenant.owner).token}
         elif row.facts["tenant"] == "ignored":
             options = {}
@@ -102,8 +110,10 @@ class Side:
 
 
 @pytest.fixture(name="side", scope="module")
-def fixture_side(service, world):
-    return Side(service, world)
+def fixture_side(api, service, world):
+    made = Side(service, world)
+    made.client = client(api, made.tenant, grant_types=["client_credentials"])["client_id"]
+    return made
 
 
 def writable(contract, side):
@@ -146,6 +156,16 @@ def check_tenant(tenant, where):
     assert not tenant.get("settings") and tenant.get("domain") is None, where
 
 
+def check_client(side, answer, where):
+    made = side.service.db.oauth_clients.find_one({"_id": answer.json()["client_id"]})
+    assert made is not None and made["_id"] != SERVER_ONLY["client_id"], where
+    assert made["tenant_id"] == uuid.UUID(side.tenant.id), where
+    assert made["owner_id"] == uuid.UUID(side.tenant.owner.id), where
+    assert made["created_at"].year > 2001 and made.get("epoch", 0) < 99, where
+    assert made["version"] < 99 and "plan" not in made and "old_secret_hash" not in made, where
+    assert len(made["secret_hash"]) == 32, where
+
+
 #: Where a member of this name is the caller's to choose: it is tested with that route.
 CHOSEN = {
     "/tenants/register": {"plan", "domain"},
@@ -170,6 +190,8 @@ def check_ignored(side, row, answer, extra, where):
     assert row.method != "PATCH", f"a patch must name what it does not take: {where}"
     if row.facts["rate"] == "tenant_create":
         check_tenant(registered_tenant(side, answer), where)
+    elif row.path.startswith("/oauth/client/"):
+        check_client(side, answer, where)
     elif answer.status_code == 201:
         user = created(side, answer, row)
         assert user is not None, where
@@ -195,7 +217,7 @@ def test_no_body_decides_what_the_server_decides(api, contract, side):
     assert refused > 20, refused
     after = side.state()
     for usage in (before["tenant_usage"][0], after["tenant_usage"][0]):
-        for name in ("users", "reserved_at"):  # sign-ups count
+        for name in ("users", "reserved_at", "clients"):  # sign-ups and registrations count
             usage.pop(name, None)
     assert after == before
 

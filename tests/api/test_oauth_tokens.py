@@ -100,6 +100,20 @@ def test_a_machine_has_no_user_and_no_scope_of_people(api, tenant):
             "invalid_scope")
 
 
+def test_the_longest_scope_is_as_good_as_a_short_one(api, tenant):
+    """A token carries all that its client may register, and is accepted with it."""
+    scope = "read " + " ".join(f"orders:{number:03}" for number in range(22)) + " abcdefgh"
+    assert len(scope) <= 255
+    made = client(api, tenant, grant_types=["client_credentials"], scope=scope)
+    pair = ok(token(api, made, grant_type="client_credentials"))
+    assert pair["scope"] == scope
+    ok(api.get("/api/protected", token=pair["access_token"]))
+    assert inspect(api, made, pair["access_token"])["scope"] == scope
+    refused(api.post("/oauth/client/register", token=tenant.owner.token, json={
+        "client_name": "Long", "grant_types": ["client_credentials"],
+        "scope": scope + " " + "x" * 255}), 400)
+
+
 # -- refresh -----------------------------------------------------------------------------------
 
 

@@ -16,13 +16,6 @@ FIELDS = {
 
 
 @pytest.fixture(scope="module")
-def tenant(world):
-    made = world.tenant()
-    world.login(made.owner)
-    return made
-
-
-@pytest.fixture(scope="module")
 def app(api, tenant):
     """A client that may ask for everything."""
     return client(api, tenant, grant_types=["password", "client_credentials"],

@@ -38,6 +38,8 @@ expect_status 200
 expect .user null
 curl $H/api/users/me -H "Authorization: Bearer $MT"
 expect_status 403
+curl $H/oauth/userinfo -H "Authorization: Bearer $MT"
+expect_status 403
 
 # Two authentications at once.
 curl -X POST $H/oauth/token -u $CID:$SEC -d grant_type=client_credentials -d client_id=$CID -d client_secret=$SEC
