@@ -25,6 +25,7 @@
 #include "models/access_key.h"
 #include "models/audit.h"
 #include "models/audit_refusals.h"
+#include "models/client_origins.h"
 #include "models/grant_memory.h"
 #include "models/oauth_client.h"
 #include "models/platform_key.h"
@@ -71,6 +72,8 @@ static enum err open_caches(struct app *app, char **ret_message)
     app->keys = cache_new("keys", CACHED_KEY_SETS, CACHE_AGE_MS, keys_load);
     app->access_keys = cache_new("access_keys", CACHED_ACCESS_KEYS, CACHE_AGE_MS, access_key_load);
     app->clients = cache_new("clients", CACHED_CLIENTS, CACHE_AGE_MS, oauth_client_load);
+    app->client_origins =
+        cache_new("client_origins", CACHED_TENANTS, CACHE_AGE_MS, client_origins_load);
     app->discovery = cache_new("discovery", CACHED_TENANTS, CACHE_AGE_MS, discovery_load);
     app->tokens = token_cache_new(CACHED_TOKENS);
     app->limiter = limiter_new(LIMITED_KEYS);
@@ -78,8 +81,9 @@ static enum err open_caches(struct app *app, char **ret_message)
     app->metrics = metrics_new(route_count);
     if (app->tenants == NULL || app->slugs == NULL || app->domains == NULL ||
         app->origins == NULL || app->keys == NULL || app->access_keys == NULL ||
-        app->clients == NULL || app->discovery == NULL || app->tokens == NULL ||
-        app->limiter == NULL || app->revocations == NULL || app->metrics == NULL)
+        app->clients == NULL || app->client_origins == NULL || app->discovery == NULL ||
+        app->tokens == NULL || app->limiter == NULL || app->revocations == NULL ||
+        app->metrics == NULL)
         return fail_start(ERR_MEMORY, "out of memory", ret_message);
     return ERR_OK;
 }
@@ -209,6 +213,7 @@ void app_free(struct app *app)
     cache_free(app->keys);
     cache_free(app->access_keys);
     cache_free(app->clients);
+    cache_free(app->client_origins);
     cache_free(app->discovery);
     token_cache_free(app->tokens);
     limiter_free(app->limiter);

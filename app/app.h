@@ -31,15 +31,16 @@ struct app {
     struct db *db;
     struct watch *watch;
     struct revocations *revocations;
-    struct cache *tenants;      /* by 16-byte id -> struct tenant */
-    struct cache *slugs;        /* by slug -> struct tenant */
-    struct cache *domains;      /* by verified domain -> struct tenant */
-    struct cache *origins;      /* by an origin that some tenant allows -> that tenant */
-    struct cache *keys;         /* by tenant id -> struct key_set (app/keys.h) */
-    struct cache *access_keys;  /* by 16-byte tenant id and 16-byte key id -> struct access_key */
-    struct cache *clients;      /* by client id -> struct oauth_client */
-    struct cache *discovery;    /* by tenant id, version and configuration -> metadata text */
-    struct token_cache *tokens; /* verified access tokens */
+    struct cache *tenants;        /* by 16-byte id -> struct tenant */
+    struct cache *slugs;          /* by slug -> struct tenant */
+    struct cache *domains;        /* by verified domain -> struct tenant */
+    struct cache *origins;        /* by an origin that some tenant allows -> that tenant */
+    struct cache *keys;           /* by tenant id -> struct key_set (app/keys.h) */
+    struct cache *access_keys;    /* by 16-byte tenant id and 16-byte key id -> struct access_key */
+    struct cache *clients;        /* by client id -> struct oauth_client */
+    struct cache *client_origins; /* by tenant id -> models/client_origins.h */
+    struct cache *discovery;      /* by tenant id, version and configuration -> metadata text */
+    struct token_cache *tokens;   /* verified access tokens */
     struct hash_pool *hashes;
     struct rsa_pool *rsa; /* NULL in commands: an RSA key is made on the spot */
     struct limiter *limiter;

@@ -84,6 +84,7 @@ void watch_flush(struct app *app)
     flush(app->keys);
     flush(app->access_keys);
     flush(app->clients);
+    flush(app->client_origins);
     if (app->tokens != NULL)
         token_cache_flush(app->tokens);
 }
@@ -139,12 +140,18 @@ static void access_key_changed(struct app *app, const bson_t *event)
 static void client_changed(struct app *app, const bson_t *event)
 {
     size_t length = 0;
+    struct uuid tenant_id;
     const char *id = text_at(event, "documentKey._id", &length);
 
     if (id != NULL)
         drop(app->clients, id, length);
     else
         flush(app->clients);
+    /* A deletion does not tell whose it was. */
+    if (uuid_at(event, "fullDocument.tenant_id", &tenant_id))
+        drop(app->client_origins, tenant_id.bytes, sizeof tenant_id.bytes);
+    else
+        flush(app->client_origins);
 }
 
 void watch_apply_revocation(struct app *app, bson_iter_t *document)

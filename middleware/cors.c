@@ -3,6 +3,9 @@
  * ignore credentials) answer any origin; other routes the service's own, and those that the tenant
  * of the request allows; pages none. Never with credentials: cookies do not travel this way.
  *
+ * Where a token or a client counts, the origins of the redirect URIs of the tenant's clients count
+ * too: their pages have nothing but tokens. Writes with cookies are not theirs (csrf.c).
+ *
  * A preflight names no tenant in headers and has no credential. Where host and path name one its
  * origins count; else those that any tenant allows, since only the request that follows tells whose
  * it is, and its answer carries the header or not.
@@ -12,6 +15,7 @@
 #include "app/routes.h"
 #include "app/tenant_hints.h"
 #include "middleware/origin.h"
+#include "models/client_origins.h"
 #include "models/tenant_origin.h"
 
 static const char exposed[] =
@@ -45,6 +49,12 @@ static enum err tenant_of_preflight(struct request *req, const struct tenant **r
     return err;
 }
 
+static bool is_of_client(struct request *req, const struct tenant *tenant, const char *origin)
+{
+    return (req->route->auth & (AUTH_BEARER | AUTH_CLIENT)) != 0 &&
+           client_origin_is_registered(&req->ctx, &tenant->id, origin);
+}
+
 static bool preflight_is_allowed(struct request *req, const char *origin)
 {
     const struct tenant *tenant = NULL;
@@ -53,8 +63,9 @@ static bool preflight_is_allowed(struct request *req, const char *origin)
         return true;
     if (req->route->tenant == TENANT_IGNORED || tenant_of_preflight(req, &tenant) != ERR_OK)
         return false;
-    return tenant != NULL ? tenant_allows_origin(tenant, origin)
-                          : tenant_origin_is_known(&req->ctx, origin);
+    if (tenant == NULL)
+        return tenant_origin_is_known(&req->ctx, origin);
+    return tenant_allows_origin(tenant, origin) || is_of_client(req, tenant, origin);
 }
 
 static void answer_preflight(struct request *req, struct response *res, const char *origin)
@@ -89,8 +100,9 @@ static bool answer_is_allowed(struct request *req, const char *origin)
 {
     if (origin_is_own(req, origin) || origin_is_allowed(req, origin))
         return true;
-    return req->ctx.tenant == NULL && req->route->tenant != TENANT_IGNORED &&
-           tenant_origin_is_known(&req->ctx, origin);
+    if (req->ctx.tenant != NULL)
+        return is_of_client(req, req->ctx.tenant, origin);
+    return req->route->tenant != TENANT_IGNORED && tenant_origin_is_known(&req->ctx, origin);
 }
 
 void mw_cors_answer(struct request *req, struct response *res)

@@ -9,6 +9,7 @@
 #include "app/revocation.h"
 #include "app/secret.h"
 #include "models/audit.h"
+#include "models/client_origins.h"
 #include "models/grant.h"
 #include "models/scope.h"
 #include "models/tenant.h"
@@ -129,7 +130,9 @@ enum err oauth_client_create(struct ctx *ctx, const struct client_metadata *meta
         client.secret_created_at = client.created_at;
     }
     ret_made->client = client;
-    return db_transaction(ctx, insert, &ret_made->client);
+    TRY(db_transaction(ctx, insert, &ret_made->client));
+    client_origins_forget(ctx);
+    return ERR_OK;
 }
 
 /* --- reading --- */
@@ -224,6 +227,7 @@ enum err oauth_client_update(struct ctx *ctx, const struct client_metadata *meta
     if (client->epoch > before.epoch)
         end_issued_here(ctx, client->id, client->epoch);
     oauth_client_forget(ctx, client->id);
+    client_origins_forget(ctx);
     return ERR_OK;
 }
 
@@ -304,6 +308,7 @@ enum err oauth_client_delete(struct ctx *ctx, const struct oauth_client *client)
 
     TRY(db_transaction(ctx, end_client, &copy));
     end_issued_here(ctx, client->id, UINT32_MAX);
+    client_origins_forget(ctx);
     return ERR_OK;
 }
 

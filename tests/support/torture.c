@@ -9,7 +9,6 @@
 #include <unistd.h>
 
 #include "app/app_start.h"
-#include "app/cache.h"
 #include "app/clock.h"
 #include "app/db.h"
 #include "app/dispatch.h"
@@ -22,6 +21,7 @@
 #include "app/secret.h"
 #include "app/stream.h"
 #include "app/watch.h"
+#include "app/watch_event.h"
 #include "models/access_key.h"
 #include "models/consent.h"
 #include "models/grant.h"
@@ -481,12 +481,8 @@ void torture_forget_revocations(void)
 
 void torture_flush(void)
 {
-    struct cache *const caches[] = {app->tenants, app->slugs,       app->domains, app->origins,
-                                    app->keys,    app->access_keys, app->clients};
-
     ctx_clear(&req.ctx);
-    for (size_t i = 0; i < sizeof caches / sizeof caches[0]; i++)
-        cache_flush(caches[i]);
+    watch_flush(app);
 }
 
 const char *torture_reason(void)
