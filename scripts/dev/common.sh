@@ -27,6 +27,9 @@ have() { command -v "$1" >/dev/null 2>&1; }
 # Leaves DEV_DIR only when something is written to it.
 make_dev_dir() { mkdir -p "$LOG_DIR"; }
 
+# The names that config.yaml reads from the environment.
+settings_of_environment() { grep -oE '\$\{[A-Z_]+' config.yaml | cut -c 3- | sort -u; }
+
 # ---- processes -------------------------------------------------------------------------------
 
 # pid_of FILE: the process id stored in FILE, when that process lives.

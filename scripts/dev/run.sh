@@ -70,6 +70,7 @@ run_seed() {
 
 run_serve() {
     local log=$LOG_DIR/tenantd.log status=0
+    run_remember
     # A session of its own: Ctrl-C reaches us alone, and we stop the service before its database.
     setsid "$TENANTD" serve </dev/null >"$log" 2>&1 9>&- &
     SERVICE_PID=$!
@@ -80,6 +81,22 @@ run_serve() {
     SERVICE_PID=""
     tail -n 5 "$log" >&2
     die "tenantd ended by itself (status $status); its log is $log"
+}
+
+# What config.yaml reads from the environment, for ./dev tenantd in another terminal.
+run_remember() {
+    local name
+    settings_of_environment | while read -r name; do
+        [[ ! -v $name ]] || printf 'export %s=%q\n' "$name" "${!name}"
+    done | (umask 077 && cat >"$DEV_DIR/run.env")
+}
+
+# ./dev tenantd COMMAND: a command of tenantd on what ./dev run serves.
+cmd_tenantd() {
+    pid_of "$DEV_DIR/tenantd.pid" >/dev/null || die "nothing is served: start ./dev run first"
+    # shellcheck source=/dev/null
+    source "$DEV_DIR/run.env"
+    exec build/dev-fast/tenantd "$@"
 }
 
 run_until_ready() {

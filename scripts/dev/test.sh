@@ -33,8 +33,8 @@ is_suite() {
 forget_settings() {
     local name
     while read -r name; do
-        unset "${name#??}"
-    done < <(grep -oE '\$\{[A-Z_]+' config.yaml | sort -u)
+        unset "$name"
+    done < <(settings_of_environment)
 }
 
 # What the suites share. Sanitizers stop at the first finding, so that no test can pass over one.
