@@ -120,3 +120,33 @@ enum err form_parse(struct ctx *ctx, const char *text, size_t length, struct val
     }
     return ERR_OK;
 }
+
+/* ---- writing ---- */
+
+static void put_encoded(struct buf *out, const char *text)
+{
+    static const char plain[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+                                "0123456789-._~";
+    static const char digits[] = "0123456789ABCDEF";
+
+    for (; *text != '\0'; text++) {
+        const unsigned char c = (unsigned char)*text;
+
+        if (strchr(plain, c) != NULL) {
+            buf_putc(out, *text);
+            continue;
+        }
+        buf_putc(out, '%');
+        buf_putc(out, digits[c >> 4]);
+        buf_putc(out, digits[c & 15]);
+    }
+}
+
+void form_put(struct buf *out, const char *name, const char *value)
+{
+    if (out->size > 0)
+        buf_putc(out, '&');
+    put_encoded(out, name);
+    buf_putc(out, '=');
+    put_encoded(out, value);
+}

@@ -7,6 +7,7 @@
 
 #include <stddef.h>
 
+#include "app/buf.h"
 #include "app/ctx.h"
 #include "app/value.h"
 
@@ -21,3 +22,6 @@ CHECKED enum err form_parse_repeats(struct ctx *ctx, const char *text, size_t le
                                     struct value *ret_value);
 CHECKED enum err form_parse(struct ctx *ctx, const char *text, size_t length,
                             struct value *ret_value);
+
+/* Appends "name=value", both percent-encoded, after an "&" unless it is the first. */
+void form_put(struct buf *out, const char *name, const char *value);

@@ -18,6 +18,7 @@
 #include "handlers/console_forms.h"
 #include "handlers/discovery.h"
 #include "handlers/docs.h"
+#include "handlers/end_session.h"
 #include "handlers/health.h"
 #include "handlers/jwks.h"
 #include "handlers/login.h"
@@ -255,6 +256,14 @@ const struct route routes[] = {
      AUTH_PUBLIC | AUTH_SESSION | AUTH_OPTIONAL, NULL, NULL, ROLE_UNSET, RATE_WRITE,
      BODY_FORM, 64 * KIB, &authorize_input_schema, NULL, 303,
      ROUTE_PAGE | ROUTE_NO_STORE | ROUTE_API_V1 | ROUTE_AUTHORIZATION, "What the user decided, or an authorization request by POST"},
+    {GET, "/oauth/end-session", handle_end_session, TENANT_OPTIONAL,
+     AUTH_PUBLIC | AUTH_SESSION | AUTH_OPTIONAL, NULL, NULL, ROLE_UNSET, RATE_READ,
+     BODY_NONE, 64 * KIB, &end_session_schema, NULL, 200,
+     ROUTE_PAGE | ROUTE_NO_STORE | ROUTE_API_V1 | ROUTE_AUTHORIZATION, "Logout that an application asks for: a page, or a redirect back to it"},
+    {POST, "/oauth/end-session", handle_end_session, TENANT_OPTIONAL,
+     AUTH_PUBLIC | AUTH_SESSION | AUTH_OPTIONAL, NULL, NULL, ROLE_UNSET, RATE_WRITE,
+     BODY_FORM, 64 * KIB, &end_session_schema, NULL, 200,
+     ROUTE_PAGE | ROUTE_NO_STORE | ROUTE_API_V1 | ROUTE_AUTHORIZATION, "The same by a form, or what the person decided"},
     {POST, "/oauth/token", handle_oauth_token, TENANT_OPTIONAL,
      AUTH_CLIENT, NULL, NULL, ROLE_UNSET, RATE_WRITE,
      BODY_FORM, 64 * KIB, &token_input_schema, &token_answer_schema, 200,

@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "app/form.h"
 #include "app/page.h"
 #include "app/redirect_uri.h"
 #include "handlers/pages_internal.h"
@@ -10,32 +11,9 @@
 
 #define LOCATION_MAX ((size_t)32 * 1024)
 
-static void put_encoded(struct buf *out, const char *text)
-{
-    static const char plain[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
-                                "0123456789-._~";
-    static const char digits[] = "0123456789ABCDEF";
-
-    for (; *text != '\0'; text++) {
-        const unsigned char c = (unsigned char)*text;
-
-        if (strchr(plain, c) != NULL) {
-            buf_putc(out, *text);
-            continue;
-        }
-        buf_putc(out, '%');
-        buf_putc(out, digits[c >> 4]);
-        buf_putc(out, digits[c & 15]);
-    }
-}
-
 void authorize_put(struct buf *out, const char *name, const char *value)
 {
-    if (out->size > 0)
-        buf_putc(out, '&');
-    put_encoded(out, name);
-    buf_putc(out, '=');
-    put_encoded(out, value);
+    form_put(out, name, value);
 }
 
 bool authorize_is_ours(const char *name)

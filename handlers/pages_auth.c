@@ -5,10 +5,12 @@
 #include "handlers/pages_forms.h"
 #include "handlers/pages_internal.h"
 #include "handlers/pages_ticket.h"
+#include "models/access_token.h"
 #include "models/device.h"
 #include "models/sign_in.h"
 #include "models/sign_up.h"
 #include "models/tenant_rules.h"
+#include "models/user_sessions.h"
 
 /* The form again with what was wrong, or the error as a page of its own. */
 static enum err show_again(struct request *req, struct response *res, const char *form,
@@ -83,9 +85,32 @@ enum err handle_register_form(struct request *req, struct response *res)
                                        ticket != NULL ? ticket : ""));
 }
 
-static enum err log_out(struct request *req)
+/* What a login with cookies=true left in this browser: tokens of a grant of their own. */
+static enum err end_cookie_tokens(struct request *req)
 {
-    TRY(pages_check_session_form(req, "logout", pages_typed(req, "form_token")));
+    struct token_claims *claims = ARENA_NEW(req->ctx.arena, struct token_claims);
+    const struct tenant *tenant = NULL;
+    const char *token = NULL;
+
+    if (claims == NULL)
+        return ERR_MEMORY;
+    TRY(tenant_cookie_get(req, "access", &token));
+    if (token == NULL)
+        return ERR_OK;
+
+    enum err ended = access_token_verify(&req->ctx, token, claims, &tenant);
+
+    if (ended == ERR_OK && uuid_equal(&claims->tenant_id, &req->ctx.tenant_id))
+        ended = user_sessions_end(&req->ctx, &claims->user_id, &claims->grant_id);
+    if (ended != ERR_OK && ended != ERR_BAD_TOKEN && ended != ERR_NOT_FOUND)
+        return ended;
+    fail_clear(&req->ctx);
+    return ERR_OK;
+}
+
+enum err pages_end_session(struct request *req)
+{
+    TRY(end_cookie_tokens(req));
 
     const enum err ended = session_end(&req->ctx, &req->ctx.who.session_id, &req->ctx.who.user_id);
 
@@ -94,13 +119,22 @@ static enum err log_out(struct request *req)
     return ended == ERR_UNAUTHENTICATED ? ERR_OK : ended;
 }
 
+enum err pages_expire_cookies(struct request *req, struct response *res)
+{
+    TRY(tenant_cookie_set(req, res, "session", "", 0));
+    TRY(tenant_cookie_set(req, res, "access", "", 0));
+    return tenant_cookie_set(req, res, "refresh", "", 0);
+}
+
 enum err handle_logout_form(struct request *req, struct response *res)
 {
     if (req->ctx.tenant == NULL)
         return fail(&req->ctx, ERR_NO_TENANT, NULL, NULL);
     /* Without a session there is nothing to end, and nobody to protect from it. */
-    if (pages_has_session(req))
-        TRY(log_out(req));
-    TRY(tenant_cookie_set(req, res, "session", "", 0));
+    if (pages_has_session(req)) {
+        TRY(pages_check_session_form(req, "logout", pages_typed(req, "form_token")));
+        TRY(pages_end_session(req));
+    }
+    TRY(pages_expire_cookies(req, res));
     return pages_redirect(req, res, "/login?notice=signed-out");
 }

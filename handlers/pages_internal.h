@@ -25,6 +25,12 @@ CHECKED enum err pages_read_user(struct request *req, struct user *ret_user);
 CHECKED enum err pages_to_login(struct request *req, struct response *res, enum err code);
 CHECKED enum err pages_set_session(struct request *req, struct response *res, const char *cookie);
 
+/* Ends the caller's session, and what else this browser's cookies of the tenant stand for; fine
+ * when it had ended before. */
+CHECKED enum err pages_end_session(struct request *req);
+/* The browser forgets the session and the tokens of the tenant; the device stays known. */
+CHECKED enum err pages_expire_cookies(struct request *req, struct response *res);
+
 /* After everything of the user ended: a new session here, and this browser is known anew. */
 /* The change is made, so this is its success also when no session can be opened now (user may be
  * NULL for that): then the way leads to the login page. */

@@ -1,4 +1,4 @@
-/* Browser sessions: opening, finding by cookie, ending. */
+/* Browser sessions: opening, and finding by cookie. Their end stands in session_end.c. */
 #include "models/session.h"
 
 #include <string.h>
@@ -221,31 +221,4 @@ enum err session_find(struct ctx *ctx, const char *cookie, struct session *ret_s
     note_seen(ctx, &session);
     *ret_session = session;
     return ERR_OK;
-}
-
-static enum err remove_session(struct ctx *ctx, void *arg)
-{
-    const struct session *session = arg;
-    AUTO(bson_destroy) bson_t *filter = bson_new();
-
-    bson_put_uuid(filter, "_id", &session->id);
-    TRY(db_delete_one(ctx, &session_schema, filter));
-    return audit_insert(ctx, "logout", "success", &session->user_id, NULL);
-}
-
-enum err session_end(struct ctx *ctx, const struct uuid *session_id, const struct uuid *user_id)
-{
-    struct session session = {.id = *session_id, .user_id = *user_id};
-    const enum err ended = db_transaction(ctx, remove_session, &session);
-
-    return ended == ERR_NOT_FOUND ? ERR_UNAUTHENTICATED : ended;
-}
-
-enum err session_end_user(struct ctx *ctx, const struct uuid *user_id)
-{
-    AUTO(bson_destroy) bson_t *filter = bson_new();
-    int64_t deleted = 0;
-
-    bson_put_uuid(filter, "user_id", user_id);
-    return db_delete_many(ctx, &session_schema, filter, &deleted);
 }

@@ -43,8 +43,12 @@ CHECKED enum err session_find(struct ctx *ctx, const char *cookie, struct sessio
 CHECKED enum err session_is_alive(struct ctx *ctx, const struct uuid *session_id);
 /* False when the text is no session cookie of ours. */
 bool session_peek_tenant(const char *cookie, struct uuid *ret_tenant_id);
-/* Logout, with its audit row. ERR_UNAUTHENTICATED when it had ended before. */
+/* Logout, with its audit row: what the session gave ends with it. ERR_UNAUTHENTICATED when it had
+ * ended before. */
 CHECKED enum err session_end(struct ctx *ctx, const struct uuid *session_id,
                              const struct uuid *user_id);
-/* All sessions of a user, in the ctx's transaction. */
+/* The same in the ctx's transaction, whose audit row is the caller's. ERR_NOT_FOUND. */
+CHECKED enum err session_remove(struct ctx *ctx, const struct uuid *session_id,
+                                const struct uuid *user_id);
+/* All sessions of a user, in the ctx's transaction, whose caller ends the grants. */
 CHECKED enum err session_end_user(struct ctx *ctx, const struct uuid *user_id);

@@ -190,17 +190,6 @@ struct ending {
     bool was_grant;
 };
 
-/* A session is asked for at each request, so that its absence is enough. */
-static enum err end_session(struct ctx *ctx, const struct ending *ending)
-{
-    AUTO(bson_destroy) bson_t *filter = bson_new();
-
-    bson_put_uuid(filter, "_id", ending->id);
-    bson_put_uuid(filter, "user_id", ending->user_id);
-    put_unexpired(filter);
-    return db_delete_one(ctx, &session_schema, filter);
-}
-
 /* Access tokens of a grant are believed without asking, so that all instances must be told. */
 static enum err end_grant(struct ctx *ctx, const struct ending *ending)
 {
@@ -216,7 +205,7 @@ static enum err end_grant(struct ctx *ctx, const struct ending *ending)
 static enum err end_either(struct ctx *ctx, void *arg)
 {
     struct ending *ending = arg;
-    enum err ended = end_session(ctx, ending);
+    enum err ended = session_remove(ctx, ending->id, ending->user_id);
 
     ending->was_grant = ended == ERR_NOT_FOUND;
     if (ending->was_grant) {

@@ -54,6 +54,7 @@ static const struct db_index tenant_domain_indexes[] = {
 static const struct db_index token_indexes[] = {
     {.name = "tenant_id_1_user_id_1_state_1", KEYS("tenant_id", "user_id", "state"), .ttl_seconds = -1},
     {.name = "tenant_id_1_state_1_expires_at_1", KEYS("tenant_id", "state", "expires_at"), .ttl_seconds = -1},
+    {.name = "tenant_id_1_session_id_1", KEYS("tenant_id", "session_id"), .partial_exists = "session_id", .ttl_seconds = -1},
     {.name = "purge_at_1", KEYS("purge_at"), .ttl_seconds = 0},
 };
 static const struct db_index session_indexes[] = {

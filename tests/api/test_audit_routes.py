@@ -246,6 +246,13 @@ def by_code(env):
     return lambda: exchange(env.api, made, code)
 
 
+def end_by_hint(env):
+    made, user = code_client(env.api, env.tenant), signed_in(env)
+    pair = exchange(env.api, made, code_of(env.api, user, made, scope="openid")).json()
+    return lambda: env.api.post("/oauth/end-session", tenant=env.tenant.slug, cookie=user.session,
+                                form={"id_token_hint": pair["id_token"]})
+
+
 def revoke_consent(env):
     made, user = code_client(env.api, env.tenant, first_party=False), signed_in(env)
     assert decide(env.api, user, params_of(made, scope="read")).status_code == 303
@@ -313,6 +320,7 @@ CASES = {
     "POST /oauth/token by refresh": (by_client("refresh_token"), "token.refresh"),
     "POST /oauth/token by code": (by_code, "code.exchange"),
     "POST /oauth/authorize": (consent, "consent.given"),
+    "POST /oauth/end-session": (end_by_hint, "logout"),
     "DELETE /users/me/consents/{client_id}": (revoke_consent, "consent.revoked"),
     "POST /oauth/revoke of an access token": (revoke("access_token"), "token.revoked"),
     "POST /oauth/revoke of a refresh token": (revoke("refresh_token"), "token.revoked"),
@@ -321,7 +329,7 @@ CASES = {
 
 
 #: Cases whose row names the OAuth client that acted or was acted upon.
-OF_CLIENTS = re.compile(r" /oauth/(client/|token|revoke|authorize)|/consents")
+OF_CLIENTS = re.compile(r" /oauth/(client/|token|revoke|authorize|end-session)|/consents")
 
 
 def test_every_route_that_changes_something_is_named(contract):

@@ -355,6 +355,7 @@ def test_every_route_of_the_table_is_guarded_or_known_as_public(contract):
         "POST /api/login", "POST /oauth/login", "POST /auth/login", "POST /auth/refresh",
         "POST /auth/logout", "POST /api/v1/clients/register", "GET /login", "POST /login",
         "GET /oauth/authorize", "POST /oauth/authorize",
+        "GET /oauth/end-session", "POST /oauth/end-session",
         "GET /register", "POST /register", "POST /logout", "GET /dashboard",
         "POST /dashboard/profile", "POST /dashboard/password", "POST /dashboard/close",
         "POST /dashboard/sessions/end", "POST /dashboard/consents/end",
