@@ -1,9 +1,18 @@
 """What the guides point to exists, and they say what the requirements ask of them."""
+import json
+import os
 import pathlib
 import re
 import subprocess
+import sys
+import time
 
 import pytest
+from joserfc import jwt
+from joserfc.jwk import OctKey
+
+from support.check import ok
+from support.guides import Guide
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 GUIDES = sorted(path for path in [*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")])
@@ -45,22 +54,41 @@ def test_every_task_of_the_teams_has_a_phase():
         assert set(re.findall(r"\b(\d)\b", where)) & phases, task
 
 
-def shell_blocks(text):
-    return [block for block in re.findall(r"^```\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
-            if "curl" in block]
+# -- commands -----------------------------------------------------------------------------------
 
 
-def test_every_command_of_the_readme_works(service, tmp_path):
-    """R002-23: the blocks in their order, as printed; only the address is the test's."""
-    (tmp_path / ".dev").mkdir()
-    (tmp_path / ".dev/platform-key").write_text(service.settings()["platform_key"])
-    script = ["set -eu", 'curl() { command curl -sS --fail-with-body "$@"; echo; }']
-    for line in "\n".join(shell_blocks((ROOT / "README.md").read_text(encoding="utf-8"))).splitlines():
-        line = line.replace("http://localhost:8080", service.url)
-        if "/clients/register" in line:
-            line = f'OUT=$({line}); C=$(jq -r .client_id <<<"$OUT"); AK=$(jq -r .access_key <<<"$OUT")'
-        script.append(line)
-    done = subprocess.run(["bash", "-c", "\n".join(script)], cwd=tmp_path, capture_output=True,
-                          text=True, timeout=60, check=False)
-    assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
-    assert '"level":9007199254740993' in done.stdout and '"city":"Praia"' in done.stdout
+@pytest.mark.parametrize("guide, shown", [
+    ("README.md", ['"level":9007199254740993', '"city":"Praia"']),
+    ("docs/OAUTH2.md", ['"active":true', '"department":"Engines"', '"token_type":"Bearer"']),
+    ("docs/MULTI_TENANT.md", ['"tenant":"south"',
+                              "Access-Control-Allow-Origin: https://app.north.example"]),
+    ("docs/MIGRATION.md", ['"username":"lin","tenant":"legacy"', '"grant_types":["authorization_code"']),
+])
+def test_every_command_works(service, tmp_path, guide, shown):
+    """R002-23, R004-59: a guide's blocks in their order, as a reader would run them."""
+    output = Guide(guide, service, tmp_path).run()
+    for words in shown:
+        assert words in output
+
+
+def test_old_and_new_tokens_side_by_side(service, tmp_path, acme, other, world):
+    """R004-59, MIGRATION step 2: the function as printed takes each kind with its own key alone."""
+    guide = Guide("docs/MIGRATION.md", service, tmp_path)
+    guide.write_files()
+    issuer, secret = f"{service.public_url}/t/{acme.slug}", "the old secret of every service here"
+    keys = json.dumps(ok(world.api.get(f"/t/{acme.slug}/.well-known/jwks.json")))
+    now = int(time.time())
+
+    def old(key, **claims):
+        return jwt.encode({"alg": "HS256"}, {"user_id": 7, "exp": now + 60} | claims, OctKey.import_key(key))
+
+    good = {"old": old(secret), "new": world.user(acme).token}
+    bad = {"expired": old(secret, exp=now - 60), "secret": old("x" * 32), "confused": old(keys, iss=issuer),
+           "foreign": world.user(other).token, "none": "eyJhbGciOiJub25lIn0.e30."}
+    program = "import sys\nfrom tokens import claims_of\nprint(claims_of(sys.argv[1]))"
+    for name, token in (good | bad).items():
+        done = subprocess.run([sys.executable, "-c", program, token], cwd=tmp_path, check=False,
+                              capture_output=True, text=True, timeout=30,
+                              env=os.environ | {"ISSUER": issuer, "OLD_SECRET": secret})
+        assert (done.returncode == 0) == (name in good), (name, done.stdout, done.stderr)
+        assert ("user_id" in done.stdout) == (name == "old")

@@ -2,11 +2,12 @@
 of tests that ./dev test runs in part, malformed requests among good ones, then chaos.
 
     ./dev soak [--fuzz-seconds 60] [--targets cookie,host] [--rounds 50] [--malformed 20000]
-               [--minutes 10] [--only fuzz,races,faults,long,malformed,torture,chaos]
+               [--minutes 10] [--only fuzz,races,faults,long,malformed,torture,programs,chaos]
 
 A crash is written below tests/fuzz/regression/<target>/, where ./dev test replays it from then on.
 """
 import argparse
+import json
 import os
 import pathlib
 import subprocess
@@ -22,6 +23,8 @@ BUILD = ROOT / "build" / "fuzz"
 LONG_API = ["tests/api/test_nosql.py", "tests/api/test_migrations.py",
             "tests/api/test_isolation_matrix.py", "tests/api/test_audit_verify.py"]
 LONG_UNIT = ["unit_app_test_jws_forged"]
+#: As docs/recipes/oauth2-proxy.md says that it was checked.
+OAUTH2_PROXY = "github.com/oauth2-proxy/oauth2-proxy/v7@v7.8.1"
 
 
 def targets(names):
@@ -129,8 +132,21 @@ def torture(options):
     return done.returncode == 0
 
 
+def programs(options):
+    """The recipe of oauth2-proxy with the program itself, which go builds into .dev/."""
+    del options
+    print(f"==> {OAUTH2_PROXY}", flush=True)
+    tools = ROOT / ".dev" / "tools"
+    if not (tools / "oauth2-proxy").exists():
+        module = subprocess.run(["go", "mod", "download", "-json", OAUTH2_PROXY], check=True,
+                                capture_output=True, text=True).stdout
+        subprocess.run(["go", "build", "-C", json.loads(module)["Dir"], "-o", tools / "oauth2-proxy", "."],
+                       check=True)
+    return pytest(["tests/browser/test_recipes.py"], PATH=f"{tools}:{os.environ['PATH']}")
+
+
 PARTS = {"fuzz": fuzz, "races": races, "faults": faults, "long": long, "malformed": malformed,
-         "torture": torture, "chaos": chaos}
+         "torture": torture, "programs": programs, "chaos": chaos}
 
 
 def main():
