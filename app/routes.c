@@ -11,6 +11,7 @@
 #include "handlers/account_deletion.h"
 #include "handlers/admin.h"
 #include "handlers/audit.h"
+#include "handlers/auth_verify.h"
 #include "handlers/authorize.h"
 #include "handlers/clients.h"
 #include "handlers/consents.h"
@@ -242,6 +243,10 @@ const struct route routes[] = {
      AUTH_SESSION | AUTH_BEARER | AUTH_NO_CLIENTS, NULL, NULL, ROLE_USER, RATE_WRITE,
      BODY_NONE, 64 * KIB, NULL, NULL, 204,
      ROUTE_NO_STORE | ROUTE_API_V1 | ROUTE_SETS_COOKIE, "End all sessions and grants of the user"},
+    {GET, "/auth/verify", handle_auth_verify, TENANT_REQUIRED,
+     AUTH_SESSION | AUTH_BEARER, NULL, NULL, ROLE_UNSET, RATE_READ,
+     BODY_NONE, 64 * KIB, &auth_verify_query_schema, NULL, 204,
+     ROUTE_NO_STORE | ROUTE_API_V1, "For gateways: whose token or session this is, in X-Tenant-Id, X-User-Id, X-Role, X-Scope and X-Client-Id"},
     {POST, "/auth/password/change", handle_password_change, TENANT_REQUIRED,
      AUTH_SESSION | AUTH_BEARER | AUTH_NO_CLIENTS, NULL, NULL, ROLE_USER, RATE_LOGIN,
      BODY_JSON, 64 * KIB, &password_change_input_schema, NULL, 204,

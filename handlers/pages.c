@@ -7,6 +7,7 @@
 #include "app/ticket.h"
 #include "handlers/pages_forms.h"
 #include "handlers/pages_internal.h"
+#include "handlers/pages_next.h"
 #include "handlers/pages_ticket.h"
 #include "models/tenant.h"
 
@@ -63,9 +64,10 @@ enum err pages_login(struct request *req, struct response *res, const struct log
         arena_printf(req->ctx.arena, "%lld", (long long)tenant_password_min_length(&req->ctx));
     struct login_tokens tokens = {0};
     struct authorization waiting = {0};
-    const char *ticket = NULL;
+    const char *ticket = NULL, *next = NULL;
 
     TRY(pages_ticket(req, &ticket, &waiting));
+    TRY(pages_next(req, &next));
     TRY(issue_tokens(req, res, &tokens));
     if (view->failed == NULL)
         TRY(pages_notice(req, &notice));
@@ -80,6 +82,7 @@ enum err pages_login(struct request *req, struct response *res, const struct log
         {.name = "registers", .text = tenant_allows_registration(&req->ctx) ? "yes" : NULL},
         {.name = "register-token", .text = tokens.registration},
         {.name = "ticket", .text = ticket},
+        {.name = "next", .text = next},
         {.name = "username", .text = in_login ? pages_typed(req, "username") : waiting.login_hint},
         {.name = "register-username", .text = in_register ? pages_typed(req, "username") : NULL},
         {.name = "register-email", .text = in_register ? pages_typed(req, "email") : NULL},
@@ -114,7 +117,7 @@ static enum err login_or_dashboard(struct request *req, struct response *res, bo
     TRY(pages_ticket(req, &ticket, &waiting));
     /* Somebody who is signed in has to sign in again for a request that wants it. */
     if (ticket == NULL && pages_has_session(req))
-        return pages_redirect(req, res, "/dashboard");
+        return pages_next_go(req, res);
     return pages_login(req, res, &(struct login_view){.wants_register = wants_register});
 }
 

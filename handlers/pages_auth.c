@@ -2,8 +2,10 @@
 #include "handlers/pages.h"
 
 #include "app/cookies.h"
+#include "app/form.h"
 #include "handlers/pages_forms.h"
 #include "handlers/pages_internal.h"
+#include "handlers/pages_next.h"
 #include "handlers/pages_ticket.h"
 #include "models/access_token.h"
 #include "models/device.h"
@@ -11,6 +13,8 @@
 #include "models/sign_up.h"
 #include "models/tenant_rules.h"
 #include "models/user_sessions.h"
+
+#define LOCATION_MAX ((size_t)8 * 1024)
 
 /* The form again with what was wrong, or the error as a page of its own. */
 static enum err show_again(struct request *req, struct response *res, const char *form,
@@ -70,6 +74,24 @@ static enum err sign_up_from(struct request *req)
     return sign_up(&req->ctx, &new_user, &user);
 }
 
+/* With what waits for the sign-in. */
+static enum err to_login(struct request *req, struct response *res, const char *ticket)
+{
+    const char *next = NULL;
+    struct buf query;
+
+    TRY(pages_next(req, &next));
+    buf_init(&query, req->ctx.arena, LOCATION_MAX);
+    form_put(&query, "notice", "registered");
+    if (ticket != NULL)
+        form_put(&query, "ticket", ticket);
+    if (next != NULL)
+        form_put(&query, "next", next);
+    if (!buf_ok(&query))
+        return ERR_MEMORY;
+    return pages_redirect(req, res, arena_printf(req->ctx.arena, "/login?%s", buf_text(&query)));
+}
+
 enum err handle_register_form(struct request *req, struct response *res)
 {
     struct authorization request = {0};
@@ -79,10 +101,7 @@ enum err handle_register_form(struct request *req, struct response *res)
     if (done != ERR_OK)
         return show_again(req, res, "register", done);
     TRY(pages_ticket(req, &ticket, &request));
-    return pages_redirect(req, res,
-                          arena_printf(req->ctx.arena, "/login?notice=registered%s%s",
-                                       ticket != NULL ? "&ticket=" : "",
-                                       ticket != NULL ? ticket : ""));
+    return to_login(req, res, ticket);
 }
 
 /* What a login with cookies=true left in this browser: tokens of a grant of their own. */

@@ -1,6 +1,8 @@
 /* Field tables of the page forms and of the service's self-description. */
 #include "handlers/pages_forms.h"
 
+#include "handlers/pages_next.h"
+
 #define TOKEN_FIELD(T) FIELD_STR(T, form_token, "form_token", F_WRITE_ONLY, 0, 4096)
 
 /* clang-format off */
@@ -11,6 +13,7 @@ static const struct field token_fields[] = {
 static const struct field login_fields[] = {
     TOKEN_FIELD(struct login_form),
     FIELD_STR(struct login_form, ticket, "ticket", F_NONE, 0, 64),
+    FIELD_STR(struct login_form, next, "next", F_NONE, 0, PAGES_NEXT_MAX * 3),
     FIELD_STR(struct login_form, username, "username", F_REQUIRED | F_TRIM, 1, 254),
     FIELD_STR(struct login_form, password, "password", F_REQUIRED | F_WRITE_ONLY, 1, 1024),
 };
@@ -18,6 +21,7 @@ static const struct field login_fields[] = {
 static const struct field register_fields[] = {
     TOKEN_FIELD(struct register_form),
     FIELD_STR(struct register_form, ticket, "ticket", F_NONE, 0, 64),
+    FIELD_STR(struct register_form, next, "next", F_NONE, 0, PAGES_NEXT_MAX * 3),
     FIELD_STR(struct register_form, username, "username", F_TRIM, 1, 64),
     FIELD_STR(struct register_form, email, "email", F_TRIM, 3, 254),
     FIELD_STR(struct register_form, password, "password", F_REQUIRED | F_WRITE_ONLY, 1, 1024),

@@ -13,6 +13,7 @@ struct token_form {
 struct login_form {
     const char *form_token;
     const char *ticket;   /* pages_ticket.h */
+    const char *next;     /* pages_next.h */
     const char *username; /* or an e-mail address */
     const char *password;
 };
@@ -20,6 +21,7 @@ struct login_form {
 struct register_form {
     const char *form_token;
     const char *ticket;
+    const char *next;
     const char *username;
     const char *email;
     const char *password;

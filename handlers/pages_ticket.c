@@ -4,6 +4,7 @@
 #include "app/cookies.h"
 #include "app/ticket.h"
 #include "handlers/pages_internal.h"
+#include "handlers/pages_next.h"
 
 static enum err read_ticket(struct request *req, const char **ret_ticket)
 {
@@ -57,7 +58,7 @@ enum err pages_ticket_go_on(struct request *req, struct response *res,
 
     if (taken == ERR_NOT_FOUND) {
         fail_clear(&req->ctx);
-        return pages_redirect(req, res, "/dashboard");
+        return pages_next_go(req, res);
     }
     TRY(taken);
     uuid_text(session_id, session);

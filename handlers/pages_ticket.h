@@ -12,7 +12,7 @@
 /* The ticket of this page or form when it is good, with what it stands for; else NULL. */
 CHECKED enum err pages_ticket(struct request *req, const char **ret_ticket,
                               struct authorization *ret_request);
-/* After a sign-in that opened this session: back to the request that waited for it, or to the
- * dashboard when none did. */
+/* After a sign-in that opened this session: back to the request that waited for it, else as
+ * pages_next_go. */
 CHECKED enum err pages_ticket_go_on(struct request *req, struct response *res,
                                     const struct uuid *session_id);

@@ -25,7 +25,7 @@ POST /api/v1/{cid}/logout|GET /api/v1/{cid}/me|PATCH /api/v1/{cid}/me|GET /api/v
 GET /api/v1/{cid}/audit|GET /tenants/audit|GET /tenants/audit/export|GET /users/me|PATCH /users/me|GET /
 POST /oauth/token|POST /oauth/revoke|POST /oauth/introspect|POST /oauth/client/register
 GET /oauth/client/list|GET /oauth/client/{id}|PUT /oauth/client/{id}|DELETE /oauth/client/{id}
-POST /oauth/client/{id}/rotate-secret|GET /oauth/userinfo|POST /oauth/userinfo
+GET /auth/verify|POST /oauth/client/{id}/rotate-secret|GET /oauth/userinfo|POST /oauth/userinfo
 GET /.well-known/openid-configuration|GET /.well-known/oauth-authorization-server
 GET /.well-known/oauth-authorization-server/t/{cid}
 """.replace("\n", "|").strip("|").split("|")

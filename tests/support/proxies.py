@@ -125,6 +125,27 @@ class Nginx(Proxy):
         self.run(["nginx", "-c", main, "-p", self.directory, "-e", self.path("error.log")])
 
 
+class VerifyNginx(Nginx):
+    """The gateway with an application behind it, on 8082 of the containers."""
+
+    def __init__(self, service_port, application_port):  # pylint: disable=super-init-not-called
+        Proxy.__init__(self)
+        self.gateway_port = ports.free_port()
+        parts = {"/etc/nginx/proxy.inc": self.write("proxy.inc", self._proxy_inc())}
+        for name in ("verify", "ask", "identity"):
+            text = (DEPLOY / f"nginx/verify/{name}.inc").read_text(encoding="utf-8")
+            parts[f"/etc/nginx/{name}.inc"] = self.write(f"{name}.inc", text)
+        gateway = replaced((DEPLOY / "nginx/api/api.conf").read_text(encoding="utf-8"), {
+            "server api:8080": f"server 127.0.0.1:{service_port}",
+            "listen 8080": f"listen 127.0.0.1:{self.gateway_port}",
+            "/etc/nginx/proxy.inc": parts["/etc/nginx/proxy.inc"],
+            "/var/cache/nginx/tenantd": self.path("cache")})
+        application = replaced((DEPLOY / "nginx/verify/verify.conf").read_text(encoding="utf-8"), parts | {
+            "server app:3000": f"server 127.0.0.1:{application_port}",
+            "listen 8082": f"listen 127.0.0.1:{self.port}"})
+        self._start([self.write("api.conf", gateway), self.write("verify.conf", application)])
+
+
 class FrontNginx(Nginx):
     """The front page, on 8000 of the containers."""
 

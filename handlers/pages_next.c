@@ -1,0 +1,68 @@
+/* What is followed is written anew: one slash, then bytes that stand in paths and queries; the rest
+ * percent-encoded. Browsers read "//", "/\" and tabs before a slash as another host. */
+#include "handlers/pages_next.h"
+
+#include <string.h>
+
+#include "handlers/pages_internal.h"
+
+#define PATH_BYTES \
+    "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~!$&'()*+,;=:@/?"
+#define HEX "0123456789ABCDEFabcdef"
+
+static bool is_path(const char *text)
+{
+    const size_t length = strnlen(text, PAGES_NEXT_MAX + 1);
+
+    if (length > PAGES_NEXT_MAX || text[0] != '/' || text[1] == '/')
+        return false;
+    for (const char *at = text; *at != '\0'; at++) {
+        if ((unsigned char)*at < ' ' || *at == '\\' || *at == 0x7f)
+            return false;
+    }
+    return true;
+}
+
+static bool is_escape(const char *at)
+{
+    return at[0] == '%' && at[1] != '\0' && strchr(HEX, at[1]) != NULL && at[2] != '\0' &&
+           strchr(HEX, at[2]) != NULL;
+}
+
+static const char *written_anew(struct request *req, const char *text)
+{
+    struct buf out;
+
+    buf_init(&out, req->ctx.arena, 3 * PAGES_NEXT_MAX + 1);
+    for (; *text != '\0'; text++) {
+        if (strchr(PATH_BYTES, *text) != NULL || is_escape(text))
+            buf_putc(&out, *text);
+        else
+            buf_printf(&out, "%%%02X", (unsigned)(unsigned char)*text);
+    }
+    return buf_ok(&out) ? buf_text(&out) : NULL;
+}
+
+enum err pages_next(struct request *req, const char **ret_path)
+{
+    const char *sent = NULL;
+
+    *ret_path = NULL;
+    if (req->method == GET)
+        TRY(request_query(req, "next", &sent));
+    else
+        sent = pages_typed(req, "next");
+    if (sent == NULL || !is_path(sent))
+        return ERR_OK;
+    *ret_path = written_anew(req, sent);
+    return *ret_path != NULL ? ERR_OK
+                             : fail_internal(&req->ctx, ERR_MEMORY, "no memory for a path");
+}
+
+enum err pages_next_go(struct request *req, struct response *res)
+{
+    const char *path = NULL;
+
+    TRY(pages_next(req, &path));
+    return path != NULL ? respond_redirect(req, res, path) : pages_redirect(req, res, "/dashboard");
+}
