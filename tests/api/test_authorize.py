@@ -4,9 +4,9 @@ import urllib.parse
 
 import pytest
 
-from support.api import set_cookies
-from support.authorize import (REDIRECT, ask_consent, authorize, back, code_client, decide,
-                               exchange, field, params_of, pkce, public_client)
+from support.authorize import (REDIRECT, ask_consent, authorize, back, browser_of, code_client,
+                               decide, exchange, field, params_of, pkce, public_client,
+                               sign_in_with_ticket)
 from support.check import ok, refused
 
 
@@ -222,47 +222,14 @@ def test_scope_is_cut_to_client_and_person(api, world, tenant, own):
     assert back(authorize(api, tenant, params_of(made, scope="admin"), user.session))["error"] == "invalid_scope"
 
 
-def test_a_post_is_the_same_request(api, tenant, owner, own):
-    """oidcc-ensure-post-request-succeeds: 303 to the equivalent GET; body and query do not mix."""
-    answer = api.post(f"/t/{tenant.slug}/oauth/authorize", cookie=owner.session,
-                      headers={"Accept": "text/html", "Origin": "https://app.example"},
-                      form=params_of(own, state="a b&c"))
-    assert answer.status_code == 303
-    query = answer.headers["Location"].partition("?")[2]
-    assert back(authorize(api, tenant, query, owner.session))["state"] == "a b&c"
-    mixed = api.post(f"/t/{tenant.slug}/oauth/authorize?state=x", headers={"Accept": "text/html"},
-                     form=params_of(own))
-    assert mixed.status_code == 400 and "Location" not in mixed.headers
-
-
 # -- prompt and login ---------------------------------------------------------------------------
 
 
-def test_prompt_none_never_renders(api, tenant, owner, own):
-    """oidcc-prompt-none-not-logged-in, -logged-in: login_required, or silent success."""
-    found = back(authorize(api, tenant, params_of(own, prompt="none")))
-    assert found["error"] == "login_required" and found["state"] == "s-1"
-    assert "code" in back(authorize(api, tenant, params_of(own, prompt="none"), owner.session))
+def test_prompt_none_never_renders(api, tenant, owner):
+    """OA-18: where the user would have to be asked, an error goes back."""
     asks = code_client(api, tenant, first_party=False)
     found = back(authorize(api, tenant, params_of(asks, prompt="none"), owner.session))
     assert found["error"] == "consent_required"
-
-
-def sign_in_with_ticket(api, user, location, browser=None):
-    """Follows a redirect to the login page and sends its form: (answer, cookies)."""
-    page = api.get(location, cookie=(user.session or {}) | (browser or {}),
-                   headers={"Accept": "text/html"})
-    assert page.status_code == 200, page.text
-    form = {"form_token": field(page.text, "form_token"), "ticket": field(page.text, "ticket"),
-            "username": user.username or user.email, "password": user.password}
-    answer = api.post(f"/t/{user.tenant.slug}/login", cookie=browser,
-                      headers={"Accept": "text/html"}, form=form)
-    cookies = {name: value for name, (value, _) in set_cookies(answer).items()}
-    return answer, cookies, form
-
-
-def browser_of(answer):
-    return {name: value for name, (value, _) in set_cookies(answer).items()}
 
 
 def test_login_brings_the_browser_back(api, world, tenant, own):
@@ -294,41 +261,6 @@ def test_a_ticket_is_of_one_browser(api, world, tenant, own):
                         cookie=browser_of(first), headers={"Accept": "text/html"})
     assert 'name="ticket"' not in elsewhere.text
     assert user.username
-
-
-@pytest.mark.parametrize("changes", [{"prompt": "login"}, {"prompt": "select_account"},
-                                     {"max_age": "0"}], ids=str)
-def test_a_fresh_login_is_forced_once(api, world, tenant, own, service, changes):
-    """oidcc-prompt-login, oidcc-max-age-1: a second login, then a later auth_time."""
-    user = world.named_user(tenant)
-    world.sign_in(user)
-    if "max_age" in changes:
-        service.db.sessions.update_many({}, [{"$set": {"created_at": {
-            "$subtract": ["$created_at", 5000]}}}])
-    start = authorize(api, tenant, params_of(own, **changes), user.session)
-    assert start.headers["Location"].startswith(f"/t/{tenant.slug}/login?ticket="), start.headers
-    answer, cookies, _ = sign_in_with_ticket(api, user, start.headers["Location"], browser_of(start))
-    again = api.get(answer.headers["Location"], cookie=cookies, headers={"Accept": "text/html"})
-    code = back(again)["code"]
-    ok(exchange(api, own, code))
-    silent = back(authorize(api, tenant, params_of(own, prompt="none", max_age="10000"), cookies))
-    assert "code" in silent
-
-
-def test_the_first_login_serves_where_it_is_young_enough(api, tenant, owner, own):
-    """oidcc-max-age-10000"""
-    assert "code" in back(authorize(api, tenant, params_of(own, max_age="10000"), owner.session))
-
-
-@pytest.mark.parametrize("changes", [
-    {"display": "page"}, {"display": "popup"}, {"ui_locales": "de fr"}, {"claims_locales": "se"},
-    {"login_hint": "owner"}, {"acr_values": "1 2"}, {"extra": "foobar"}, {"nonce": None},
-    {"claims": '{"userinfo":{"name":{"essential":true}}}'}, {"scope": "email openid profile"}], ids=str)
-def test_what_is_taken_without_error(api, tenant, owner, own, changes):
-    """oidcc-display-page, -display-popup, -ui-locales, -claims-locales, -login-hint,
-    -ensure-request-with-acr-values-succeeds, -ensure-request-with-unknown-parameter-succeeds,
-    -ensure-request-without-nonce-succeeds-for-code-flow, -claims-essential, -alternate-happy-flow"""
-    assert "code" in back(authorize(api, tenant, params_of(own, **changes), owner.session))
 
 
 def test_form_post_is_a_page_that_posts(api, tenant, owner, own):

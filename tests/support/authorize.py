@@ -5,6 +5,7 @@ import re
 import secrets
 import urllib.parse
 
+from .api import set_cookies
 from .check import ok
 from .oauth import client, token
 
@@ -89,3 +90,20 @@ def decide(api, user, params, confirm="yes", **changes):
 def field(html, name):
     """The value of a hidden input."""
     return re.search(rf'name="{name}" value="([^"]*)"', html).group(1)
+
+
+def sign_in_with_ticket(api, user, location, browser=None):
+    """Follows a redirect to the login page and sends its form: (answer, cookies)."""
+    page = api.get(location, cookie=(user.session or {}) | (browser or {}),
+                   headers={"Accept": "text/html"})
+    assert page.status_code == 200, page.text
+    form = {"form_token": field(page.text, "form_token"), "ticket": field(page.text, "ticket"),
+            "username": user.username or user.email, "password": user.password}
+    answer = api.post(f"/t/{user.tenant.slug}/login", cookie=browser,
+                      headers={"Accept": "text/html"}, form=form)
+    cookies = {name: value for name, (value, _) in set_cookies(answer).items()}
+    return answer, cookies, form
+
+
+def browser_of(answer):
+    return {name: value for name, (value, _) in set_cookies(answer).items()}
