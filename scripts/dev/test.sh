@@ -2,6 +2,7 @@
 # shellcheck shell=bash
 
 SUITES=(lint unit fuzz api browser)
+MORE_SUITES=(examples) # only when they are named: they install a lot
 TEST_PRESET=dev # ./dev coverage takes another
 
 cmd_test() {
@@ -11,10 +12,15 @@ cmd_test() {
         shift
     done
     if ((${#suites[@]} == 0)); then
-        (($# == 0)) || die "'$1' is no suite: the suites are ${SUITES[*]}"
+        (($# == 0)) || die "'$1' is no suite: the suites are ${SUITES[*]} ${MORE_SUITES[*]}"
         suites=("${SUITES[@]}")
     fi
 
+    [[ "${suites[*]} ${1:-}" != examples\ --help ]] || {
+        examples_usage
+        return
+    }
+    [[ " ${suites[*]} " != *" examples "* ]] || dev_setup tests examples
     dev_setup tests
     test_setup "${suites[@]}"
     for suite in "${suites[@]}"; do
@@ -25,7 +31,7 @@ cmd_test() {
 }
 
 is_suite() {
-    [[ " ${SUITES[*]} " == *" $1 "* ]]
+    [[ " ${SUITES[*]} ${MORE_SUITES[*]} " == *" $1 "* ]]
 }
 
 # Takes away what config.yaml reads from the environment: tests begin with its defaults, whatever
@@ -50,7 +56,7 @@ test_setup() {
         case $suite in
         unit) targets+=(unit_tests) ;;
         fuzz) targets+=(fuzz_targets) ;;
-        api | browser) targets+=(tenantd) ;;
+        api | browser | examples) targets+=(tenantd) ;;
         esac
         [[ $suite == lint || $suite == fuzz ]] || test_mongo_launch
     done

@@ -5,6 +5,7 @@ that starts it, the second makes a client and calls it.
 """
 import base64
 import dataclasses
+import html
 import json
 import os
 import pathlib
@@ -39,7 +40,7 @@ def blocks(name):
 class Example:
     """A running example: block 0 of its README starts the API, another one a login, all its lines."""
 
-    def __init__(self, name, instance, directory, environment=None, block=0):  # pylint: disable=R0913
+    def __init__(self, name, instance, directory, environment=None, block=0, home=None):
         self.name, self.instance, self.port = name, instance, free_port()
         self.url = f"http://localhost:{self.port}"
         self.log = directory / f"{name}-{block}.log"
@@ -48,7 +49,7 @@ class Example:
         issuers = (f"{instance.public_url}/t/{slug}" for slug in ("client1", "client2"))
         with open(self.log, "wb") as out:
             self.process = subprocess.Popen(
-                ["bash", "-c", self.line], cwd=EXAMPLES / name, stdin=subprocess.DEVNULL, stdout=out,
+                ["bash", "-c", self.line], cwd=home or EXAMPLES / name, stdin=subprocess.DEVNULL, stdout=out,
                 stderr=subprocess.STDOUT, start_new_session=True,
                 env=os.environ | {
                     "PORT": str(self.port), "ISSUERS": " ".join(issuers),
@@ -200,12 +201,21 @@ def run_readme_call(example):
 def sign_in_through(example, api, user, start="/"):
     """What a browser does: to the application, to the tenant and its consent, and back."""
     with httpx.Client(base_url=example.url, trust_env=False, timeout=30) as browser:
-        asked = away(example, browser.get(start), browser)
+        asked = away(example, press(browser, browser.get(start)), browser)
         assert asked.startswith(f"{example.instance.public_url}/t/{user.tenant.slug}/oauth/authorize?")
         params = dict(urllib.parse.parse_qsl(urllib.parse.urlsplit(asked).query))
         allowed = decide(api, user, params)
         assert allowed.status_code == 303, allowed.text
         return browser.get(allowed.headers["Location"], follow_redirects=True)
+
+
+def press(browser, answer):
+    """Sends the form of a page that asks before it goes to the tenant."""
+    form = re.search(r'<form action="([^"]*)"', answer.text)
+    if form is None:
+        return answer
+    hidden = re.findall(r'<input type="hidden" name="([^"]*)" value="([^"]*)"', answer.text)
+    return browser.post(html.unescape(form.group(1)), data=dict(hidden))
 
 
 def away(example, answer, browser):

@@ -1,0 +1,36 @@
+"""R004-45: applications in seven stacks take tenantd's tokens by unmodified libraries."""
+import os
+
+import pytest
+
+from support.check import ok, until
+from support.examples import blocks, check_answers, run_readme_call, sign_in_through
+
+CHOSEN = os.environ["EXAMPLES_CHOSEN"].split()
+#: Seconds for which a library takes a token after its end, and a few for us.
+LEEWAY = {"express": 5, "spring": 60}
+#: Which examples sign users in, from where.
+LOGINS = {"flask": "/", "nextjs": "/api/auth/signin"}
+
+
+@pytest.mark.parametrize("name", CHOSEN)
+def test_answers(start, tokens, name):
+    """200 for both tenants, 401 for everything else, 403 without the scope; called as the README says."""
+    example = start(name)
+    example.wait()
+    check_answers(example, tokens)
+    run_readme_call(example)
+    until(lambda: example.get(tokens.expired).status_code == 401, LEEWAY.get(name, 0) + 10, pause=0.5)
+
+
+@pytest.mark.parametrize("name", LOGINS)
+def test_login(start, tokens, world, name):
+    """With issuer, client id, secret and redirect URI, over plain http."""
+    if name not in CHOSEN:
+        pytest.skip(f"{name} was not chosen")
+    user = world.named_user(tokens.first)
+    world.sign_in(user)
+    example = start(name, block=2)
+    example.wait("/")
+    shown = sign_in_through(example, world.api, user, LOGINS[name])
+    assert shown.status_code == 200 and user.email in shown.text, example.output()
