@@ -39,6 +39,7 @@ struct identity {
     const char *scope;     /* space-separated, "" when none */
     enum role role;
     bool from_cookie;   /* the credential came in a cookie: the cross-site rule applies */
+    bool has_claims;    /* of a token whose grant asks for claims of UserInfo by name */
     bool has_token;     /* a bearer token or key was sent, good or not (RFC 6750 §3) */
     int64_t issued_at;  /* seconds; of the token or session */
     int64_t expires_at; /* seconds */

@@ -113,7 +113,7 @@ enum err form_parse(struct ctx *ctx, const char *text, size_t length, struct val
     const struct member *members = ret_value->object.members;
 
     for (size_t i = 1; i < ret_value->object.count; i++) {
-        for (size_t j = 0; j < i; j++) {
+        for (size_t j = 0; j < i && strcmp(members[i].name, FORM_MAY_REPEAT) != 0; j++) {
             if (strcmp(members[i].name, members[j].name) == 0)
                 return refuse(ctx, members[i].name, "A field is given twice.");
         }

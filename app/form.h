@@ -1,7 +1,8 @@
 /*
  * application/x-www-form-urlencoded (WHATWG URL §5.1) for bodies and query strings, into a flat
  * object of strings. A raw blank is accepted. Refused: bad percent escapes, NUL, invalid UTF-8,
- * more than FORM_MAX_FIELDS fields, a name given twice (ERR_BAD_REQUEST naming it; RFC 6749 §3.1).
+ * more than FORM_MAX_FIELDS fields, a name given twice (ERR_BAD_REQUEST naming it; RFC 6749 §3.1),
+ * but for FORM_MAY_REPEAT.
  */
 #pragma once
 
@@ -12,6 +13,7 @@
 #include "app/value.h"
 
 #define FORM_MAX_FIELDS 100
+#define FORM_MAY_REPEAT "resource" /* RFC 8707 §2 */
 
 /* One name or value, decoded into the arena. ERR_BAD_REQUEST. */
 CHECKED enum err form_decode(struct ctx *ctx, const char *text, size_t length,

@@ -22,6 +22,9 @@ struct token_claims {
     int64_t issued_at, expires_at; /* seconds */
     int64_t tenant_epoch, user_epoch, client_epoch;
     enum role role;
+    bool is_for_others;                /* aud lacks the issuer: no route of ours takes it */
+    bool has_audience;                 /* aud is not the issuer alone */
+    bool has_claims;                   /* its grant asks for claims of UserInfo by name */
     char client_id[TOKEN_CLIENT_SIZE]; /* "" = none */
     char scope[TOKEN_SCOPE_SIZE];
 };

@@ -24,7 +24,7 @@
 struct authorize_input {
     const char *client_id, *redirect_uri, *response_type, *response_mode, *scope, *state, *nonce;
     const char *code_challenge, *code_challenge_method, *prompt, *max_age, *claims, *login_hint;
-    const char *id_token_hint, *ui_locales, *display, *acr_values, *confirm, *form_token;
+    const char *resource, *id_token_hint, *ui_locales, *display, *acr_values, *confirm, *form_token;
 };
 
 /* clang-format off */
@@ -41,8 +41,9 @@ static const struct field authorize_input_fields[] = {
     FIELD_STR(struct authorize_input, prompt, "prompt", F_NONE, 1, 200, .doc = "none, login, consent, select_account"),
     FIELD_STR(struct authorize_input, max_age, "max_age", F_NONE, 1, 64, .doc = "Seconds since the person signed in."),
     FIELD_STR(struct authorize_input, claims, "claims", F_NONE, 1, 12000, .doc = "OIDC Core section 5.5."),
+    FIELD_STR(struct authorize_input, resource, "resource", F_NONE, 1, 12000, .doc = "RFC 8707: whom access tokens are for, of the tenant's setting resources. May be given several times."),
     FIELD_STR(struct authorize_input, login_hint, "login_hint", F_NONE, 1, 12000),
-    FIELD_STR(struct authorize_input, id_token_hint, "id_token_hint", F_NONE, 1, 12000),
+    FIELD_STR(struct authorize_input, id_token_hint, "id_token_hint", F_NONE, 1, 12000, .doc = "Who has to be signed in; expired is fine."),
     FIELD_STR(struct authorize_input, ui_locales, "ui_locales", F_NONE, 1, 12000),
     FIELD_STR(struct authorize_input, display, "display", F_NONE, 1, 64),
     FIELD_STR(struct authorize_input, acr_values, "acr_values", F_NONE, 1, 12000),
@@ -113,11 +114,17 @@ static bool has_just_signed_in(struct request *req, const struct authorize *requ
     return false;
 }
 
+static bool is_wanted(const struct authorize *request)
+{
+    return uuid_is_zero(&request->subject) || uuid_equal(&request->subject, &request->user.id);
+}
+
 static bool needs_sign_in(struct request *req, const struct authorize *request)
 {
     const int64_t age = clock_now_ms() / 1000 - req->ctx.who.issued_at;
 
-    if (!request->wants_login && (request->max_age < 0 || age <= request->max_age))
+    if (!request->wants_login && is_wanted(request) &&
+        (request->max_age < 0 || age <= request->max_age))
         return false;
     return !has_just_signed_in(req, request);
 }
@@ -184,11 +191,21 @@ static enum err give_code(struct request *req, struct response *res,
         .challenge = request->challenge,
         .nonce = request->nonce,
         .claims = request->claims,
+        .claims_scope = request->claims_scope,
+        .resources = request->resources,
     };
     const char *code = NULL;
 
     TRY(grant_code_issue(&req->ctx, &terms, &code));
     return authorize_succeed(req, res, request, code);
+}
+
+/* Somebody else signed in than the one who was asked for. */
+static enum err check_person(struct authorize *request)
+{
+    return is_wanted(request)
+               ? ERR_OK
+               : authorize_fail(request, "login_required", "somebody else is signed in");
 }
 
 /* A person below an administrator cannot give an administrator's powers away. */
@@ -197,21 +214,32 @@ static enum err cut_to_user(struct request *req, struct authorize *request)
     const char *asked = request->scope;
 
     TRY(scope_for_role(&req->ctx, asked, (enum role)request->user.role, &request->scope));
-    return request->scope[0] != '\0' || asked[0] == '\0'
-               ? ERR_OK
-               : authorize_fail(request, "invalid_scope", "the user may have none of this scope");
+    if (request->scope[0] == '\0' && asked[0] != '\0')
+        return authorize_fail(request, "invalid_scope", "the user may have none of this scope");
+
+    const char *all = arena_printf(req->ctx.arena, "%s %s", request->scope, request->claims_scope);
+
+    return all == NULL ? ERR_MEMORY : scope_normalise(&req->ctx, all, &request->consent);
+}
+
+static struct consent_terms consent_terms_of(const struct authorize *request)
+{
+    return (struct consent_terms){.user_id = &request->user.id,
+                                  .client_id = request->client->id,
+                                  .scope = request->consent,
+                                  .resources = request->resources};
 }
 
 static enum err needs_consent(struct request *req, const struct authorize *request, bool *ret_needs)
 {
+    const struct consent_terms terms = consent_terms_of(request);
     bool covers = request->client->first_party;
 
     *ret_needs = true;
     if (request->wants_consent)
         return ERR_OK;
     if (!covers)
-        TRY(consent_covers(&req->ctx, &request->user.id, request->client->id, request->scope,
-                           &covers));
+        TRY(consent_covers(&req->ctx, &terms, &covers));
     *ret_needs = !covers;
     return ERR_OK;
 }
@@ -223,6 +251,7 @@ static enum err decide(struct request *req, struct response *res, struct authori
     TRY(settle_user(req, res, request, &done));
     if (done)
         return ERR_OK;
+    TRY(check_person(request));
     TRY(cut_to_user(req, request));
     if (request_wants_json_only(req) && !request->is_silent)
         return authorize_show_consent(req, res, request);
@@ -285,13 +314,17 @@ static enum err confirm(struct request *req, struct response *res, struct author
 {
     TRY(pages_read_user(req, &request->user));
     TRY(authorize_check(req, request));
+    TRY(check_person(request));
     TRY(cut_to_user(req, request));
     TRY(authorize_check_form(req, request));
     if (strcmp(word, "no") == 0) {
         TRY(audit_write(&req->ctx, "consent.denied", "failed", &request->user.id, "user"));
         return authorize_fail(request, "access_denied", "the user did not allow it");
     }
-    TRY(consent_give(&req->ctx, &request->user.id, request->client->id, request->scope));
+
+    const struct consent_terms terms = consent_terms_of(request);
+
+    TRY(consent_give(&req->ctx, &terms));
     return give_code(req, res, request);
 }
 

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "app/http.h"
+#include "models/claims_request.h"
 #include "models/oauth_client.h"
 #include "models/user.h"
 
@@ -15,9 +16,14 @@ struct authorize {
     const struct value *sent; /* all parameters in their order, names may repeat */
     const struct oauth_client *client;
     const char *redirect_uri;
-    const char *state; /* NULL: none */
-    const char *scope; /* of what was asked for, what the client registered */
+    const char *state;   /* NULL: none */
+    const char *scope;   /* of what was asked for, what the client registered */
+    const char *consent; /* scope, and what stands for the claims that are asked for by name */
     const char *nonce, *challenge, *claims, *login_hint;
+    const char *claims_scope;
+    struct claims_request asked; /* what claims says */
+    struct strs resources;
+    struct uuid subject; /* who must be signed in; zero: anybody */
     bool by_form_post;
     bool is_silent; /* prompt=none */
     bool wants_login, wants_consent;

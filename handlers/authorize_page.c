@@ -10,6 +10,7 @@
 #include "app/ticket.h"
 #include "handlers/authorize.h"
 #include "handlers/pages_internal.h"
+#include "models/resource.h"
 #include "models/scope.h"
 
 #define USE_CONSENT "consent"
@@ -52,6 +53,8 @@ static enum err form_binding(struct request *req, const struct authorize *reques
         if (value != NULL)
             authorize_put(&all, names[i], value);
     }
+    for (size_t i = 0; i < request->resources.count; i++)
+        authorize_put(&all, "resource", request->resources.items[i]);
     if (!buf_ok(&all))
         return ERR_MEMORY;
     secret_sha256(all.data, all.size, digest);
@@ -165,13 +168,34 @@ static const char *place_of(struct ctx *ctx, const char *uri)
     return arena_strndup(ctx->arena, host, origin - (size_t)(host - uri));
 }
 
+/* "https://a.example, https://b.example"; NULL: this service alone. */
+static enum err join_resources(struct request *req, const struct authorize *request,
+                               const char **ret_text)
+{
+    const struct strs *resources = &request->resources;
+    struct buf out;
+
+    if (resources->count == 0)
+        return ERR_OK;
+    buf_init(&out, req->ctx.arena, RESOURCES_MAX * (RESOURCE_BYTES + 2));
+    for (size_t i = 0; i < resources->count; i++) {
+        if (i > 0)
+            buf_puts(&out, ", ");
+        buf_puts(&out, resources->items[i]);
+    }
+    *ret_text = buf_text(&out);
+    return *ret_text != NULL ? ERR_OK : ERR_MEMORY;
+}
+
 static enum err show_page(struct request *req, struct response *res,
                           const struct authorize *request, const char *token)
 {
     struct template_vars *scopes = NULL, *fields = NULL;
     size_t scope_count = 0, field_count = 0;
+    const char *resources = NULL;
 
-    TRY(list_scopes(req, request->scope, &scopes, &scope_count));
+    TRY(join_resources(req, request, &resources));
+    TRY(list_scopes(req, request->consent, &scopes, &scope_count));
     TRY(list_fields(req, request, &fields, &field_count));
 
     const struct template_var vars[] = {
@@ -179,6 +203,7 @@ static enum err show_page(struct request *req, struct response *res,
         {.name = "who", .text = user_login_name(&request->user)},
         {.name = "host", .text = place_of(&req->ctx, request->redirect_uri)},
         {.name = "scopes", .items = scopes, .item_count = scope_count},
+        {.name = "resources", .text = resources},
         {.name = "fields", .items = fields, .item_count = field_count},
         {.name = "form-token", .text = token},
     };
@@ -205,7 +230,7 @@ enum err authorize_show_consent(struct request *req, struct response *res,
 
     const struct authorize_answer answer = {
         .client_name = request->client->name,
-        .scope = request->scope,
+        .scope = request->consent,
         .redirect_uri = request->redirect_uri,
         .state = request->state,
         .form_token = token,

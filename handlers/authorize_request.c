@@ -5,10 +5,11 @@
 #include <string.h>
 
 #include "app/form.h"
-#include "app/json.h"
 #include "app/secret.h"
 #include "handlers/authorize.h"
 #include "models/grant.h"
+#include "models/id_token.h"
+#include "models/resource.h"
 #include "models/scope.h"
 #include "models/tenant_rules.h"
 
@@ -243,25 +244,79 @@ static enum err check_claims(struct request *req, struct authorize *request)
 {
     const char *claims = authorize_param(request, "claims");
     const char *nonce = authorize_param(request, "nonce");
-    struct value parsed;
 
     if (nonce != NULL && strlen(nonce) > GRANT_NONCE_BYTES)
         return authorize_fail(request, "invalid_request", "nonce is longer than 2048 bytes");
     request->nonce = nonce;
-    if (claims == NULL)
-        return ERR_OK;
-    if (strlen(claims) > GRANT_CLAIMS_BYTES)
+    if (claims != NULL && strlen(claims) > GRANT_CLAIMS_BYTES)
         return authorize_fail(request, "invalid_request", "claims is longer than 4096 bytes");
 
-    const enum err read = json_parse(&req->ctx, claims, strlen(claims), &parsed);
+    const enum err read = claims_request_read(&req->ctx, claims, &request->asked);
 
-    if (read == ERR_JSON) {
-        fail_clear(&req->ctx);
-        return authorize_fail(request, "invalid_request", "claims is a JSON object");
-    }
+    if (read == ERR_JSON)
+        return authorize_fail(request, "invalid_request",
+                              "claims is a JSON object with the objects userinfo and id_token");
     TRY(read);
     request->claims = claims;
+    /* There is no way to sign in here that would be more than this. */
+    if (request->asked.acr.count > 0 && !strs_has(&request->asked.acr, ACR_ONE_FACTOR))
+        return authorize_fail(request, "unmet_authentication_requirements",
+                              "users sign in with one factor here");
     return ERR_OK;
+}
+
+static enum err check_claims_scope(struct request *req, struct authorize *request)
+{
+    const char *registered = request->client->scope != NULL ? request->client->scope : "";
+
+    return claims_request_scope(&req->ctx, &request->asked, registered, &request->claims_scope);
+}
+
+/* --- who has to be signed in (OIDC Core §3.1.2.1, §5.5.1) --- */
+
+static enum err check_hint(struct request *req, struct authorize *request)
+{
+    const char *text = authorize_param(request, "id_token_hint");
+    struct id_token_hint hint = {0};
+
+    if (text == NULL)
+        return ERR_OK;
+
+    const enum err read = id_token_read(&req->ctx, text, &hint);
+
+    if (read != ERR_OK && read != ERR_BAD_TOKEN)
+        return read;
+    if (read == ERR_BAD_TOKEN || strcmp(hint.client_id, request->client->id) != 0) {
+        fail_clear(&req->ctx);
+        return authorize_fail(request, "invalid_request",
+                              "id_token_hint is no ID token of this client from this issuer");
+    }
+    request->subject = hint.user_id;
+    return ERR_OK;
+}
+
+static enum err check_subject(struct request *req, struct authorize *request)
+{
+    struct uuid wanted;
+
+    TRY(check_hint(req, request));
+    if (request->asked.subject == NULL)
+        return ERR_OK;
+    if (!uuid_parse(request->asked.subject, &wanted) ||
+        (!uuid_is_zero(&request->subject) && !uuid_equal(&request->subject, &wanted)))
+        return authorize_fail(request, "login_required", "nobody can be who is asked for");
+    request->subject = wanted;
+    return ERR_OK;
+}
+
+static enum err check_resources(struct request *req, struct authorize *request)
+{
+    const enum err read = resources_read(&req->ctx, request->sent, &request->resources);
+
+    if (read != ERR_TARGET)
+        return read;
+    fail_clear(&req->ctx);
+    return authorize_fail(request, "invalid_target", "the resource is none of the tenant's");
 }
 
 enum err authorize_check(struct request *req, struct authorize *request)
@@ -273,6 +328,9 @@ enum err authorize_check(struct request *req, struct authorize *request)
     TRY(check_prompt(req, request));
     TRY(check_age(request));
     TRY(check_claims(req, request));
+    TRY(check_claims_scope(req, request));
+    TRY(check_resources(req, request));
+    TRY(check_subject(req, request));
     request->login_hint = authorize_param(request, "login_hint");
     return ERR_OK;
 }

@@ -34,6 +34,7 @@ static const struct label {
     {"require_access_key", "Client API needs an access key", false},
     {"require_if_match", "Changes need If-Match", false},
     {"allowed_origins", "Allowed origins", false},
+    {"resources", "Services that tokens may be for", false},
     {"users_may_register_clients", "Users may register applications", false},
     {"require_pkce", "Confidential applications need PKCE", false},
     {"email_verification", "E-mail verification", false},

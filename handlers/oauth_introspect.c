@@ -6,6 +6,7 @@
 #include "models/access_token.h"
 #include "models/grant.h"
 #include "models/oauth_client.h"
+#include "models/resource.h"
 #include "models/tenant.h"
 #include "models/user.h"
 
@@ -19,6 +20,7 @@ struct introspection {
     const char *client_id, *username, *scope, *token_type, *iss, *sub, *role;
     int64_t exp, iat;
     bool has_exp, has_iat;
+    struct strs aud;
     struct uuid tid, jti;
 };
 
@@ -42,6 +44,7 @@ static const struct field introspection_fields[] = {
     FIELD_INT_OPT(struct introspection, iat, has_iat, "iat", F_NONE, 0, INT64_MAX),
     FIELD_STR(struct introspection, sub, "sub", F_NONE, 1, 63),
     FIELD_STR(struct introspection, iss, "iss", F_NONE, 1, 2048),
+    FIELD_STRS(struct introspection, aud, "aud", F_NONE, 1, 2048, RESOURCES_MAX + 1, .doc = "Whom it is for."),
     FIELD_STR(struct introspection, role, "role", F_NONE, 1, 16),
     FIELD_UUID(struct introspection, tid, "tid", F_NONE, .doc = "The tenant."),
     FIELD_UUID(struct introspection, jti, "jti", F_NONE),
@@ -71,7 +74,7 @@ static enum err read_access_token(struct request *req, const char *token,
 {
     const struct tenant *tenant = NULL;
 
-    TRY(access_token_verify(&req->ctx, token, ret_claims, &tenant));
+    TRY(access_token_read(&req->ctx, token, ret_claims, &tenant));
     return uuid_equal(&ret_claims->tenant_id, &req->ctx.tenant_id) ? ERR_OK : ERR_BAD_TOKEN;
 }
 
@@ -130,6 +133,17 @@ static enum err uuid_in_arena(struct request *req, const struct uuid *id, const 
     return *ret_text != NULL ? ERR_OK : ERR_MEMORY;
 }
 
+/* Whoever takes tokens compares it with its own name. */
+static enum err add_audience(struct request *req, const char *token,
+                             const struct token_claims *claims, struct introspection *answer)
+{
+    TRY(tenant_issuer(&req->ctx, req->ctx.tenant, &answer->iss));
+    if (claims->has_audience)
+        return access_token_audience(&req->ctx, token, &answer->aud);
+    answer->aud = (struct strs){.items = &answer->iss, .count = 1};
+    return ERR_OK;
+}
+
 static enum err inspect_access_token(struct request *req, const char *token,
                                      struct introspection *answer)
 {
@@ -155,7 +169,7 @@ static enum err inspect_access_token(struct request *req, const char *token,
         TRY(uuid_in_arena(req, &claims->user_id, &answer->sub));
         TRY(add_user(req, &claims->user_id, answer));
     }
-    return tenant_issuer(&req->ctx, req->ctx.tenant, &answer->iss);
+    return add_audience(req, token, claims, answer);
 }
 
 static enum err inspect_refresh_token(struct request *req, const char *token,

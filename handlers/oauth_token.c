@@ -11,11 +11,12 @@
 #include "models/grant.h"
 #include "models/grant_code.h"
 #include "models/oauth_client.h"
+#include "models/resource.h"
 #include "models/scope.h"
 #include "models/sign_in.h"
 
 struct token_input {
-    const char *grant_type, *scope;
+    const char *grant_type, *scope, *resource;
     const char *username, *password;                 /* password */
     const char *refresh_token;                       /* refresh_token */
     const char *code, *redirect_uri, *code_verifier; /* authorization_code */
@@ -31,6 +32,7 @@ struct token_answer {
 static const struct field token_input_fields[] = {
     FIELD_STR(struct token_input, grant_type, "grant_type", F_NONE, 1, 64, .doc = "authorization_code, refresh_token, client_credentials or password."),
     FIELD_STR(struct token_input, scope, "scope", F_NONE, 1, CLIENT_MAX_SCOPE, .doc = "Absent: all that the client registered and the user may have."),
+    FIELD_STR(struct token_input, resource, "resource", F_NONE, 1, 8192, .doc = "RFC 8707: whom the access token is for, of the tenant's setting resources. May be given several times."),
     FIELD_STR(struct token_input, username, "username", F_NONE, 1, 254),
     FIELD_STR(struct token_input, password, "password", F_WRITE_ONLY | F_EMPTY_OK, 0, 1024),
     FIELD_STR(struct token_input, refresh_token, "refresh_token", F_WRITE_ONLY, 1, 8192),
@@ -116,6 +118,7 @@ static enum err by_password(struct request *req, const struct token_input *in,
     TRY(need(&req->ctx, "username", in->username));
     TRY(need(&req->ctx, "password", in->password));
     TRY(asked_scope(req, in->scope, &asked));
+    TRY(resources_read(&req->ctx, req->input, &terms.resources));
 
     const enum err proven = sign_in(&req->ctx, in->username, in->password, NULL, &user);
 
@@ -136,6 +139,7 @@ static enum err by_credentials(struct request *req, const struct token_input *in
     const char *asked;
 
     TRY(asked_scope(req, in->scope, &asked));
+    TRY(resources_read(&req->ctx, req->input, &terms.resources));
     TRY(scope_for_machine(&req->ctx, asked, req->client->by_owner, &terms.scope));
     TRY(need_some(req, asked, terms.scope));
     return grant_open_for_client(&req->ctx, &terms, "token.issued", ret_pair);
@@ -144,14 +148,15 @@ static enum err by_credentials(struct request *req, const struct token_input *in
 static enum err by_refresh(struct request *req, const struct token_input *in,
                            struct token_pair *ret_pair)
 {
-    const char *scope = NULL;
+    struct narrowing less = {.scope = NULL};
 
     TRY(need(&req->ctx, "refresh_token", in->refresh_token));
     if (in->scope != NULL)
-        TRY(scope_normalise(&req->ctx, in->scope, &scope));
+        TRY(scope_normalise(&req->ctx, in->scope, &less.scope));
+    TRY(resources_read(&req->ctx, req->input, &less.resources));
 
     const enum err refreshed =
-        grant_refresh_for_client(&req->ctx, req->client, in->refresh_token, scope, ret_pair);
+        grant_refresh_for_client(&req->ctx, req->client, in->refresh_token, &less, ret_pair);
 
     return refreshed == ERR_BAD_REFRESH || refreshed == ERR_TENANT_MISMATCH ? ERR_INVALID_GRANT
                                                                             : refreshed;
@@ -161,7 +166,7 @@ static enum err by_code(struct request *req, const struct token_input *in,
                         struct token_pair *ret_pair)
 {
     struct code_outcome *outcome = ARENA_NEW(req->ctx.arena, struct code_outcome);
-    const struct code_exchange exchange = {
+    struct code_exchange exchange = {
         .client = req->client,
         .code = in->code,
         .redirect_uri = in->redirect_uri,
@@ -172,6 +177,7 @@ static enum err by_code(struct request *req, const struct token_input *in,
         return ERR_MEMORY;
     TRY(need(&req->ctx, "code", in->code));
     TRY(need(&req->ctx, "redirect_uri", in->redirect_uri));
+    TRY(resources_read(&req->ctx, req->input, &exchange.resources));
 
     const enum err exchanged = grant_code_exchange(&req->ctx, &exchange, outcome);
 

@@ -2,6 +2,8 @@
 #include "handlers/userinfo.h"
 
 #include "models/claims.h"
+#include "models/claims_request.h"
+#include "models/grant.h"
 #include "models/scope.h"
 #include "models/user.h"
 
@@ -71,6 +73,30 @@ static enum err check_token(struct request *req, bool *ret_legacy)
     return ERR_OK;
 }
 
+/* The claims parameter of the authorization request. A token that says nothing of it needs no look
+ * at its grant. */
+static enum err read_asked(struct request *req, struct claims_wanted *wanted)
+{
+    struct claims_request asked;
+    struct grant *grant;
+
+    if (!req->ctx.who.has_claims)
+        return ERR_OK;
+    grant = ARENA_NEW(req->ctx.arena, struct grant);
+    if (grant == NULL)
+        return ERR_MEMORY;
+
+    const enum err found = grant_find(&req->ctx, &req->ctx.who.grant_id, grant);
+
+    if (found == ERR_NOT_FOUND)
+        return ERR_BAD_TOKEN;
+    TRY(found);
+    TRY(claims_request_read(&req->ctx, grant->claims, &asked));
+    wanted->names = asked.userinfo;
+    wanted->names_scope = grant->claims_scope;
+    return ERR_OK;
+}
+
 enum err handle_userinfo(struct request *req, struct response *res)
 {
     struct claims_wanted wanted = {.scope = req->ctx.who.scope};
@@ -79,6 +105,7 @@ enum err handle_userinfo(struct request *req, struct response *res)
     struct buf out;
 
     TRY(check_token(req, &wanted.legacy));
+    TRY(read_asked(req, &wanted));
 
     const enum err found = user_find(&req->ctx, &req->ctx.who.user_id, &user);
 

@@ -143,6 +143,7 @@ static enum err use_access_token(struct request *req, const char *text, bool fro
         .client_id = claims->client_id[0] != '\0' ? claims->client_id : NULL,
         .scope = claims->scope,
         .role = claims->role,
+        .has_claims = claims->has_claims,
         .from_cookie = from_cookie,
         .has_token = true,
         .issued_at = claims->issued_at,

@@ -18,6 +18,7 @@
 #include "app/secret.h"
 #include "app/watch.h"
 #include "models/audit.h"
+#include "models/scope.h"
 #include "models/tenant.h"
 
 #define TYP_SESSION     "session+jwt"
@@ -44,6 +45,30 @@ static void add_subject(struct buf *out, const struct user *user, const struct g
         buf_member_text(out, "role", role_names[user->role]);
 }
 
+/* RFC 8707 §2.2; UserInfo takes the tokens that openid was granted for. */
+static void add_audience(struct buf *out, const char *issuer, const struct grant *grant)
+{
+    const struct strs *resources = &grant->resources;
+    const bool is_ours = resources->count == 0 ||
+                         (scope_has(grant->scope, SCOPE_OPENID) && !strs_has(resources, issuer));
+
+    if (resources->count + is_ours == 1) {
+        buf_member_text(out, "aud", is_ours ? issuer : resources->items[0]);
+        return;
+    }
+    buf_puts(out, ",\"aud\":[");
+    for (size_t i = 0; i < resources->count; i++) {
+        if (i > 0)
+            buf_putc(out, ',');
+        buf_json_string(out, resources->items[i], strlen(resources->items[i]));
+    }
+    if (is_ours) {
+        buf_putc(out, ',');
+        buf_json_string(out, issuer, strlen(issuer));
+    }
+    buf_putc(out, ']');
+}
+
 static void write_claims(struct buf *out, const char *issuer, const struct user *user,
                          const struct grant *grant, const struct lifetime *lifetime)
 {
@@ -51,7 +76,7 @@ static void write_claims(struct buf *out, const char *issuer, const struct user 
 
     buf_puts(out, "{\"iss\":");
     buf_json_string(out, issuer, strlen(issuer));
-    buf_member_text(out, "aud", issuer);
+    add_audience(out, issuer, grant);
     add_subject(out, user, grant);
     buf_member_int(out, "iat", lifetime->issued_at);
     buf_member_int(out, "nbf", lifetime->issued_at);
@@ -60,6 +85,8 @@ static void write_claims(struct buf *out, const char *issuer, const struct user 
     buf_member_uuid(out, "tid", &grant->tenant_id);
     buf_member_uuid(out, "gid", &grant->id);
     buf_member_text(out, "scope", grant->scope != NULL ? grant->scope : "");
+    if (grant->claims_scope != NULL)
+        buf_puts(out, ",\"cl\":1");
     buf_puts(out, ",\"ep\":[");
     buf_int(out, grant->tenant_epoch);
     buf_putc(out, ',');
@@ -147,21 +174,26 @@ static bool copy_claim(const char *text, char *ret_text, size_t size)
     return true;
 }
 
-static bool has_audience(const struct value *claims, const char *issuer)
+/* One text or an array of texts. */
+static bool read_audience(const struct value *claims, const char *issuer, struct token_claims *ret)
 {
     const struct value *aud = value_get(claims, "aud");
+    const bool is_list = aud != NULL && aud->type == VALUE_ARRAY;
+    const size_t count = is_list ? aud->array.count : 1;
+    bool is_ours = false;
 
-    if (aud == NULL)
+    if (aud == NULL || count == 0)
         return false;
-    if (aud->type == VALUE_STRING)
-        return strcmp(aud->string.text, issuer) == 0;
-    for (size_t i = 0; aud->type == VALUE_ARRAY && i < aud->array.count; i++) {
-        const struct value *item = &aud->array.items[i];
+    for (size_t i = 0; i < count; i++) {
+        const struct value *item = is_list ? &aud->array.items[i] : aud;
 
-        if (item->type == VALUE_STRING && strcmp(item->string.text, issuer) == 0)
-            return true;
+        if (item->type != VALUE_STRING)
+            return false;
+        is_ours |= strcmp(item->string.text, issuer) == 0;
     }
-    return false;
+    ret->is_for_others = !is_ours;
+    ret->has_audience = !is_ours || count > 1;
+    return true;
 }
 
 /* ep is [tenant, user], with a third number for tokens of a client. */
@@ -276,8 +308,9 @@ static enum err verify_text(struct ctx *ctx, const char *token, size_t length,
     TRY(read_times(ctx, &payload, &claims));
     TRY(tenant_issuer(ctx, tenant, &issuer));
     iss = text_claim(&payload, "iss");
-    if (iss == NULL || strcmp(iss, issuer) != 0 || !has_audience(&payload, issuer))
-        return bad_token(ctx, "the token is for another service");
+    if (iss == NULL || strcmp(iss, issuer) != 0 || !read_audience(&payload, issuer, &claims))
+        return bad_token(ctx, "the token is of another issuer or has no audience");
+    claims.has_claims = value_get(&payload, "cl") != NULL;
     *ret_claims = claims;
     return ERR_OK;
 }
@@ -307,6 +340,34 @@ static enum err check_state(struct ctx *ctx, const struct token_claims *claims,
 
 enum err access_token_verify(struct ctx *ctx, const char *token, struct token_claims *ret_claims,
                              const struct tenant **ret_tenant)
+{
+    TRY(access_token_read(ctx, token, ret_claims, ret_tenant));
+    return ret_claims->is_for_others ? bad_token(ctx, "the token is for another service") : ERR_OK;
+}
+
+enum err access_token_audience(struct ctx *ctx, const char *token, struct strs *ret)
+{
+    const struct value *aud;
+    struct jws_parts parts;
+    struct value payload;
+
+    TRY(jws_split(ctx, token, strlen(token), &parts));
+    TRY(json_parse(ctx, (const char *)parts.payload.data, parts.payload.size, &payload));
+    aud = value_get(&payload, "aud");
+
+    const bool is_list = aud->type == VALUE_ARRAY;
+
+    *ret = (struct strs){.count = is_list ? aud->array.count : 1};
+    ret->items = arena_array(ctx->arena, ret->count, sizeof *ret->items);
+    if (ret->items == NULL)
+        return fail_internal(ctx, ERR_MEMORY, "no memory for an audience");
+    for (size_t i = 0; i < ret->count; i++)
+        ret->items[i] = is_list ? aud->array.items[i].string.text : aud->string.text;
+    return ERR_OK;
+}
+
+enum err access_token_read(struct ctx *ctx, const char *token, struct token_claims *ret_claims,
+                           const struct tenant **ret_tenant)
 {
     const size_t length = strnlen(token, JWS_MAX_TEXT + 1);
     uint8_t digest[SHA256_SIZE];

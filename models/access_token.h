@@ -2,6 +2,7 @@
 #pragma once
 
 #include "app/ctx.h"
+#include "app/schema.h"
 #include "app/token_cache.h"
 #include "models/grant.h"
 
@@ -15,3 +16,10 @@ CHECKED enum err access_token_revoke(struct ctx *ctx, const struct token_claims 
 CHECKED enum err access_token_verify(struct ctx *ctx, const char *token,
                                      struct token_claims *ret_claims,
                                      const struct tenant **ret_tenant);
+/* The same for whoever manages tokens and does not act on them: also those whose aud is another
+ * service (RFC 8707). */
+CHECKED enum err access_token_read(struct ctx *ctx, const char *token,
+                                   struct token_claims *ret_claims,
+                                   const struct tenant **ret_tenant);
+/* The aud of a token that was read, in the arena. */
+CHECKED enum err access_token_audience(struct ctx *ctx, const char *token, struct strs *ret);

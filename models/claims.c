@@ -12,6 +12,7 @@
 #define MAX_MAPPED      50
 #define MAX_NAME        64
 #define MAX_SOURCE      256
+#define MAPPED_SCOPE    "profile" /* of the tenant's own claims */
 #define VERIFIED_SUFFIX "_verified"
 
 enum kind {
@@ -79,12 +80,43 @@ static const struct claim *find_standard(const char *name)
 static bool is_protocol(const char *name)
 {
     static const char *const names[] = {
-        "iss",          "sub",       "aud",        "exp",       "nbf",          "iat",
-        "jti",          "auth_time", "nonce",      "acr",       "amr",          "azp",
-        "sid",          "at_hash",   "c_hash",     "s_hash",    "tid",          "gid",
-        "ep",           "scope",     "scopes",     "client_id", "cnf",          "act",
-        "may_act",      "events",    "typ",        "role",      "roles",        "groups",
-        "entitlements", "active",    "token_type", "tenant_id", "_claim_names", "_claim_sources",
+        "iss",
+        "sub",
+        "aud",
+        "exp",
+        "nbf",
+        "iat",
+        "jti",
+        "auth_time",
+        "nonce",
+        "acr",
+        "amr",
+        "azp",
+        "sid",
+        "at_hash",
+        "c_hash",
+        "s_hash",
+        "tid",
+        "gid",
+        "ep",
+        "cl",
+        "scope",
+        "scopes",
+        "client_id",
+        "cnf",
+        "act",
+        "may_act",
+        "events",
+        "typ",
+        "role",
+        "roles",
+        "groups",
+        "entitlements",
+        "active",
+        "token_type",
+        "tenant_id",
+        "_claim_names",
+        "_claim_sources",
     };
 
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
@@ -157,6 +189,20 @@ enum err claims_check_setting(struct ctx *ctx, const struct bytes *map)
     return ERR_OK;
 }
 
+const char *claims_scope(const struct ctx *ctx, const char *name)
+{
+    const struct claim *claim = find_standard(name);
+    bson_iter_t mapped;
+    bson_t map;
+
+    if (claim != NULL)
+        return claim->scope;
+    return document_view(&ctx->tenant->settings.claims, &map) &&
+                   bson_iter_init_find(&mapped, &map, name)
+               ? MAPPED_SCOPE
+               : NULL;
+}
+
 /* ---- writing ---- */
 
 struct writing {
@@ -169,7 +215,8 @@ struct writing {
 
 static bool wants(const struct claims_wanted *wanted, const char *name, const char *scope)
 {
-    return strs_has(&wanted->names, name) || scope_has(wanted->scope, scope);
+    return scope_has(wanted->scope, scope) ||
+           (scope_has(wanted->names_scope, scope) && strs_has(&wanted->names, name));
 }
 
 static void begin(struct buf *out, const char *name)
@@ -333,7 +380,7 @@ static void write_mapped(const struct writing *writing)
 
         /* Looked at again: what was stored by an older version may be the protocol's today. */
         if (find_standard(name) != NULL || is_protocol(name) || is_own(name) ||
-            !wants(writing->wanted, name, "profile") || !find_value(writing, name, &found) ||
+            !wants(writing->wanted, name, MAPPED_SCOPE) || !find_value(writing, name, &found) ||
             is_empty(&found))
             continue;
         begin(writing->out, name);

@@ -13,15 +13,19 @@
 #include "models/user.h"
 
 struct claims_wanted {
-    const char *scope; /* as granted; NULL: none of it */
-    struct strs names; /* asked for one by one (the claims parameter, OIDC Core §5.5) */
-    bool legacy;       /* a token without openid: username and created_at too (api.md §11) */
+    const char *scope;       /* as granted; NULL: none of it */
+    struct strs names;       /* asked for one by one (the claims parameter, OIDC Core §5.5) */
+    const char *names_scope; /* and given as far as these scopes would give them; NULL: none */
+    bool legacy;             /* a token without openid: username and created_at too (api.md §11) */
 };
 
 /* Appends ,"name":value for each claim; out holds the object's first member already. sub is the
  * caller's. The ctx's tenant tells what is mapped. */
 CHECKED enum err claims_write(struct ctx *ctx, const struct user *user,
                               const struct claims_wanted *wanted, struct buf *out);
+/* The scope that gives a claim; NULL: it is none of a user. The ctx's tenant tells what is mapped.
+ */
+const char *claims_scope(const struct ctx *ctx, const char *name);
 /* The names of the standard claims that may be asked for, sub among them. */
 struct strs claims_supported(void);
 

@@ -1,6 +1,7 @@
 /* Consents: asking, remembering, taking back. */
 #include "models/consent.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "app/clock.h"
@@ -8,6 +9,7 @@
 #include "app/revocation.h"
 #include "models/audit.h"
 #include "models/grant.h"
+#include "models/resource.h"
 #include "models/scope.h"
 
 /* clang-format off */
@@ -17,6 +19,7 @@ static const struct field consent_fields[] = {
     FIELD_UUID(struct consent, user_id, "user_id", F_READONLY | F_REQUIRED),
     FIELD_STR(struct consent, client_id, "oauth_client_id", F_READONLY | F_REQUIRED, 1, 63),
     FIELD_STR(struct consent, scope, "scope", F_READONLY, 1, CLIENT_MAX_SCOPE),
+    FIELD_STRS(struct consent, resources, "resources", F_READONLY, 1, RESOURCE_BYTES, RESOURCES_SET),
     FIELD_TIME(struct consent, created_at, "created_at", F_READONLY | F_REQUIRED),
     FIELD_TIME(struct consent, updated_at, "updated_at", F_READONLY),
 };
@@ -44,12 +47,18 @@ static enum err find(struct ctx *ctx, const struct uuid *user_id, const char *cl
     return db_find_one(ctx, &consent_schema, filter, ret_consent);
 }
 
-enum err consent_covers(struct ctx *ctx, const struct uuid *user_id, const char *client_id,
-                        const char *scope, bool *ret_covers)
+/* Unlike a grant's, a consent without resources is for this service alone. */
+static bool allows(const struct consent *consent, const struct strs *resources)
+{
+    return resources->count == 0 ||
+           (consent->resources.count > 0 && resources_are_within(resources, &consent->resources));
+}
+
+enum err consent_covers(struct ctx *ctx, const struct consent_terms *terms, bool *ret_covers)
 {
     struct consent consent = {0};
     const char *beyond = NULL;
-    const enum err found = find(ctx, user_id, client_id, &consent);
+    const enum err found = find(ctx, terms->user_id, terms->client_id, &consent);
 
     *ret_covers = false;
     if (found == ERR_NOT_FOUND) {
@@ -57,8 +66,8 @@ enum err consent_covers(struct ctx *ctx, const struct uuid *user_id, const char 
         return ERR_OK;
     }
     TRY(found);
-    TRY(scope_missing(ctx, scope, consent.scope, &beyond));
-    *ret_covers = beyond == NULL;
+    TRY(scope_missing(ctx, terms->scope, consent.scope, &beyond));
+    *ret_covers = beyond == NULL && allows(&consent, &terms->resources);
     return ERR_OK;
 }
 
@@ -74,6 +83,19 @@ static enum err unite(struct ctx *ctx, const char *before, const char *more, con
     return scope_normalise(ctx, both, ret_scope);
 }
 
+static void put_texts(bson_t *out, const char *name, const struct strs *texts)
+{
+    char number[24];
+    bson_t list;
+
+    BSON_APPEND_ARRAY_BEGIN(out, name, &list);
+    for (size_t i = 0; i < texts->count; i++) {
+        (void)snprintf(number, sizeof number, "%zu", i);
+        bson_put_text(&list, number, texts->items[i]);
+    }
+    bson_append_array_end(out, &list);
+}
+
 static enum err change(struct ctx *ctx, const struct consent *consent)
 {
     AUTO(bson_destroy) bson_t *filter = bson_new();
@@ -84,6 +106,8 @@ static enum err change(struct ctx *ctx, const struct consent *consent)
     BSON_APPEND_DOCUMENT_BEGIN(update, "$set", &set);
     if (consent->scope != NULL)
         bson_put_text(&set, "scope", consent->scope);
+    if (consent->resources.count > 0)
+        put_texts(&set, "resources", &consent->resources);
     bson_put_time(&set, "updated_at", consent->updated_at);
     bson_append_document_end(update, &set);
     return db_update_one(ctx, &consent_schema, filter, update);
@@ -104,20 +128,21 @@ static enum err give(struct ctx *ctx, void *arg)
         found.updated_at = consent->updated_at;
         if (consent->scope != NULL)
             TRY(unite(ctx, found.scope, consent->scope, &found.scope));
+        TRY(resources_unite(ctx, &found.resources, &consent->resources, &found.resources));
         TRY(change(ctx, &found));
     }
     return audit_insert(ctx, "consent.given", "success", &consent->user_id, NULL);
 }
 
-enum err consent_give(struct ctx *ctx, const struct uuid *user_id, const char *client_id,
-                      const char *scope)
+enum err consent_give(struct ctx *ctx, const struct consent_terms *terms)
 {
     const int64_t now = clock_now_ms();
     struct consent consent = {.id = uuid_new(),
                               .tenant_id = ctx->tenant_id,
-                              .user_id = *user_id,
-                              .client_id = client_id,
-                              .scope = scope[0] != '\0' ? scope : NULL,
+                              .user_id = *terms->user_id,
+                              .client_id = terms->client_id,
+                              .scope = terms->scope[0] != '\0' ? terms->scope : NULL,
+                              .resources = terms->resources,
                               .created_at = now,
                               .updated_at = now};
     enum err given = db_transaction(ctx, give, &consent);

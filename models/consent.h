@@ -13,7 +13,8 @@ struct consent {
     struct uuid tenant_id;
     struct uuid user_id;
     const char *client_id;
-    const char *scope; /* all that was ever allowed, with blanks between; NULL: none */
+    const char *scope;     /* all that was ever allowed, with blanks between; NULL: none */
+    struct strs resources; /* and for whom, beside this service */
     int64_t created_at, updated_at;
 };
 
@@ -21,12 +22,18 @@ extern const struct schema consent_schema;
 
 #define CONSENTS_MAX 200 /* that a list shows */
 
-/* Every word of scope was allowed before. */
-CHECKED enum err consent_covers(struct ctx *ctx, const struct uuid *user_id, const char *client_id,
-                                const char *scope, bool *ret_covers);
+/* What a user is asked for, and whom that is for. */
+struct consent_terms {
+    const struct uuid *user_id;
+    const char *client_id;
+    const char *scope;
+    struct strs resources;
+};
+/* All of it was allowed before. */
+CHECKED enum err consent_covers(struct ctx *ctx, const struct consent_terms *terms,
+                                bool *ret_covers);
 /* Adds to what was allowed, with its audit row. */
-CHECKED enum err consent_give(struct ctx *ctx, const struct uuid *user_id, const char *client_id,
-                              const char *scope);
+CHECKED enum err consent_give(struct ctx *ctx, const struct consent_terms *terms);
 /* list of struct consent, newest first. */
 CHECKED enum err consent_list(struct ctx *ctx, const struct uuid *user_id, struct list *ret_list);
 /* Forgets it and ends everything that the client was given by this user, with its audit row.

@@ -13,6 +13,7 @@
 #include "models/audit.h"
 #include "models/grant_internal.h"
 #include "models/grant_text.h"
+#include "models/resource.h"
 #include "models/tenant.h"
 
 /* clang-format off */
@@ -28,6 +29,8 @@ static const struct field grant_fields[] = {
     FIELD_STR(struct grant, challenge, "code_challenge", F_READONLY, 1, 128),
     FIELD_STR(struct grant, nonce, "nonce", F_READONLY, 1, GRANT_NONCE_BYTES),
     FIELD_STR(struct grant, claims, "claims", F_READONLY, 1, GRANT_CLAIMS_BYTES),
+    FIELD_STR(struct grant, claims_scope, "claims_scope", F_READONLY, 1, CLIENT_MAX_SCOPE),
+    FIELD_STRS(struct grant, resources, "resources", F_READONLY, 1, RESOURCE_BYTES, RESOURCES_MAX),
     FIELD_TIME(struct grant, auth_time, "auth_time", F_READONLY),
     FIELD_BOOL(struct grant, cookies, "cookies", F_READONLY),
     FIELD_STR(struct grant, ip, "ip_address", F_READONLY, 1, 64),
@@ -160,6 +163,7 @@ enum err grant_open_for_client(struct ctx *ctx, const struct client_grant *terms
         .client_id = terms->client->id,
         .client_epoch = terms->client->epoch,
         .scope = terms->scope[0] != '\0' ? terms->scope : NULL,
+        .resources = terms->resources,
         .generation = terms->with_refresh ? 1 : 0,
     };
     struct token_pair pair;

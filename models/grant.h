@@ -22,11 +22,13 @@ struct grant {
     const char *redirect_uri; /* as it was sent */
     const char *challenge;    /* PKCE, S256; NULL: none was sent */
     const char *nonce;
-    const char *claims;     /* the parameter "claims": JSON text */
-    int64_t auth_time;      /* ms: when the user of the session was proven */
-    bool cookies;           /* delivered as cookies */
-    const char *ip;         /* of the sign-in, or NULL */
-    const char *user_agent; /* of the sign-in, or NULL */
+    const char *claims;       /* the parameter "claims": JSON text */
+    const char *claims_scope; /* scopes whose claims may be given so */
+    struct strs resources;    /* whom its access tokens are for (RFC 8707); none: this service */
+    int64_t auth_time;        /* ms: when the user of the session was proven */
+    bool cookies;             /* delivered as cookies */
+    const char *ip;           /* of the sign-in, or NULL */
+    const char *user_agent;   /* of the sign-in, or NULL */
     int64_t generation;
     int64_t user_epoch, tenant_epoch, client_epoch;
     int64_t access_seconds;   /* of the access token, when not as the tenant says; not stored */
@@ -65,6 +67,7 @@ struct client_grant {
     const struct oauth_client *client;
     const struct user *user; /* NULL: the client acts for itself */
     const char *scope;       /* as granted */
+    struct strs resources;   /* none: this service */
     bool with_refresh;       /* else there is no document: the access token is all */
     int64_t access_seconds;  /* 0: as long as the tenant says */
 };
@@ -80,10 +83,15 @@ CHECKED enum err grant_issue(struct ctx *ctx, const struct client_grant *terms,
  */
 CHECKED enum err grant_refresh(struct ctx *ctx, const char *refresh_token,
                                struct token_pair *ret_pair);
-/* The same for an OAuth client, of whose grants alone it is. scope: fewer than were granted, for
- * this access token; NULL: all. ERR_SCOPE_INVALID consumes nothing. */
+/* What a client asks of one access token: less than was granted. */
+struct narrowing {
+    const char *scope;     /* NULL: all */
+    struct strs resources; /* none: all */
+};
+/* The same for an OAuth client, of whose grants alone it is. ERR_SCOPE_INVALID and ERR_TARGET
+ * consume nothing. */
 CHECKED enum err grant_refresh_for_client(struct ctx *ctx, const struct oauth_client *client,
-                                          const char *refresh_token, const char *scope,
+                                          const char *refresh_token, const struct narrowing *less,
                                           struct token_pair *ret_pair);
 /* Ends the grant of a refresh token: logout, or revocation by its client (NULL: session-less). */
 CHECKED enum err grant_logout(struct ctx *ctx, const char *refresh_token,

@@ -50,6 +50,9 @@ enum err grant_code_issue(struct ctx *ctx, const struct code_terms *terms, const
         .challenge = terms->challenge,
         .nonce = terms->nonce,
         .claims = terms->claims,
+        .claims_scope =
+            terms->claims != NULL && terms->claims_scope[0] != '\0' ? terms->claims_scope : NULL,
+        .resources = terms->resources,
         .generation = grant_gets_refresh(terms->client, terms->scope) ? 1 : 0,
     };
 
@@ -235,7 +238,12 @@ static void deactivate(struct ctx *ctx, const struct grant *grant)
 static enum err hand_out(struct ctx *ctx, const struct exchange *exchange,
                          struct code_outcome *outcome)
 {
+    const struct strs *less = &exchange->sent->resources;
+
     TRY(check_unchanged(ctx, exchange, outcome));
+    TRY(grant_check_resources(ctx, &outcome->grant, less));
+    if (less->count > 0)
+        outcome->grant.resources = *less;
     TRY(grant_pair(ctx, &outcome->user, &outcome->grant, &outcome->pair));
     TRY(grant_add_id_token(ctx, exchange->sent->client, &outcome->user, &outcome->grant,
                            &outcome->pair));

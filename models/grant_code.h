@@ -17,6 +17,8 @@ struct code_terms {
     const char *scope;
     const char *redirect_uri;
     const char *challenge, *nonce, *claims; /* NULL: not sent */
+    const char *claims_scope;               /* of claims, as far as it was allowed */
+    struct strs resources;
 };
 
 CHECKED enum err grant_code_issue(struct ctx *ctx, const struct code_terms *terms,
@@ -25,7 +27,8 @@ CHECKED enum err grant_code_issue(struct ctx *ctx, const struct code_terms *term
 struct code_exchange {
     const struct oauth_client *client;
     const char *code, *redirect_uri;
-    const char *verifier; /* NULL: not sent */
+    const char *verifier;  /* NULL: not sent */
+    struct strs resources; /* for this access token; none: all that were granted */
 };
 
 /* What was granted, for whoever tells the client of it. */
@@ -36,7 +39,8 @@ struct code_outcome {
 };
 
 /* ERR_BAD_REFRESH for every reason. A wrong client, redirect URI or verifier consumes nothing; the
- * second use with all of them right ends what the first one gave, with its audit row. */
+ * second use with all of them right ends what the first one gave, with its audit row. ERR_TARGET
+ * for a resource that was not granted consumes nothing either. */
 CHECKED enum err grant_code_exchange(struct ctx *ctx, const struct code_exchange *exchange,
                                      struct code_outcome *ret_outcome);
 

@@ -28,6 +28,10 @@ bool grant_is_unchanged(const struct ctx *ctx, const struct grant *grant, const 
  * ERR_BAD_REFRESH when it has. */
 CHECKED enum err grant_check_session(struct ctx *ctx, const struct grant *grant);
 
+/* ERR_TARGET when one goes beyond what was granted. */
+CHECKED enum err grant_check_resources(struct ctx *ctx, const struct grant *grant,
+                                       const struct strs *wanted);
+
 struct grant_ending {
     const struct uuid *grant_id;
     const struct uuid *user_id;

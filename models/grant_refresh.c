@@ -15,6 +15,7 @@
 #include "models/grant_internal.h"
 #include "models/grant_memory.h"
 #include "models/grant_text.h"
+#include "models/resource.h"
 #include "models/scope.h"
 #include "models/session.h"
 #include "models/tenant.h"
@@ -56,7 +57,7 @@ static enum err prove_refresh(struct ctx *ctx, const char *text, struct grant_cl
 struct refreshing {
     struct grant_claims claims;
     const struct oauth_client *client; /* NULL: a session-less login */
-    const char *scope;                 /* for the access token alone; NULL: the grant's */
+    struct narrowing less;
 };
 
 /* Grants are their client's alone; session-less ones nobody's. */
@@ -255,8 +256,10 @@ static enum err answer(struct ctx *ctx, const struct refreshing *refresh, struct
     if (alive == ERR_BAD_REFRESH)
         TRY(audit_write(ctx, "token.refresh", "failed", &grant->user_id, "session_ended"));
     TRY(alive);
-    if (refresh->scope != NULL)
-        grant->scope = refresh->scope;
+    if (refresh->less.scope != NULL)
+        grant->scope = refresh->less.scope;
+    if (refresh->less.resources.count > 0)
+        grant->resources = refresh->less.resources;
     TRY(grant_pair(ctx, &user, grant, &pair));
     TRY(grant_add_id_token(ctx, refresh->client, &user, grant, &pair));
     TRY(audit_write(ctx, "token.refresh", "success", &user.id, NULL));
@@ -295,8 +298,16 @@ enum err grant_refresh(struct ctx *ctx, const char *refresh_token, struct token_
     return refresh_proven(ctx, &refresh, ret_pair);
 }
 
+enum err grant_check_resources(struct ctx *ctx, const struct grant *grant,
+                               const struct strs *wanted)
+{
+    return resources_are_within(wanted, &grant->resources)
+               ? ERR_OK
+               : fail(ctx, ERR_TARGET, "resource", "The resource goes beyond what was granted.");
+}
+
 /* Before anything is used up. A grant that is not there is told by the rotation. */
-static enum err check_scope(struct ctx *ctx, const struct refreshing *refresh)
+static enum err check_less(struct ctx *ctx, const struct refreshing *refresh)
 {
     struct grant grant = {0};
     const char *beyond = NULL;
@@ -307,21 +318,23 @@ static enum err check_scope(struct ctx *ctx, const struct refreshing *refresh)
     TRY(found);
     if (!is_client(&grant, refresh->client))
         return ERR_OK;
-    TRY(scope_missing(ctx, refresh->scope, grant.scope, &beyond));
+    TRY(grant_check_resources(ctx, &grant, &refresh->less.resources));
+    if (refresh->less.scope != NULL)
+        TRY(scope_missing(ctx, refresh->less.scope, grant.scope, &beyond));
     return beyond == NULL
                ? ERR_OK
                : fail(ctx, ERR_SCOPE_INVALID, "scope", "The scope goes beyond what was granted.");
 }
 
 enum err grant_refresh_for_client(struct ctx *ctx, const struct oauth_client *client,
-                                  const char *refresh_token, const char *scope,
+                                  const char *refresh_token, const struct narrowing *less,
                                   struct token_pair *ret_pair)
 {
-    struct refreshing refresh = {.client = client, .scope = scope};
+    struct refreshing refresh = {.client = client, .less = *less};
 
     TRY(prove_refresh(ctx, refresh_token, &refresh.claims));
-    if (scope != NULL)
-        TRY(check_scope(ctx, &refresh));
+    if (less->scope != NULL || less->resources.count > 0)
+        TRY(check_less(ctx, &refresh));
     return refresh_proven(ctx, &refresh, ret_pair);
 }
 

@@ -48,7 +48,8 @@ static void add_hash(struct buf *out, const char *name, const char *token)
 static enum err write_claims(struct ctx *ctx, const struct id_token_terms *terms, struct buf *out)
 {
     const int64_t now = clock_now_ms() / 1000;
-    const struct claims_wanted wanted = {.names = terms->claims};
+    const struct claims_wanted wanted = {.names = terms->claims,
+                                         .names_scope = terms->claims_scope};
     const char *issuer = NULL;
 
     TRY(tenant_issuer(ctx, ctx->tenant, &issuer));

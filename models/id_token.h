@@ -23,6 +23,7 @@ struct id_token_terms {
     const char *acr;          /* NULL: ACR_ONE_FACTOR */
     const char *amr;          /* words of RFC 8176 with blanks between; NULL: "pwd" */
     struct strs claims;       /* asked for in the ID token by the claims parameter */
+    const char *claims_scope; /* as far as these scopes allow; NULL: none */
 };
 
 /* Of the ctx's tenant; in the arena. */

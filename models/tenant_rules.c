@@ -2,6 +2,7 @@
 #include "models/tenant_rules.h"
 
 #include "app/app.h"
+#include "models/resource.h"
 #include "models/tenant.h"
 #include "models/tenant_origin.h"
 
@@ -24,6 +25,7 @@ static const struct field tenant_settings_fields[] = {
     SETTING_INT(refresh_grace, 0, 30, .doc = "Seconds in which a spent refresh token still gets its successor."),
     SETTING_ENUM(email_verification, email_verification_names, .doc = "\"required\" needs outgoing mail, which this version does not send."),
     FIELD_STRS(struct tenant_settings, allowed_origins, "allowed_origins", F_PATCH | F_NULL_CLEARS | F_ALWAYS | F_TRIM | F_LOWER, 8, 261, MAX_ORIGINS, .check = tenant_origin_check, .doc = "Origins whose pages may call this tenant's API: scheme, host and perhaps port."),
+    FIELD_STRS(struct tenant_settings, resources, "resources", F_PATCH | F_NULL_CLEARS | F_ALWAYS | F_TRIM, 1, RESOURCE_BYTES, RESOURCES_SET, .check = resource_check, .doc = "Services beside this one that access tokens may be for (RFC 8707): absolute URIs without a fragment."),
     SETTING_BOOL(self_registration, 0, .doc = "Whether anybody may register; off: only access keys and administrators make users."),
     SETTING_BOOL(discoverable, F_NOT_STORED, .doc = "Whether the public list of tenants names this one."),
     SETTING_BOOL(require_access_key, 0, .doc = "Whether sign-up, login, refresh and logout under /api/v1/{cid} need an access key."),
@@ -59,6 +61,7 @@ void tenant_settings_in_force(const struct ctx *ctx, struct tenant_settings *ret
             set->email_verification != 0 ? set->email_verification : EMAIL_VERIFICATION_OFF,
         .mfa = set->mfa != 0 ? set->mfa : MFA_OFF,
         .allowed_origins = set->allowed_origins,
+        .resources = set->resources,
         .claims = set->claims,
         .self_registration = tenant_allows_registration(ctx),
         .discoverable = ctx->tenant->discoverable,

@@ -29,6 +29,7 @@ struct tenant_settings {
     int email_verification; /* enum email_verification */
     int mfa;                /* enum mfa_rule */
     struct strs allowed_origins;
+    struct strs resources;
     struct bytes claims; /* further claims from custom fields (models/claims.h) */
     bool self_registration, require_access_key, require_if_match, password_blocklist, discoverable,
         require_pkce, users_may_register_clients;

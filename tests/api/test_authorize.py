@@ -182,6 +182,8 @@ def test_doubled_parameters_go_back(api, tenant, owner, own):
     query = urllib.parse.urlencode(
         list(params_of(own, prompt="", max_age="", claims="", code_challenge="").items())
         + [("resource", "https://a.example"), ("resource", "https://b.example"), ("foo", "bar")])
+    assert back(authorize(api, tenant, query, owner.session))["error"] == "invalid_target"
+    query = query.replace("resource", "other").replace("other=", "first=", 1)
     assert "code" in back(authorize(api, tenant, query, owner.session))
 
 

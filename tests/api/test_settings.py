@@ -31,7 +31,7 @@ def in_force(api, tenant):
 
 DEFAULTS = {
     "access_token_ttl": 900, "refresh_token_ttl": 604800, "refresh_token_max_ttl": 2592000,
-    "id_token_ttl": 3600, "claims": {},
+    "id_token_ttl": 3600, "claims": {}, "resources": [],
     "session_ttl": 43200, "refresh_grace": 0, "email_verification": "off", "allowed_origins": [],
     "self_registration": True, "discoverable": True, "require_access_key": True,
     "require_if_match": False, "password_min_length": 8, "password_blocklist": False, "mfa": "off",
@@ -41,6 +41,7 @@ DEFAULTS = {
 CHANGED = {
     "access_token_ttl": 60, "refresh_token_ttl": 61, "refresh_token_max_ttl": 62,
     "id_token_ttl": 64, "claims": {"department": "custom_fields.department"},
+    "resources": ["https://orders.example/api"],
     "session_ttl": 63, "refresh_grace": 30, "email_verification": "optional",
     "allowed_origins": ["https://app.example.com"], "self_registration": False,
     "discoverable": False, "require_access_key": False, "password_min_length": 64,

@@ -308,7 +308,8 @@ static void make_client(struct ctx *ctx)
     must(oauth_client_create(ctx, &made, &owner, &own.client), ctx, "client");
     const struct client_grant terms = {&own.client.client, &own.user, "read", .with_refresh = true};
     must(grant_open_for_client(ctx, &terms, "login", &own.client_pair), ctx, "client's token");
-    must(consent_give(ctx, &own.user.id, own.client.client.id, "read"), ctx, "consent");
+    const struct consent_terms kept = {&own.user.id, own.client.client.id, .scope = "read"};
+    must(consent_give(ctx, &kept), ctx, "consent");
 }
 
 static void make_own(struct ctx *ctx, const struct torture_request *request)
@@ -342,6 +343,7 @@ static void take_form(const struct torture_request *request)
 {
     const struct torture_request page = {.method = "GET",
                                          .path = request->form,
+                                         .query = request->form_query,
                                          .credential = request->credential,
                                          .no_tenant = request->no_tenant};
     char action[TEXT_MAX + 16];

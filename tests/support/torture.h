@@ -35,6 +35,7 @@ enum torture_credential {
  * {form} and {version} of the page. */
 struct torture_request {
     const char *method, *path, *query, *body;
+    const char *form_query;   /* of the page that form names; NULL: none */
     const char *content_type; /* NULL = application/json */
     enum torture_credential credential;
     bool no_tenant;     /* no X-Tenant-Slug */

@@ -10,6 +10,8 @@
 #define PAGE_FORM(to, who, page, text) \
     SEND("POST", to, who, "form_token={form}&" text), .content_type = FORM, .form = (page)
 
+#define AUTHORIZE "response_type=code&client_id={oc}&redirect_uri=https%3A%2F%2Fapp.example%2Fcb"
+
 /* clang-format off */
 static const struct torture_input inputs[] = {
     {"/tenants/register", {SEND("POST", "/tenants/register", CRED_NONE, "{\"tenant_name\":\"N\",\"tenant_slug\":\"n{new}\",\"admin_username\":\"admin\",\"admin_email\":\"a@n.example\",\"admin_password\":\"{password}\"}"), .no_tenant = true}, "tenants+:creating", 0, NULL},
@@ -32,8 +34,12 @@ static const struct torture_input inputs[] = {
     {"/oauth/logout", {SEND("POST", "/oauth/logout", CRED_SESSION, NULL)}, "", 0, NULL},
     {"/auth/logout-all", {SEND("POST", "/auth/logout-all", CRED_BEARER, NULL)}, "", 0, NULL},
     {"/auth/password/change", {SEND("POST", "/auth/password/change", CRED_BEARER, "{\"current_password\":\"{password}\",\"new_password\":\"another one 7\"}")}, "", 0, NULL},
-    {"/oauth/authorize", {SEND("GET", "/oauth/authorize", CRED_SESSION, NULL), .query = "response_type=code&client_id={oc}&redirect_uri=https%3A%2F%2Fapp.example%2Fcb"}, "", 0, NULL},
-    {"/oauth/authorize", {SEND("POST", "/oauth/authorize", CRED_SESSION, "response_type=code&client_id={oc}&redirect_uri=https%3A%2F%2Fapp.example%2Fcb"), .content_type = FORM}, "", 0, NULL},
+    {"/oauth/authorize", {SEND("GET", "/oauth/authorize", CRED_SESSION, NULL), .query = AUTHORIZE}, "", 0, NULL},
+    {"/oauth/authorize", {SEND("POST", "/oauth/authorize", CRED_SESSION, AUTHORIZE), .content_type = FORM}, "", 0, NULL},
+    {"/oauth/authorize", {PAGE_FORM("/oauth/authorize", CRED_SESSION, "/oauth/authorize", "confirm=yes&" AUTHORIZE), .form_query = AUTHORIZE "&prompt=consent"}, "", 0, NULL},
+    {"/oauth/end-session", {SEND("GET", "/oauth/end-session", CRED_SESSION, NULL)}, "", 0, NULL},
+    {"/oauth/end-session", {PAGE_FORM("/oauth/end-session", CRED_SESSION, "/oauth/end-session", "confirm=yes")}, "", 0, NULL},
+    {"/auth/verify", {SEND("GET", "/auth/verify", CRED_BEARER, NULL)}, "", 0, NULL},
     {"/oauth/token", {SEND("POST", "/oauth/token", CRED_NONE, "grant_type=password&username={name}&password={password}&client_id={oc}&client_secret={os}"), .content_type = FORM}, "audit_logs+:success:login tokens+ users~", 0, NULL},
     {"/oauth/revoke", {SEND("POST", "/oauth/revoke", CRED_NONE, "token={cat}&client_id={oc}&client_secret={os}"), .content_type = FORM}, "", 0, NULL},
     {"/oauth/introspect", {SEND("POST", "/oauth/introspect", CRED_NONE, "token={cat}&client_id={oc}&client_secret={os}"), .content_type = FORM}, "", 0, NULL},

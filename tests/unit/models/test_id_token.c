@@ -73,6 +73,7 @@ static void test_claims(void **state)
     /* OIDC Core's own example of §A.4 hashes this one so. */
     terms.access_token = "jHkWEdUXMU1BwAsC4vtUsZwnNvTIxEl0z9K3vx5KF0Y";
     terms.claims = (struct strs){.items = names, .count = COUNT_OF(names)};
+    terms.claims_scope = "email profile";
 
     const struct value claims = claims_of(sign(&terms), &parts);
 
