@@ -1,9 +1,9 @@
 /* tenantd client: the OAuth clients of a tenant, by the models and the tables of the API. */
+#include "commands/client.h"
+
 #include <string.h>
 
 #include "app/clock.h"
-#include "app/value.h"
-#include "commands/commands.h"
 #include "models/oauth_client_admin.h"
 
 #define PAGE           200
@@ -11,8 +11,7 @@
 #define MEMBERS        9
 #define MOST_WORDS     64
 
-/* The operator may do what an owner may, and is no user. */
-static const struct registrar console = {.role = ROLE_OWNER};
+const struct registrar client_console = {.role = ROLE_OWNER};
 static const struct uuid everybody;
 
 struct call {
@@ -63,6 +62,15 @@ static void write_client(const struct oauth_client *client, struct buf *out)
     write_time("secret made", client->secret_created_at, out);
     if (client->old_secret_ends_at > clock_now_ms())
         write_time("old one ends", client->old_secret_ends_at, out);
+}
+
+void client_command_write(const struct invocation *invocation, const struct oauth_client *client,
+                          struct buf *out)
+{
+    if (invocation->json)
+        schema_to_json(&oauth_client_schema, client, out);
+    else
+        write_client(client, out);
 }
 
 static void write_made(const struct invocation *invocation, const struct made_client *made,
@@ -142,13 +150,12 @@ static enum err list(const struct invocation *invocation, struct session_of_comm
 
 /* --- create --- */
 
-static struct value text_value(const char *text)
+struct value client_text_value(const char *text)
 {
     return (struct value){.type = VALUE_STRING, .string = {.text = text, .length = strlen(text)}};
 }
 
-/* "a b,c": URIs and grants have no blanks; grants have no commas either. */
-static enum err list_value(struct ctx *ctx, const char *option, const char *text,
+enum err client_list_value(struct ctx *ctx, const char *option, const char *text,
                            const char *between, struct value *ret_value)
 {
     struct value *items = arena_array(ctx->arena, MOST_WORDS, sizeof *items);
@@ -162,13 +169,13 @@ static enum err list_value(struct ctx *ctx, const char *option, const char *text
             continue;
         if (count == MOST_WORDS)
             return fail(ctx, ERR_VALIDATION, option, "%s: there are too many.", option);
-        items[count++] = text_value(word);
+        items[count++] = client_text_value(word);
     }
     *ret_value = (struct value){.type = VALUE_ARRAY, .array = {.items = items, .count = count}};
     return ERR_OK;
 }
 
-static void add(struct value *object, const char *name, struct value value)
+void client_add_member(struct value *object, const char *name, struct value value)
 {
     object->object.members[object->object.count++] = (struct member){.name = name, .value = value};
 }
@@ -180,9 +187,9 @@ static enum err add_list(struct ctx *ctx, struct value *object, const char *name
 
     if (text == NULL)
         return ERR_OK;
-    TRY(list_value(ctx, is_uris ? "--redirect-uris" : "--grants", text, is_uris ? " " : " ,",
-                   &value));
-    add(object, name, value);
+    TRY(client_list_value(ctx, is_uris ? "--redirect-uris" : "--grants", text, is_uris ? " " : " ,",
+                          &value));
+    client_add_member(object, name, value);
     return ERR_OK;
 }
 
@@ -196,19 +203,19 @@ static enum err metadata_of(struct ctx *ctx, const struct call *call,
     body.object.members = arena_array(ctx->arena, MEMBERS, sizeof *body.object.members);
     if (body.object.members == NULL)
         return ERR_MEMORY;
-    add(&body, "client_name", text_value(call->name));
+    client_add_member(&body, "client_name", client_text_value(call->name));
     TRY(add_list(ctx, &body, "redirect_uris", call->redirect_uris));
     TRY(add_list(ctx, &body, "post_logout_redirect_uris", call->logout_uris));
     TRY(add_list(ctx, &body, "grant_types", call->grants));
     if (call->scope != NULL)
-        add(&body, "scope", text_value(call->scope));
+        client_add_member(&body, "scope", client_text_value(call->scope));
     if (call->is_public || call->auth != NULL)
-        add(&body, "token_endpoint_auth_method",
-            text_value(call->auth != NULL ? call->auth : "none"));
+        client_add_member(&body, "token_endpoint_auth_method",
+                          client_text_value(call->auth != NULL ? call->auth : "none"));
     if (call->is_native)
-        add(&body, "application_type", text_value("native"));
+        client_add_member(&body, "application_type", client_text_value("native"));
     if (call->is_first_party)
-        add(&body, "first_party", yes);
+        client_add_member(&body, "first_party", yes);
     return schema_decode(ctx, &client_metadata_schema, &body, DECODE_INPUT, ret_metadata);
 }
 
@@ -222,7 +229,7 @@ static enum err create(const struct invocation *invocation, struct session_of_co
 
     TRY(metadata_of(ctx, call, &metadata));
     TRY(command_use_tenant(session, call->tenant));
-    TRY(oauth_client_create(ctx, &metadata, &console, &made));
+    TRY(oauth_client_create(ctx, &metadata, &client_console, &made));
     write_made(invocation, &made, out);
     return ERR_OK;
 }
@@ -258,19 +265,25 @@ static int run_create(struct invocation *invocation, int argc, char **argv)
 
 /* --- one client --- */
 
-static enum err find(struct session_of_command *session, const struct call *call,
-                     struct oauth_client *ret_client)
+enum err client_command_find(struct session_of_command *session, const char *tenant, const char *id,
+                             struct oauth_client *ret_client)
 {
     struct ctx *ctx = &session->ctx;
 
-    TRY(command_use_tenant(session, call->tenant));
+    TRY(command_use_tenant(session, tenant));
 
-    const enum err found = oauth_client_find(ctx, call->id, &everybody, ret_client);
+    const enum err found = oauth_client_find(ctx, id, &everybody, ret_client);
 
     if (found != ERR_NOT_FOUND)
         return found;
     fail_clear(ctx);
-    return fail(ctx, found, NULL, "The tenant has no client \"%.63s\".", call->id);
+    return fail(ctx, found, NULL, "The tenant has no client \"%.63s\".", id);
+}
+
+static enum err find(struct session_of_command *session, const struct call *call,
+                     struct oauth_client *ret_client)
+{
+    return client_command_find(session, call->tenant, call->id, ret_client);
 }
 
 static enum err show(const struct invocation *invocation, struct session_of_command *session,
@@ -279,10 +292,7 @@ static enum err show(const struct invocation *invocation, struct session_of_comm
     struct oauth_client client = {0};
 
     TRY(find(session, arg, &client));
-    if (invocation->json)
-        schema_to_json(&oauth_client_schema, &client, out);
-    else
-        write_client(&client, out);
+    client_command_write(invocation, &client, out);
     return ERR_OK;
 }
 
@@ -366,9 +376,13 @@ static int run_delete(struct invocation *invocation, int argc, char **argv)
 static int run(struct invocation *invocation, int argc, char **argv)
 {
     static const struct command_action actions[] = {
-        {"list", run_list},     {"create", run_create},
-        {"show", run_show},     {"rotate-secret", run_rotate},
-        {"delete", run_delete}, {0},
+        {"list", run_list},
+        {"create", run_create},
+        {"show", run_show},
+        {"update", client_command_update},
+        {"rotate-secret", run_rotate},
+        {"delete", run_delete},
+        {0},
     };
 
     return command_dispatch(invocation, argc, argv, actions);
@@ -376,37 +390,46 @@ static int run(struct invocation *invocation, int argc, char **argv)
 
 const struct command command_client = {
     .name = "client",
-    .summary = "register, list, show and end OAuth clients, and replace their secrets",
-    .help = "usage: tenantd client list --tenant SLUG\n"
-            "       tenantd client create --tenant SLUG --name TEXT [--redirect-uris URIS]\n"
-            "                             [--grants LIST] [--scope SCOPE] [--public | --auth WAY]\n"
-            "                             [--native] [--first-party] [--logout-uris URIS]\n"
-            "       tenantd client show ID --tenant SLUG\n"
-            "       tenantd client rotate-secret ID --tenant SLUG [--overlap TIME]\n"
-            "       tenantd client delete ID --tenant SLUG\n"
-            "\n"
-            "A secret is shown once, when it is made. What a deleted client was issued is refused\n"
-            "by all instances within a second; so is what was issued under a secret that is\n"
-            "replaced without an overlap.\n"
-            "\n"
-            "  --redirect-uris URIS  with blanks between; compared byte for byte\n"
-            "  --grants LIST         authorization_code, refresh_token, password,\n"
-            "                        client_credentials; default: the first two\n"
-            "  --scope SCOPE         the most that its tokens may have; default: read write\n"
-            "  --public              without a secret: single-page, mobile, command line\n"
-            "  --auth WAY            client_secret_basic or client_secret_post; default: both\n"
-            "  --native              may redirect to loopback and to a scheme of its own\n"
-            "  --first-party         users are not asked for consent\n"
-            "  --logout-uris URIS    where a logout may lead\n"
-            "  --overlap TIME        how long the old secret works on, at most 7d; default 0\n"
-            "  --config FILE   default: $TENANTD_CONFIG, ./config.yaml, /etc/tenantd/config.yaml\n"
-            "  --json          JSON on standard output\n"
-            "\n"
-            "Examples:\n"
-            "  tenantd client create --tenant acme --name Shop --scope 'openid email' \\\n"
-            "      --redirect-uris https://shop.example/callback --json\n"
-            "  tenantd client create --tenant acme --name Nightly \\\n"
-            "      --grants client_credentials --scope orders:read\n"
-            "  tenantd client rotate-secret ID --tenant acme --overlap 1d\n",
+    .summary = "register, list, change and end OAuth clients, and replace their secrets",
+    .help =
+        "usage: tenantd client list --tenant SLUG\n"
+        "       tenantd client create --tenant SLUG --name TEXT [--redirect-uris URIS]\n"
+        "                             [--grants LIST] [--scope SCOPE] [--public | --auth WAY]\n"
+        "                             [--native] [--first-party] [--logout-uris URIS]\n"
+        "       tenantd client show ID --tenant SLUG\n"
+        "       tenantd client update ID --tenant SLUG [--add-redirect-uris URIS]\n"
+        "                             [--remove-redirect-uris URIS] [--name TEXT] …\n"
+        "       tenantd client rotate-secret ID --tenant SLUG [--overlap TIME]\n"
+        "       tenantd client delete ID --tenant SLUG\n"
+        "\n"
+        "A secret is shown once, when it is made. What a deleted client was issued is refused\n"
+        "by all instances within a second; so is what was issued under a secret that is\n"
+        "replaced without an overlap, or with a scope that the client has no longer.\n"
+        "\n"
+        "  --redirect-uris URIS  with blanks between; compared byte for byte\n"
+        "  --grants LIST         authorization_code, refresh_token, password,\n"
+        "                        client_credentials; default: the first two\n"
+        "  --scope SCOPE         the most that its tokens may have; default: read write\n"
+        "  --public              without a secret: single-page, mobile, command line\n"
+        "  --auth WAY            client_secret_basic or client_secret_post; default: both\n"
+        "  --native              may redirect to loopback and to a scheme of its own\n"
+        "  --first-party         users are not asked for consent\n"
+        "  --logout-uris URIS    where a logout may lead\n"
+        "  --add-redirect-uris URIS, --remove-redirect-uris URIS\n"
+        "                        update: beside those that are registered, or no longer\n"
+        "  --first-party yes|no  update: as it says; other options replace what there was,\n"
+        "                        what is not named stays\n"
+        "  --overlap TIME        how long the old secret works on, at most 7d; default 0\n"
+        "  --config FILE   default: $TENANTD_CONFIG, ./config.yaml, /etc/tenantd/config.yaml\n"
+        "  --json          JSON on standard output\n"
+        "\n"
+        "Examples:\n"
+        "  tenantd client create --tenant acme --name Shop --scope 'openid email' \\\n"
+        "      --redirect-uris https://shop.example/callback --json\n"
+        "  tenantd client create --tenant acme --name Nightly \\\n"
+        "      --grants client_credentials --scope orders:read\n"
+        "  tenantd client update ID --tenant acme \\\n"
+        "      --add-redirect-uris 'https://shop.example/callback https://shop.example/silent'\n"
+        "  tenantd client rotate-secret ID --tenant acme --overlap 1d\n",
     .run = run,
 };

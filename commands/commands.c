@@ -61,7 +61,10 @@ static int unknown_option(const struct invocation *invocation, const struct opti
     size_t count = 0;
 
     if (optopt > 0 && optopt < OPTION_HELP)
-        return command_usage(invocation, "there is no option \"-%c\"", optopt);
+        return command_usage(invocation,
+                             "there is no option \"-%c\" (an id or name that begins with a hyphen "
+                             "stands behind \"--\")",
+                             optopt);
     while (table[count].name != NULL) {
         names[count] = table[count].name;
         count++;

@@ -12,8 +12,10 @@
 #include "handlers/pages_internal.h"
 #include "models/resource.h"
 #include "models/scope.h"
+#include "models/tenant.h"
 
 #define USE_CONSENT "consent"
+#define COMMAND_MAX ((size_t)16 * 1024)
 
 struct authorize_answer {
     const char *client_name, *scope, *redirect_uri, *state, *form_token;
@@ -276,12 +278,40 @@ static enum err list_registered(struct request *req, const struct authorize *req
     return ERR_OK;
 }
 
+/* 'text' as a shell reads it. */
+static void put_quoted(struct buf *out, const char *text)
+{
+    buf_putc(out, '\'');
+    for (; *text != '\0'; text++) {
+        if (*text == '\'')
+            buf_puts(out, "'\\'");
+        buf_putc(out, *text);
+    }
+    buf_putc(out, '\'');
+}
+
+/* What registers the URI that was sent. */
+static const char *command_for(struct request *req, const struct authorize *request)
+{
+    struct buf out;
+
+    buf_init(&out, req->ctx.arena, COMMAND_MAX);
+    buf_printf(&out, "tenantd client update %s --tenant %s \\\n    --add-redirect-uris ",
+               request->client->id, req->ctx.tenant->slug);
+    put_quoted(&out, request->redirect_uri);
+    return buf_ok(&out) ? buf_text(&out) : NULL;
+}
+
 enum err authorize_show_redirect_error(struct request *req, struct response *res,
                                        const struct authorize *request)
 {
     static const char message[] = "The address to go back to (redirect_uri) is not registered for "
                                   "this application.";
     const char *sent = request->redirect_uri;
+    const struct redirect_rule rule = {.is_native =
+                                           request->client->application_type == APPLICATION_NATIVE,
+                                       .is_development = true};
+    const char *mistake = redirect_uri_check(sent, &rule);
     struct template_vars *registered = NULL;
     size_t same = 0;
 
@@ -297,8 +327,9 @@ enum err authorize_show_redirect_error(struct request *req, struct response *res
         {.name = "registered",
          .items = registered,
          .item_count = request->client->redirect_uris.count},
-        {.name = "command",
-         .text = arena_printf(req->ctx.arena, "PUT /oauth/client/%s", request->client->id)},
+        {.name = "mistake", .text = mistake},
+        {.name = "command", .text = mistake == NULL ? command_for(req, request) : NULL},
+        {.name = "client-id", .text = request->client->id},
         {.name = "request-id", .text = req->ctx.request_id},
     };
     const struct page page = {

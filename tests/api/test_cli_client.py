@@ -120,11 +120,84 @@ def test_the_rules_are_the_apis(cli, service, acme, words, says):
     assert list(service.db.oauth_clients.find({"client_name": "Bad"})) == []
 
 
+def test_a_client_is_changed_in_part(cli, world, acme):
+    """R004-28: what is named changes, everything else stays as it was; an instance follows, and
+    each change has its row."""
+    api, of = world.api, ("--tenant", acme.slug)
+    made = register(api, acme, redirect_uris=[REDIRECT], scope="openid profile read write",
+                    application_type="native", id_token_signed_response_alg="ES256",
+                    post_logout_redirect_uris=["https://app.example/bye"], default_max_age=60,
+                    token_endpoint_auth_method="client_secret_post", first_party=True,
+                    require_auth_time=True)
+    path = f"/oauth/client/{made['client_id']}"
+
+    def stored():
+        shown = ok(api.get(path, token=acme.owner.token))
+        return {name: value for name, value in shown.items() if name not in ("request_id", "secret_age_seconds")}
+
+    def change(*words):
+        return cli("client", "update", made["client_id"], *of, *words)
+
+    before = stored()
+    more = f"https://app.example/a com.example.app:/cb {REDIRECT}"  # the last is there already
+    assert "com.example.app:/cb" in change("--add-redirect-uris", more)
+    expected = before | {"redirect_uris": [REDIRECT, *more.split()[:2]]}
+    assert stored() == expected
+    change("--remove-redirect-uris", REDIRECT, "--add-redirect-uris", "https://app.example/b",
+           "--name", "-changed-")
+    expected |= {"redirect_uris": [*more.split()[:2], "https://app.example/b"],
+                 "client_name": "-changed-"}
+    assert stored() == expected
+    shown = cli.json("client", "update", made["client_id"], *of, "--redirect-uris", REDIRECT,
+                     "--first-party", "no", "--scope", "read", "--grants", "authorization_code",
+                     "--logout-uris", "")
+    assert shown["client_id"] == made["client_id"]
+    expected |= {"redirect_uris": [REDIRECT], "first_party": False, "scope": "read",
+                 "grant_types": ["authorization_code"]}
+    expected.pop("post_logout_redirect_uris")
+    assert stored() == expected
+    found = rows(cli, acme, "client.updated")
+    assert [row["oauth_client_id"] for row in found] == [made["client_id"]] * 3
+
+
+REFUSED = [
+    (["--add-redirect-uris", "https://app.example/#x"], 1, "must not have a fragment"),
+    (["--add-redirect-uris", "javascript:alert(1)"], 1, "must begin with https://"),
+    (["--add-redirect-uris", " ".join(f"https://a{n}.example/" for n in range(20))], 1,
+     "redirect_uris"),
+    (["--remove-redirect-uris", "https://app.example/other"], 1, "is not registered"),
+    (["--remove-redirect-uris", REDIRECT], 1, "needs at least one redirect URI"),
+    (["--name", ""], 1, "client_name"), (["--name", "x" * 101], 1, "client_name"),
+    (["--scope", "users:hashes"], 1, "of access keys only"), (["--grants", "implicit"], 1, "grant_types"),
+    ([], 2, "say what to change"), (["--first-party", "maybe"], 2, "yes or no"),
+    (["--redirect-uris", REDIRECT, "--add-redirect-uris", REDIRECT], 2, "replaces all of them"),
+]
+
+
+def test_changes_that_are_refused(cli, service, world, acme):
+    """As the API refuses them; nothing of it is stored."""
+    made = register(world.api, acme, redirect_uris=[REDIRECT])
+    before = service.db.oauth_clients.find_one({"_id": made["client_id"]})
+    for words, status, says in REFUSED:
+        cli("client", "update", made["client_id"], "--tenant", acme.slug, *words, status=status)
+        assert says in cli.stderr, f"{words}: {cli.stderr}"
+        assert service.db.oauth_clients.find_one({"_id": made["client_id"]}) == before, words
+    assert rows(cli, acme, "client.updated") == []
+
+
+def test_names_that_begin_with_a_hyphen(cli, acme):
+    """What looks like an option is explained, and understood behind "--"."""
+    cli("client", "show", "-abc", "--tenant", acme.slug, status=2)
+    assert 'stands behind "--"' in cli.stderr
+    cli("client", "show", "--tenant", acme.slug, "--", "-abc", status=1)
+    assert 'no client "-abc"' in cli.stderr
+
+
 def test_another_tenants_client_is_not_there(cli, world, acme):
     other = world.tenant()
     world.login(other.owner)
     foreign = register(world.api, other, grant_types=["client_credentials"])
-    for words in (["show"], ["rotate-secret"], ["delete"]):
+    for words in (["show"], ["rotate-secret"], ["delete"], ["update", "--name", "x"]):
         cli("client", *words, foreign["client_id"], "--tenant", acme.slug, status=1)
         assert "has no client" in cli.stderr
     cli("token", acme.slug, "--client", foreign["client_id"], status=1)

@@ -1,5 +1,9 @@
 """An application's way through the real pages: login, consent, callback (R004-46, OA-8, TI-7)."""
+import http.cookies
+import http.server
 import os
+import shlex
+import threading
 import urllib.parse
 
 import pytest
@@ -118,23 +122,79 @@ def test_form_post_sends_itself(site, app, attacker, page):
     assert sent["state"] == "a&b <c>" and "code" in sent
 
 
-def test_everybody_stays_signed_in(site, app, attacker, page):
-    """Two tenants and an application with a cookie named session, all on one host."""
+class Foreign(http.server.BaseHTTPRequestHandler):
+    """An application that nobody here wrote, with a login of its own: its cookie is named session."""
+
+    def do_GET(self):  # pylint: disable=invalid-name
+        cookies = http.cookies.SimpleCookie(self.headers.get("Cookie", ""))
+        signed_in = "session" in cookies and cookies["session"].value == self.server.secret
+        place = urllib.parse.urlsplit(self.path).path
+        body = f"<!doctype html><link rel=icon href='data:,'><p id=who>{signed_in}</p>".encode()
+        self.send_response(200)
+        if place == "/login":
+            self.send_header("Set-Cookie", f"session={self.server.secret}; Path=/; HttpOnly")
+        if place == "/logout":
+            self.send_header("Set-Cookie", "session=; Path=/; Max-Age=0")
+        self.send_header("Content-Type", "text/html")
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_):  # pylint: disable=arguments-differ
+        pass
+
+
+@pytest.fixture
+def foreign():
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Foreign)
+    server.daemon_threads = True
+    server.secret = unique("of-the-application")
+    server.url = f"http://localhost:{server.server_address[1]}/"
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    yield server
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+def test_everybody_stays_signed_in(site, app, foreign, page):
+    """TI-7: two tenants and a foreign application with a cookie named session, all on one host
+    (ports share cookies): all stay signed in, through code flows and when one of them signs out."""
     slug, register, address = app
-    first, second = site.user("client1"), site.user(slug)
-    for place, user in (("client1", first), (slug, second)):
-        log_in(page, site.path(place), user)
+    users = {"client1": site.user("client1"), slug: site.user(slug)}
+
+    def sees(*tenants, application=True):
+        for place, user in users.items():
+            page.goto(site.path(place) + "/dashboard")
+            if place in tenants:
+                assert whoami(page) == user
+            else:
+                page.wait_for_url("**/login")
+        page.goto(foreign.url)
+        assert page.locator("#who").inner_text() == str(application)
+
+    def sign_in(place):
+        log_in(page, site.path(place), users[place])
         page.wait_for_url("**/dashboard")
-    page.context.add_cookies([{"name": "session", "value": "of-the-application",
-                               "url": site.front}])
-    page.goto(address(register(first_party=True)))
-    page.wait_for_url(attacker.url + "cb?*")
-    assert "code" in parameters(page)
-    for place, user in (("client1", first), (slug, second)):
-        page.goto(site.path(place) + "/dashboard")
-        assert whoami(page) == user
-    kept = {cookie["name"]: cookie["value"] for cookie in page.context.cookies(site.front)}
-    assert kept["session"] == "of-the-application"
+
+    sign_in("client1")
+    page.goto(foreign.url + "login")
+    sign_in(slug)
+    sees("client1", slug)
+    # The foreign application is a client of one tenant, too: there and back on the same host.
+    callback = foreign.url + "callback"
+    page.goto(address(register(first_party=True, redirect_uris=[callback]), redirect_uri=callback))
+    page.wait_for_url(callback + "?*")
+    assert "code" in parameters(page) and page.locator("#who").inner_text() == "True"
+    sees("client1", slug)
+    page.goto(site.path("client1") + "/dashboard")
+    page.click("#logout-submit")
+    page.wait_for_url("**/login?notice=signed-out")
+    sees(slug)
+    sign_in("client1")
+    page.goto(foreign.url + "logout")
+    sees("client1", slug, application=False)
 
 
 def test_a_wrong_redirect_uri_is_explained(site, app, attacker, page):
@@ -144,4 +204,13 @@ def test_a_wrong_redirect_uri_is_explained(site, app, attacker, page):
     page.goto(address(client, redirect_uri=attacker.url + "callback"))
     shoot(page, "redirect-error")
     assert page.locator("#redirect-received mark").inner_text() == "allback"
-    assert client["client_id"] in page.locator("#redirect-command").inner_text()
+    command = shlex.split(page.locator("#redirect-command").inner_text().replace("\\\n", ""))
+    assert command[:4] == ["tenantd", "client", "update", client["client_id"]]
+    assert command[4:] == ["--tenant", app[0], "--add-redirect-uris", attacker.url + "callback"]
+    odd = attacker.url + "c';touch%20x;'d"
+    page.goto(address(client, redirect_uri=odd))
+    words = shlex.split(page.locator("#redirect-command").inner_text().replace("\\\n", ""))
+    assert words[-1] == odd
+    page.goto(address(client, redirect_uri=attacker.url + "cb#x"))
+    assert "fragment" in page.locator("#redirect-mistake").inner_text()
+    assert page.locator("#redirect-command").count() == 0
