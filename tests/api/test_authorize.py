@@ -126,8 +126,11 @@ def test_development_shows_what_differs(api, tenant, own):
     page = authorize(api, tenant, params_of(own, redirect_uri=REDIRECT + "/<b>'x'")).text
     assert f"{REDIRECT}<mark>/&lt;b&gt;" in page
     assert f"{REDIRECT}<mark></mark>" in page
-    assert f"PUT /oauth/client/{own['client_id']}" in page
+    assert "cannot be registered" in page and "client update" not in page  # "<" is no URI's
     assert "<b>" not in page
+    page = authorize(api, tenant, params_of(own, redirect_uri=REDIRECT + "/'x'")).text
+    assert f"tenantd client update {own['client_id']} --tenant {tenant.slug}" in page
+    assert f"--add-redirect-uris &#39;{REDIRECT}/&#39;\\&#39;&#39;x&#39;\\&#39;&#39;&#39;" in page
 
 
 # -- errors that go back ------------------------------------------------------------------------
