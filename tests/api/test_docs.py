@@ -15,7 +15,8 @@ from support.check import ok
 from support.guides import Guide
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
-GUIDES = sorted(path for path in [*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")])
+GUIDES = sorted(path for path in [*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"),
+                                  *ROOT.glob("examples/*.md"), *ROOT.glob("examples/*/*.md")])
 LINK = re.compile(r"\]\(([^)#\s]+)(#[^)]*)?\)")
 
 

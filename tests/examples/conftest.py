@@ -41,16 +41,17 @@ def tokens(world):
 
 @pytest.fixture
 def start(service, tmp_path):
-    """start(name, block=0) -> Example, from where it was installed."""
+    """start(name, lines=None) -> Example, from where it was installed."""
     running = []
 
-    def begin(name, block=0):
+    def begin(name, lines=None):
         if name not in os.environ["EXAMPLES_READY"].split():
             pytest.skip(f"{name}: a tool that it needs is not installed")
         home = pathlib.Path(os.environ["EXAMPLES_HOME"]) / name
         environment = {"PATH": f"{home}/.venv/bin{os.pathsep}{os.environ['PATH']}",
                        "NEXT_TELEMETRY_DISABLED": "1"}
-        running.append(Example(name, service, tmp_path, environment, block, home))
+        running.append(Example(name, service, tmp_path, lines=lines, home=home,
+                               environment=environment))
         return running[-1]
 
     yield begin

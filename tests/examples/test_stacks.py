@@ -30,7 +30,7 @@ def test_login(start, tokens, world, name):
         pytest.skip(f"{name} was not chosen")
     user = world.named_user(tokens.first)
     world.sign_in(user)
-    example = start(name, block=2)
+    example = start(name, blocks(name)[2])
     example.wait("/")
     shown = sign_in_through(example, world.api, user, LOGINS[name])
     assert shown.status_code == 200 and user.email in shown.text, example.output()

@@ -38,38 +38,39 @@ def blocks(name):
 
 
 class Example:
-    """A running example: block 0 of its README starts the API, another one a login, all its lines."""
+    """A running example, by lines of a README; else by the one that starts its API."""
 
-    def __init__(self, name, instance, directory, environment=None, block=0, home=None):
+    # pylint: disable-next=too-many-arguments
+    def __init__(self, name, instance, directory, *, lines=None, home=None, environment=None):
         self.name, self.instance, self.port = name, instance, free_port()
         self.url = f"http://localhost:{self.port}"
-        self.log = directory / f"{name}-{block}.log"
-        lines = blocks(name)[block]
-        self.line = "exec " + lines[-1] if block == 0 else self.as_here(lines)
+        self.log = directory / f"{name}-{self.port}.log"
+        self.script = self.as_here(lines or ["exec " + blocks(name)[0][-1]])
         issuers = (f"{instance.public_url}/t/{slug}" for slug in ("client1", "client2"))
         with open(self.log, "wb") as out:
             self.process = subprocess.Popen(
-                ["bash", "-c", self.line], cwd=home or EXAMPLES / name, stdin=subprocess.DEVNULL, stdout=out,
-                stderr=subprocess.STDOUT, start_new_session=True,
+                ["bash", "-c", self.script], cwd=home or EXAMPLES / name, stdin=subprocess.DEVNULL,
+                stdout=out, stderr=subprocess.STDOUT, start_new_session=True,
                 env=os.environ | {
                     "PORT": str(self.port), "ISSUERS": " ".join(issuers),
                     "TENANTD_CONFIG": instance.write_config(), "PYTHONDONTWRITEBYTECODE": "1",
                 } | (environment or {}))
 
     def as_here(self, lines):
-        """Commands of the README with the addresses and the program of this run."""
-        text = "\n".join(["set -eu", *lines]).replace("../../dev tenantd", program())
-        return text.replace(PRINTED, self.instance.public_url).replace(f":{PRINTED_PORT}/", f":{self.port}/")
+        """Commands as printed, with the addresses and the program of this run."""
+        text = "\n".join(["set -eu", *lines]).replace(PRINTED, self.instance.public_url)
+        text = re.sub(r"(\.\./\.\.|\.)/dev tenantd", program(), text)
+        return text.replace(f":{PRINTED_PORT}/", f":{self.port}/")
 
     def wait(self, path="/data"):
         """Until it answers anything."""
         deadline = time.monotonic() + START_LIMIT
         while True:
-            assert self.process.poll() is None, f"{self.line} ended:\n{self.output()}"
+            assert self.process.poll() is None, f"{self.script} ended:\n{self.output()}"
             try:
                 return httpx.get(self.url + path, timeout=30, trust_env=False)
             except httpx.TransportError:
-                assert time.monotonic() < deadline, f"{self.line} does not answer:\n{self.output()}"
+                assert time.monotonic() < deadline, f"{self.script} does not answer:\n{self.output()}"
             time.sleep(0.05)
 
     def get(self, bearer=None, path="/data"):
