@@ -80,6 +80,7 @@ struct config_tokens {
     int64_t refresh_ttl;      /* idle: 604800 (7 d) */
     int64_t refresh_max_ttl;  /* absolute: 2592000 (30 d) */
     int64_t session_ttl;      /* 43200 */
+    int64_t signing_key_days; /* a signing key is replaced after: 90; 0 = only by command */
     bool password_grant;      /* for OAuth clients that registered it */
 };
 

@@ -172,6 +172,7 @@ static const struct field token_fields[] = {
     FIELD_INT(struct config_tokens, refresh_ttl, "refresh_ttl", F_NONE, 1, 366 * DAY, .doc = "Seconds a refresh token may stay unused."),
     FIELD_INT(struct config_tokens, refresh_max_ttl, "refresh_max_ttl", F_NONE, 1, 3660 * DAY, .doc = "Seconds after which a login ends in any case."),
     FIELD_INT(struct config_tokens, session_ttl, "session_ttl", F_NONE, 1, 366 * DAY, .doc = "Seconds a browser session lives."),
+    FIELD_INT(struct config_tokens, signing_key_days, "signing_key_days", F_NONE, 0, 3660, .doc = "Days after which a signing key is replaced; 0 = only by \"tenantd keys rotate\"."),
     FIELD_BOOL(struct config_tokens, password_grant, "password_grant", F_NONE, .doc = "Whether OAuth clients that registered the grant password may use it; RFC 9700 advises against it."),
 };
 
@@ -323,6 +324,7 @@ void config_defaults(struct config *config, enum environment environment)
     config->tokens = (struct config_tokens){
         .access_ttl = 15 * MINUTE,
         .oauth_access_ttl = HOUR,
+        .signing_key_days = 90,
         .refresh_ttl = 7 * DAY,
         .refresh_max_ttl = 30 * DAY,
         .session_ttl = 12 * HOUR,

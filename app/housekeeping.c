@@ -18,6 +18,7 @@
 #include "models/access_key_admin.h"
 #include "models/oauth_client_admin.h"
 #include "models/platform_stats.h"
+#include "models/signing_key.h"
 #include "models/tenant.h"
 #include "models/tenant_life.h"
 #include "models/tenant_places.h"
@@ -38,7 +39,8 @@
 #define FLUSH_EVERY_MS   3000
 #define REPAIR_EVERY_MS  60000
 #define REMOVAL_EVERY_MS 5000
-#define RECOUNT_EVERY_MS 600000
+#define VISIT_EVERY_MS   600000
+#define DAY_MS           (INT64_C(24) * 3600 * 1000)
 #define WORK_MS          2000 /* time budget of one beat or one chore */
 #define ARENA_LIMIT      ((size_t)1024 * 1024)
 #define SLUG_SIZE        64
@@ -54,9 +56,9 @@ struct housekeeping {
     /* The beating thread's. */
     int64_t renew_at;
     /* The working thread's. */
-    int64_t expired_at, purge_at, removal_at, places_at, flush_at, repair_at, recount_at;
+    int64_t expired_at, purge_at, removal_at, places_at, flush_at, repair_at, visit_at;
     struct platform_flushed flushed;
-    char recounted[SLUG_SIZE]; /* the tenant counted last; "" = begin with the first */
+    char visited[SLUG_SIZE]; /* the tenant looked after last; "" = begin with the first */
 };
 
 /* True when it is time to stop; waits so long for it. */
@@ -224,30 +226,45 @@ static enum err flush_stats(struct housekeeping *keeping, struct ctx *ctx)
     return platform_stats_flush(ctx, &keeping->flushed);
 }
 
+static enum err rotate_keys(struct housekeeping *keeping, struct ctx *ctx)
+{
+    const int64_t days = app_config(keeping->app)->tokens.signing_key_days;
+    size_t rotated = 0;
+
+    if (days == 0)
+        return ERR_OK;
+    TRY(signing_key_rotate_due(ctx, days * DAY_MS, &rotated));
+    if (rotated > 0)
+        log_message(LOG_INFO, "keys.rotated", "%zu signing keys of %s were due", rotated,
+                    keeping->visited);
+    return ERR_OK;
+}
+
 /* The next tenant in order of slug: one at a time, so that no round ever walks all of them at once.
  */
-static enum err recount_next(struct housekeeping *keeping, struct ctx *ctx)
+static enum err visit_next(struct housekeeping *keeping, struct ctx *ctx)
 {
-    const char *after = keeping->recounted[0] != '\0' ? keeping->recounted : NULL;
+    const char *after = keeping->visited[0] != '\0' ? keeping->visited : NULL;
     struct list tenants;
 
     TRY(tenant_list_all(ctx, after, 1, &tenants));
     if (tenants.count == 0) {
-        keeping->recounted[0] = '\0';
-        keeping->recount_at = clock_monotonic_ms() + RECOUNT_EVERY_MS;
+        keeping->visited[0] = '\0';
+        keeping->visit_at = clock_monotonic_ms() + VISIT_EVERY_MS;
         return ERR_OK;
     }
 
     const struct tenant *tenant = tenants.items;
 
-    if (snprintf(keeping->recounted, sizeof keeping->recounted, "%s", tenant->slug) < 0)
+    if (snprintf(keeping->visited, sizeof keeping->visited, "%s", tenant->slug) < 0)
         return ERR_INTERNAL;
     if (tenant->status != TENANT_ACTIVE && tenant->status != TENANT_SUSPENDED)
         return ERR_OK;
     ctx_set_tenant(ctx, tenant, &tenant->id);
     TRY(access_key_recount(ctx));
     TRY(oauth_client_recount(ctx));
-    return tenant_recount_users(ctx);
+    TRY(tenant_recount_users(ctx));
+    return rotate_keys(keeping, ctx);
 }
 
 static void run_every(struct housekeeping *keeping, work_fn work, int64_t *due_at, int64_t every_ms)
@@ -264,7 +281,7 @@ static void *working_thread(void *arg)
 {
     struct housekeeping *keeping = arg;
 
-    keeping->recount_at = clock_monotonic_ms() + RECOUNT_EVERY_MS;
+    keeping->visit_at = clock_monotonic_ms() + VISIT_EVERY_MS;
     while (!stopping(keeping, CHORE_MS)) {
         run_every(keeping, read_places, &keeping->places_at, PLACES_EVERY_MS);
         run_every(keeping, flush_stats, &keeping->flush_at, FLUSH_EVERY_MS);
@@ -274,8 +291,8 @@ static void *working_thread(void *arg)
         run_every(keeping, purge_deleted, &keeping->purge_at, PURGE_EVERY_MS);
         run_every(keeping, remove_users, &keeping->removal_at, REMOVAL_EVERY_MS);
         run_every(keeping, repair_places, &keeping->repair_at, REPAIR_EVERY_MS);
-        if (clock_monotonic_ms() >= keeping->recount_at)
-            (void)run(keeping, recount_next);
+        if (clock_monotonic_ms() >= keeping->visit_at)
+            (void)run(keeping, visit_next);
     }
     (void)run(keeping, flush_stats);
     return NULL;

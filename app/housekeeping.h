@@ -1,7 +1,7 @@
 /*
  * Work that one instance of all does, by a lease: the heartbeat for the watchers (every 250 ms),
- * removal of tenants whose creation expired and of accounts whose grace has ended, recounts of
- * tenant_usage. Own thread.
+ * removal of tenants whose creation expired and of accounts whose grace has ended; tenant by tenant
+ * recounts of tenant_usage and new signing keys where they are due. Own thread.
  */
 #pragma once
 

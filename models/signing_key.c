@@ -125,6 +125,17 @@ static enum err check_room(struct ctx *ctx, const struct list *views, const char
     return ERR_OK;
 }
 
+/* What verifies nothing any longer: a set is read whole, and must not grow for ever. */
+static enum err remove_ended(struct ctx *ctx)
+{
+    AUTO(bson_destroy)
+    bson_t *filter = BCON_NEW("expires_at", "{", "$gt", BCON_DATE_TIME(0), "$lt",
+                              BCON_DATE_TIME(clock_now_ms()), "}");
+    int64_t removed = 0;
+
+    return db_delete_many(ctx, &signing_key_schema, filter, &removed);
+}
+
 static enum err rotate(struct ctx *ctx, void *arg)
 {
     struct rotation *rotation = arg;
@@ -139,6 +150,7 @@ static enum err rotate(struct ctx *ctx, void *arg)
     rotation->key->state = signing_key_state_names[SIGNING_KEY_NEXT];
     if (current != NULL)
         TRY(retire(ctx, current, rotation->key->signs_from + TOKENS_END_MS));
+    TRY(remove_ended(ctx));
     TRY(db_insert(ctx, &signing_key_schema, rotation->key));
     return audit_insert(ctx, "signing_key.rotated", "success", NULL, rotation->key->kid);
 }
@@ -150,6 +162,36 @@ enum err signing_key_rotate(struct ctx *ctx, enum jws_alg alg, int64_t after_ms,
 
     TRY(keys_make_signing(ctx, alg, NULL, ret_key));
     return db_transaction(ctx, rotate, &rotation);
+}
+
+static bool is_due(const struct list *views, enum jws_alg alg, int64_t max_age_ms)
+{
+    const struct signing_key *current = find_state(views, jws_alg_name(alg), SIGNING_KEY_CURRENT);
+
+    return current != NULL && signing_key_begins(current) + max_age_ms <= clock_now_ms() &&
+           find_state(views, jws_alg_name(alg), SIGNING_KEY_NEXT) == NULL;
+}
+
+enum err signing_key_rotate_due(struct ctx *ctx, int64_t max_age_ms, size_t *ret_rotated)
+{
+    static const enum jws_alg algs[] = {JWS_ES256, JWS_RS256};
+    struct list views = {0};
+
+    *ret_rotated = 0;
+    TRY(signing_key_list(ctx, &views));
+    for (size_t i = 0; i < sizeof algs / sizeof algs[0]; i++) {
+        struct signing_key made = {0};
+
+        if (!is_due(&views, algs[i], max_age_ms))
+            continue;
+
+        const enum err rotated = signing_key_rotate(ctx, algs[i], SIGNING_KEY_NORMAL_MS, &made);
+
+        if (rotated != ERR_OK && rotated != ERR_CONFLICT)
+            return rotated;
+        *ret_rotated += rotated == ERR_OK;
+    }
+    return ERR_OK;
 }
 
 /* --- revoking --- */

@@ -35,6 +35,9 @@ CHECKED enum err signing_key_list(struct ctx *ctx, struct list *ret_views);
 /* ERR_CONFLICT with a sentence while another new key waits, or too many are still published. */
 CHECKED enum err signing_key_rotate(struct ctx *ctx, enum jws_alg alg, int64_t after_ms,
                                     struct signing_key *ret_key);
+/* By schedule: replaces whichever keys that sign have done so for longer than max_age_ms, unless
+ * their successors wait already. *ret_rotated counts them. */
+CHECKED enum err signing_key_rotate_due(struct ctx *ctx, int64_t max_age_ms, size_t *ret_rotated);
 /* At once and for good: tokens that the key signed are refused by all instances within a second.
  * When it was the one that signs, another does so from now on; *ret_new tells which (kid NULL:
  * none was needed). ERR_NOT_FOUND. */
