@@ -14,7 +14,7 @@ AUDIENCE = os.environ.get("AUDIENCE")  # as tokens have it by default: the issue
 
 
 class Tenant(JWTBearerTokenValidator):
-    """Checks tokens of one issuer (RFC 9068); its keys are kept for five minutes."""
+    """Checks tokens of one issuer (RFC 9068); its keys are kept for a minute."""
 
     keys, fresh_until = None, 0
 
@@ -23,7 +23,7 @@ class Tenant(JWTBearerTokenValidator):
             answer = requests.get(f"{self.issuer}/.well-known/jwks.json", timeout=5)
             answer.raise_for_status()
             self.keys = KeySet.import_key_set(answer.json())
-            self.fresh_until = time.monotonic() + 300
+            self.fresh_until = time.monotonic() + 60
         return self.keys
 
 

@@ -41,15 +41,15 @@ def tokens(world):
 
 @pytest.fixture
 def start(service, tmp_path):
-    """start(name, lines=None) -> Example, from where it was installed."""
+    """start(name, lines=None, environment=None) -> Example, from where it was installed."""
     running = []
 
-    def begin(name, lines=None):
+    def begin(name, lines=None, environment=None):
         if name not in os.environ["EXAMPLES_READY"].split():
             pytest.skip(f"{name}: a tool that it needs is not installed")
         home = pathlib.Path(os.environ["EXAMPLES_HOME"]) / name
         environment = {"PATH": f"{home}/.venv/bin{os.pathsep}{os.environ['PATH']}",
-                       "NEXT_TELEMETRY_DISABLED": "1"}
+                       "NEXT_TELEMETRY_DISABLED": "1"} | (environment or {})
         running.append(Example(name, service, tmp_path, lines=lines, home=home,
                                environment=environment))
         return running[-1]

@@ -4,7 +4,7 @@ import os
 import pytest
 
 from support.check import ok, until
-from support.examples import blocks, check_answers, run_readme_call, sign_in_through
+from support.examples import AUDIENCE, blocks, check_answers, run_readme_call, sign_in_through
 
 CHOSEN = os.environ["EXAMPLES_CHOSEN"].split()
 #: Seconds for which a library takes a token after its end, and a few for us.
@@ -21,6 +21,15 @@ def test_answers(start, tokens, name):
     check_answers(example, tokens)
     run_readme_call(example)
     until(lambda: example.get(tokens.expired).status_code == 401, LEEWAY.get(name, 0) + 10, pause=0.5)
+
+
+@pytest.mark.parametrize("name", CHOSEN)
+def test_audience(start, tokens, name):
+    """RFC 8707: an API with a name of its own takes the tokens that were asked for it, and no other."""
+    example = start(name, environment={"AUDIENCE": AUDIENCE})
+    example.wait()
+    assert ok(example.get(tokens.elsewhere))["user"] == tokens.subject
+    assert example.get(tokens.good).status_code == 401
 
 
 @pytest.mark.parametrize("name", LOGINS)

@@ -25,7 +25,9 @@ from .ports import free_port
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 EXAMPLES = ROOT / "examples"
-#: Addresses and tenants as the READMEs print them.
+#: A service of the tenant client1 that is not tenantd itself.
+AUDIENCE = "https://orders.example/api"
+#: Addresses as the READMEs print them.
 PRINTED, PRINTED_PORT = "http://localhost:8080", "9000"
 START_LIMIT = 60
 
@@ -104,6 +106,7 @@ class Tokens:
     second: str
     unscoped: str
     expired: str
+    elsewhere: str  # for AUDIENCE
     refused: dict  # what for: token
 
 
@@ -125,13 +128,17 @@ def make_tokens(world):
     ok(api.put("/tenants/settings", token=second.owner.token,
                json={"settings": {"access_token_ttl": None}}))
     foreign = machine(api, strange, "read")[1]
+    ok(api.put("/tenants/settings", token=first.owner.token,
+               json={"settings": {"resources": [AUDIENCE]}}))
+    elsewhere = ok(token(api, made, grant_type="client_credentials", resource=AUDIENCE))["access_token"]
     return Tokens(
         first=first,
         issuers={tenant.slug: f"{api.instance.public_url}/t/{tenant.slug}"
                  for tenant in (first, second, strange)},
         subject=made["client_id"], good=good, second=machine(api, second, "read")[1],
-        unscoped=machine(api, first, "write")[1], expired=expired,
+        unscoped=machine(api, first, "write")[1], expired=expired, elsewhere=elsewhere,
         refused={
+            "for another service": elsewhere,
             "another tenant's": foreign,
             "an ID token": id_token(world, first),
             "an ID token by ES256": id_token(world, first, id_token_signed_response_alg="ES256"),
