@@ -97,6 +97,17 @@ struct config_limits {
     int64_t lock_max_seconds;           /* 900 */
 };
 
+struct config_fetch {
+    struct strs allow;  /* addresses or networks that are not public; development: loopback */
+    int64_t timeout_ms; /* 10000 */
+};
+
+struct config_outbox {
+    int64_t retry_first_ms; /* 10000, development 1000: doubles each time */
+    int64_t retry_max_ms;   /* 1800000 */
+    int64_t give_up_hours;  /* 24 */
+};
+
 struct config_plan {
     int64_t users;               /* 0 = unlimited */
     int64_t requests_per_minute; /* 0 = unlimited */
@@ -118,6 +129,8 @@ struct config {
     struct config_password password;
     struct config_tokens tokens;
     struct config_limits limits;
+    struct config_fetch fetch;
+    struct config_outbox outbox;
     struct config_plans plans;
     const char *master_key;         /* base64 of 32 bytes, secret; or master_key_file */
     const char *master_key_file;    /* mode 0600 */

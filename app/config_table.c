@@ -189,6 +189,18 @@ static const struct field limit_fields[] = {
     FIELD_INT(struct config_limits, lock_max_seconds, "lock_max_seconds", F_NONE, 1, DAY, .doc = "The longest lock."),
 };
 
+static const struct field fetch_fields[] = {
+    FIELD_STRS(struct config_fetch, allow, "allow", F_NONE, 2, 49, 64, .check = check_network,
+               .doc = "Addresses that are not public and may be sent to all the same."),
+    FIELD_INT(struct config_fetch, timeout_ms, "timeout_ms", F_NONE, 100, 30000, .doc = "Time for a whole request to somebody else."),
+};
+
+static const struct field outbox_fields[] = {
+    FIELD_INT(struct config_outbox, retry_first_ms, "retry_first_ms", F_NONE, 10, 3600000, .doc = "The wait after the first try that failed; each further one is twice as long."),
+    FIELD_INT(struct config_outbox, retry_max_ms, "retry_max_ms", F_NONE, 10, 86400000, .doc = "The longest wait."),
+    FIELD_INT(struct config_outbox, give_up_hours, "give_up_hours", F_NONE, 1, 168, .doc = "After this nothing is tried any more."),
+};
+
 static const struct field plan_fields[] = {
     FIELD_INT(struct config_plan, users, "users", F_NONE, 0, MANY, .doc = "Most users, the owner counted; 0 = unlimited."),
     FIELD_INT(struct config_plan, requests_per_minute, "requests_per_minute", F_NONE, 0, MANY, .doc = "Of the tenant and of each key; 0 = unlimited."),
@@ -203,6 +215,8 @@ static const struct schema tenancy_schema = { .name = "config_tenants", .global 
 static const struct schema password_schema = { .name = "config_password", .global = true, .size = sizeof(struct config_password), SCHEMA_FIELDS(password_fields) };
 static const struct schema token_schema = { .name = "config_tokens", .global = true, .size = sizeof(struct config_tokens), SCHEMA_FIELDS(token_fields) };
 static const struct schema limit_schema = { .name = "config_limits", .global = true, .size = sizeof(struct config_limits), SCHEMA_FIELDS(limit_fields) };
+static const struct schema fetch_schema = { .name = "config_fetch", .global = true, .size = sizeof(struct config_fetch), SCHEMA_FIELDS(fetch_fields) };
+static const struct schema outbox_schema = { .name = "config_outbox", .global = true, .size = sizeof(struct config_outbox), SCHEMA_FIELDS(outbox_fields) };
 static const struct schema plan_schema = { .name = "config_plan", .global = true, .size = sizeof(struct config_plan), SCHEMA_FIELDS(plan_fields) };
 
 static const struct field plans_fields[] = {
@@ -227,6 +241,8 @@ static const struct field config_fields[] = {
     FIELD_OBJECT(struct config, password, "password", F_NONE, &password_schema, .doc = "Passwords."),
     FIELD_OBJECT(struct config, tokens, "tokens", F_NONE, &token_schema, .doc = "Lifetimes."),
     FIELD_OBJECT(struct config, limits, "limits", F_NONE, &limit_schema, .doc = "Rate limits and locks."),
+    FIELD_OBJECT(struct config, fetch, "fetch", F_NONE, &fetch_schema, .doc = "Requests to others."),
+    FIELD_OBJECT(struct config, outbox, "outbox", F_NONE, &outbox_schema, .doc = "Messages to applications."),
     FIELD_OBJECT(struct config, plans, "plans", F_NONE, &plans_schema, .doc = "What each plan allows."),
 };
 const struct schema config_schema = { .name = "config", .global = true, .size = sizeof(struct config), SCHEMA_FIELDS(config_fields) };
@@ -305,6 +321,7 @@ static const struct config_plans plan_defaults = {
 /* The tables' lists hold const char *[], which the decoder may replace but never writes to. */
 static const char *localhost_only[] = {"localhost"};
 static const char *free_only[] = {"free"};
+static const char *loopback[] = {"127.0.0.0/8", "::1"};
 
 void config_defaults(struct config *config, enum environment environment)
 {
@@ -338,7 +355,14 @@ void config_defaults(struct config *config, enum environment environment)
         .self_service_plans = {.items = free_only, .count = 1},
         .deletion_grace_days = 7,
     };
+    config->fetch.timeout_ms = 10000;
+    config->outbox = (struct config_outbox){
+        .retry_first_ms = development ? 1000 : 10000,
+        .retry_max_ms = 1800000,
+        .give_up_hours = 24,
+    };
     if (development) {
+        config->fetch.allow = (struct strs){.items = loopback, .count = 2};
         config->server.bind = "127.0.0.1";
         config->server.notice_ms = 0;
         config->server.extra_port = 5000;

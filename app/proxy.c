@@ -1,89 +1,19 @@
 /* The client behind trusted proxies. */
 #include "app/proxy.h"
 
-#include <arpa/inet.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 
+#include "app/network.h"
+
 #define ADDRESS_TEXT 64
-
-struct address {
-    uint8_t bytes[16];
-    unsigned bits; /* 32 or 128; 0 = none */
-};
-
-/* IPv4 in IPv6 ("::ffff:10.0.0.1") counts as IPv4. */
-static struct address read_address(const char *text)
-{
-    static const uint8_t mapped[12] = {[10] = 0xff, [11] = 0xff};
-    struct address address = {.bits = 0};
-
-    if (inet_pton(AF_INET, text, address.bytes) == 1) {
-        address.bits = 32;
-    } else if (inet_pton(AF_INET6, text, address.bytes) == 1) {
-        address.bits = 128;
-        if (memcmp(address.bytes, mapped, sizeof mapped) == 0) {
-            memmove(address.bytes, address.bytes + sizeof mapped, 4);
-            address.bits = 32;
-        }
-    }
-    return address;
-}
-
-static bool same_bits(const uint8_t *a, const uint8_t *b, unsigned bits)
-{
-    unsigned whole = bits / 8;
-    unsigned rest = bits % 8;
-
-    if (memcmp(a, b, whole) != 0)
-        return false;
-    return rest == 0 || (a[whole] ^ b[whole]) >> (8 - rest) == 0;
-}
-
-/* The digits behind the slash, or all bits without one; more than there are bits when it is no
- * number. */
-static unsigned read_prefix(const char *slash, unsigned bits)
-{
-    unsigned prefix = 0;
-
-    if (slash == NULL)
-        return bits;
-    if (slash[1] == '\0' || strlen(slash + 1) > 3)
-        return bits + 1;
-    for (const char *at = slash + 1; *at != '\0'; at++) {
-        if (*at < '0' || *at > '9')
-            return bits + 1;
-        prefix = prefix * 10 + (unsigned)(*at - '0');
-    }
-    return prefix;
-}
-
-static bool is_in_network(const struct address *address, const char *network)
-{
-    char text[ADDRESS_TEXT];
-    const char *slash = strchr(network, '/');
-    size_t length = slash != NULL ? (size_t)(slash - network) : strlen(network);
-
-    if (length >= sizeof text)
-        return false;
-    memcpy(text, network, length);
-    text[length] = '\0';
-    struct address base = read_address(text);
-    unsigned prefix = read_prefix(slash, base.bits);
-    return base.bits == address->bits && base.bits != 0 && prefix <= base.bits &&
-           same_bits(base.bytes, address->bytes, prefix);
-}
 
 bool proxy_is_trusted(const struct strs *trusted, const char *text)
 {
-    struct address address = read_address(text);
+    const struct address address = address_read(text);
 
-    for (size_t i = 0; i < trusted->count && address.bits != 0; i++) {
-        if (is_in_network(&address, trusted->items[i]))
-            return true;
-    }
-    return false;
+    return network_list_has(trusted, &address);
 }
 
 /* The last element of a comma-separated list, cut off it: *length shrinks. */
@@ -122,7 +52,7 @@ static bool copy_hop(const char *hop, size_t size, char out[ADDRESS_TEXT])
         return false;
     memcpy(out, hop, size);
     out[size] = '\0';
-    return read_address(out).bits != 0;
+    return address_read(out).bits != 0;
 }
 
 /* Walks all X-Forwarded-For headers from the right. */
