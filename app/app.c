@@ -15,6 +15,7 @@
 #include "app/limit.h"
 #include "app/log.h"
 #include "app/metrics.h"
+#include "app/outbox_workers.h"
 #include "app/password.h"
 #include "app/revocation.h"
 #include "app/routes.h"
@@ -152,6 +153,10 @@ static enum err start_server_threads(struct app *app, char **ret_message)
     err = housekeeping_start(app, &app->housekeeping);
     if (err != ERR_OK)
         return fail_start(err, "housekeeping cannot start", ret_message);
+    err = outbox_workers_start(app, &app->outbox);
+    if (err != ERR_OK)
+        return fail_start(err, "the delivery of messages to applications cannot start",
+                          ret_message);
     err = grant_memory_start(app, &app->grant_memory);
     if (err != ERR_OK)
         return fail_start(err, "the memory of rotations cannot start", ret_message);
@@ -199,6 +204,7 @@ void app_free(struct app *app)
 {
     if (app == NULL)
         return;
+    outbox_workers_stop(app->outbox);
     grant_memory_stop(app->grant_memory);
     housekeeping_stop(app->housekeeping);
     watch_stop(app->watch);

@@ -21,6 +21,7 @@ struct audit_writer;
 struct audit_refusals;
 struct metrics;
 struct housekeeping;
+struct outbox_workers;
 struct token_cache;
 struct grant_memory;
 struct retired_config;
@@ -48,6 +49,7 @@ struct app {
     struct audit_refusals *refusals; /* NULL in commands */
     struct metrics *metrics;
     struct housekeeping *housekeeping;
+    struct outbox_workers *outbox;     /* NULL in commands */
     struct grant_memory *grant_memory; /* unanswered rotations (models/grant_memory.h) */
     int64_t started_ms;
     _Atomic int64_t streams; /* long answers being written (app/stream.h) */

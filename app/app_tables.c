@@ -13,6 +13,7 @@
 #include "models/idempotency.h"
 #include "models/login_attempt.h"
 #include "models/oauth_client.h"
+#include "models/outbox.h"
 #include "models/rate_limit.h"
 #include "models/session.h"
 #include "models/tenant.h"
@@ -25,7 +26,7 @@ static const struct schema *const stored_schemas[] = {
     &access_key_schema,    &access_key_use_schema, &audit_schema,           &login_attempt_schema,
     &revocation_schema,    &signing_key_schema,    &data_key_schema,        &lease_schema,
     &migration_schema,     &idempotency_schema,    &rate_limit_schema,      &user_removal_schema,
-    &oauth_client_schema,
+    &outbox_schema,        &oauth_client_schema,
 };
 
 const char *app_check_tables(void)

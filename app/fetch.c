@@ -1,13 +1,13 @@
 /* Outgoing requests by libcurl. */
 #include "app/fetch.h"
 
-#include <curl/curl.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include "app/app.h"
+#include "app/fetch_library.h"
 #include "app/network.h"
 
 #define USER_AGENT   "tenantd"
@@ -22,19 +22,10 @@ struct flight {
     size_t received, line; /* bytes */
     bool line_ended;
     bool refused, tried; /* some address of the name was */
+    const struct curl_library *library;
     CURL *curl;
     struct curl_slist *headers;
 };
-
-bool fetch_start(void)
-{
-    return curl_global_init(CURL_GLOBAL_DEFAULT) == CURLE_OK;
-}
-
-void fetch_stop(void)
-{
-    curl_global_cleanup();
-}
 
 /* --- the line that is left of an answer --- */
 
@@ -115,13 +106,13 @@ static bool set_headers(struct flight *flight, struct ctx *ctx, const struct fet
     const char *type = arena_printf(ctx->arena, "Content-Type: %s", fetch->content_type);
     /* Without this libcurl waits a second for "100 Continue" before larger bodies. */
     static const char *const others[] = {"Expect:", "Accept: */*"};
-    struct curl_slist *list = type != NULL ? curl_slist_append(NULL, type) : NULL;
+    struct curl_slist *list = type != NULL ? flight->library->slist_append(NULL, type) : NULL;
 
     for (size_t i = 0; list != NULL && i < sizeof others / sizeof others[0]; i++) {
-        struct curl_slist *longer = curl_slist_append(list, others[i]);
+        struct curl_slist *longer = flight->library->slist_append(list, others[i]);
 
         if (longer == NULL)
-            curl_slist_free_all(list);
+            flight->library->slist_free_all(list);
         list = longer;
     }
     flight->headers = list;
@@ -130,35 +121,37 @@ static bool set_headers(struct flight *flight, struct ctx *ctx, const struct fet
 
 static bool set_limits(struct flight *flight)
 {
+    __typeof__(flight->library->easy_setopt) set = flight->library->easy_setopt;
     CURL *curl = flight->curl;
     const long timeout = (long)flight->config->fetch.timeout_ms;
 
-    return curl_easy_setopt(curl, CURLOPT_PROTOCOLS_STR, SCHEMES) == CURLE_OK &&
-           curl_easy_setopt(curl, CURLOPT_FOLLOWLOCATION, 0L) == CURLE_OK &&
-           curl_easy_setopt(curl, CURLOPT_PROXY, "") == CURLE_OK &&
-           curl_easy_setopt(curl, CURLOPT_NETRC, (long)CURL_NETRC_IGNORED) == CURLE_OK &&
-           curl_easy_setopt(curl, CURLOPT_NOSIGNAL, 1L) == CURLE_OK &&
-           curl_easy_setopt(curl, CURLOPT_TIMEOUT_MS, timeout) == CURLE_OK &&
-           curl_easy_setopt(curl, CURLOPT_CONNECTTIMEOUT_MS, timeout) == CURLE_OK &&
-           curl_easy_setopt(curl, CURLOPT_BUFFERSIZE, (long)ANSWER_BYTES) == CURLE_OK &&
-           curl_easy_setopt(curl, CURLOPT_OPENSOCKETFUNCTION, on_socket) == CURLE_OK &&
-           curl_easy_setopt(curl, CURLOPT_OPENSOCKETDATA, flight) == CURLE_OK &&
-           curl_easy_setopt(curl, CURLOPT_NOPROGRESS, 0L) == CURLE_OK &&
-           curl_easy_setopt(curl, CURLOPT_XFERINFOFUNCTION, on_progress) == CURLE_OK &&
-           curl_easy_setopt(curl, CURLOPT_XFERINFODATA, flight) == CURLE_OK;
+    return set(curl, CURLOPT_PROTOCOLS_STR, SCHEMES) == CURLE_OK &&
+           set(curl, CURLOPT_FOLLOWLOCATION, 0L) == CURLE_OK &&
+           set(curl, CURLOPT_PROXY, "") == CURLE_OK &&
+           set(curl, CURLOPT_NETRC, (long)CURL_NETRC_IGNORED) == CURLE_OK &&
+           set(curl, CURLOPT_NOSIGNAL, 1L) == CURLE_OK &&
+           set(curl, CURLOPT_TIMEOUT_MS, timeout) == CURLE_OK &&
+           set(curl, CURLOPT_CONNECTTIMEOUT_MS, timeout) == CURLE_OK &&
+           set(curl, CURLOPT_BUFFERSIZE, (long)ANSWER_BYTES) == CURLE_OK &&
+           set(curl, CURLOPT_OPENSOCKETFUNCTION, on_socket) == CURLE_OK &&
+           set(curl, CURLOPT_OPENSOCKETDATA, flight) == CURLE_OK &&
+           set(curl, CURLOPT_NOPROGRESS, 0L) == CURLE_OK &&
+           set(curl, CURLOPT_XFERINFOFUNCTION, on_progress) == CURLE_OK &&
+           set(curl, CURLOPT_XFERINFODATA, flight) == CURLE_OK;
 }
 
 static bool set_request(struct flight *flight, const struct fetch *fetch)
 {
+    __typeof__(flight->library->easy_setopt) set = flight->library->easy_setopt;
     CURL *curl = flight->curl;
 
-    return curl_easy_setopt(curl, CURLOPT_URL, fetch->url) == CURLE_OK &&
-           curl_easy_setopt(curl, CURLOPT_USERAGENT, USER_AGENT) == CURLE_OK &&
-           curl_easy_setopt(curl, CURLOPT_HTTPHEADER, flight->headers) == CURLE_OK &&
-           curl_easy_setopt(curl, CURLOPT_POSTFIELDSIZE, (long)fetch->body.size) == CURLE_OK &&
-           curl_easy_setopt(curl, CURLOPT_POSTFIELDS, fetch->body.data) == CURLE_OK &&
-           curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, on_body) == CURLE_OK &&
-           curl_easy_setopt(curl, CURLOPT_WRITEDATA, flight) == CURLE_OK;
+    return set(curl, CURLOPT_URL, fetch->url) == CURLE_OK &&
+           set(curl, CURLOPT_USERAGENT, USER_AGENT) == CURLE_OK &&
+           set(curl, CURLOPT_HTTPHEADER, flight->headers) == CURLE_OK &&
+           set(curl, CURLOPT_POSTFIELDSIZE, (long)fetch->body.size) == CURLE_OK &&
+           set(curl, CURLOPT_POSTFIELDS, fetch->body.data) == CURLE_OK &&
+           set(curl, CURLOPT_WRITEFUNCTION, on_body) == CURLE_OK &&
+           set(curl, CURLOPT_WRITEDATA, flight) == CURLE_OK;
 }
 
 /* An answer that was cut off for its length, or that ended early, is one. */
@@ -167,7 +160,7 @@ static void judge(struct flight *flight, CURLcode code)
     struct fetch_answer *answer = flight->answer;
     long status = 0;
 
-    (void)curl_easy_getinfo(flight->curl, CURLINFO_RESPONSE_CODE, &status);
+    (void)flight->library->easy_getinfo(flight->curl, CURLINFO_RESPONSE_CODE, &status);
     answer->status = (int)status;
     if (code == CURLE_ABORTED_BY_CALLBACK) {
         answer->outcome = FETCH_STOPPED;
@@ -183,7 +176,7 @@ static void judge(struct flight *flight, CURLcode code)
     } else {
         answer->outcome = FETCH_FAILED;
     }
-    set_line(answer, curl_easy_strerror(code));
+    set_line(answer, flight->library->easy_strerror(code));
 }
 
 /* libcurl guesses where there is none. */
@@ -194,7 +187,10 @@ static bool has_scheme(const char *url)
 
 enum err fetch_run(struct ctx *ctx, const struct fetch *fetch, struct fetch_answer *ret_answer)
 {
-    struct flight flight = {.app = ctx->app, .config = app_config(ctx->app), .answer = ret_answer};
+    struct flight flight = {.app = ctx->app,
+                            .config = app_config(ctx->app),
+                            .answer = ret_answer,
+                            .library = curl_library()};
     bool ready;
 
     *ret_answer = (struct fetch_answer){.outcome = FETCH_REFUSED};
@@ -202,12 +198,17 @@ enum err fetch_run(struct ctx *ctx, const struct fetch *fetch, struct fetch_answ
         set_line(ret_answer, "the address is none of http or https");
         return ERR_OK;
     }
-    flight.curl = curl_easy_init();
+    if (flight.library == NULL) {
+        ret_answer->outcome = FETCH_FAILED;
+        set_line(ret_answer, "libcurl is not installed");
+        return ERR_OK;
+    }
+    flight.curl = flight.library->easy_init();
     ready = flight.curl != NULL && set_headers(&flight, ctx, fetch) && set_limits(&flight) &&
             set_request(&flight, fetch);
     if (ready)
-        judge(&flight, curl_easy_perform(flight.curl));
-    curl_slist_free_all(flight.headers);
-    curl_easy_cleanup(flight.curl);
+        judge(&flight, flight.library->easy_perform(flight.curl));
+    flight.library->slist_free_all(flight.headers);
+    flight.library->easy_cleanup(flight.curl);
     return ready ? ERR_OK : fail_internal(ctx, ERR_MEMORY, "no memory for a request to another");
 }

@@ -8,8 +8,6 @@
  */
 #pragma once
 
-#include <stdbool.h>
-
 #include "app/ctx.h"
 #include "app/schema.h"
 
@@ -35,10 +33,6 @@ struct fetch_answer {
     int status;
     char line[FETCH_LINE_SIZE]; /* of the answer, or why there is none; printable ASCII */
 };
-
-/* Once per process, before threads; false when libcurl cannot be used. */
-bool fetch_start(void);
-void fetch_stop(void);
 
 /* ERR_MEMORY is its only error: everything else is an outcome. */
 CHECKED enum err fetch_run(struct ctx *ctx, const struct fetch *fetch,

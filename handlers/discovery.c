@@ -18,7 +18,8 @@ struct discovery {
     struct strs scopes, response_types, response_modes, grant_types, acr_values, subject_types,
         id_token_algs, token_auth, revocation_auth, introspection_auth, claim_types, claims,
         challenge_methods;
-    bool claims_parameter, request_parameter, request_uri_parameter, response_iss;
+    bool claims_parameter, request_parameter, request_uri_parameter, response_iss,
+        backchannel_logout, backchannel_logout_session;
 };
 
 /* clang-format off */
@@ -51,6 +52,8 @@ static const struct field discovery_fields[] = {
     FIELD_BOOL(struct discovery, request_parameter, "request_parameter_supported", F_NONE),
     FIELD_BOOL(struct discovery, request_uri_parameter, "request_uri_parameter_supported", F_NONE),
     FIELD_BOOL(struct discovery, response_iss, "authorization_response_iss_parameter_supported", F_NONE),
+    FIELD_BOOL(struct discovery, backchannel_logout, "backchannel_logout_supported", F_NONE),
+    FIELD_BOOL(struct discovery, backchannel_logout_session, "backchannel_logout_session_supported", F_NONE),
 };
 const struct schema discovery_schema = {
     .name = "discovery", .size = sizeof(struct discovery), SCHEMA_FIELDS(discovery_fields),
@@ -158,6 +161,7 @@ static enum err fill(struct ctx *ctx, struct discovery *metadata)
     }
     metadata->claims = claims_supported();
     metadata->claims_parameter = metadata->response_iss = metadata->authorization_endpoint != NULL;
+    metadata->backchannel_logout = metadata->backchannel_logout_session = true;
     return fill_grant_types(ctx, metadata);
 }
 

@@ -10,6 +10,7 @@
 #include "models/grant_internal.h"
 #include "models/grant_text.h"
 #include "models/scope.h"
+#include "models/session.h"
 #include "models/tenant.h"
 
 #define STATE_CODE     "code"
@@ -67,6 +68,8 @@ enum err grant_code_issue(struct ctx *ctx, const struct code_terms *terms, const
         .user_epoch = (uint32_t)grant.user_epoch,
     };
 
+    if (!uuid_is_zero(&terms->session_id))
+        TRY(session_note_client(ctx, &terms->session_id, terms->client->id));
     TRY(keys_get(ctx, &keys));
     TRY(grant_text_make(ctx, keys, &claims, ret_code));
     return db_insert(ctx, &grant_schema, &grant);

@@ -31,6 +31,7 @@ static const struct field session_fields[] = {
     FIELD_TIME(struct session, auth_time, "auth_time", F_READONLY | F_INTERNAL),
     FIELD_TIME(struct session, last_seen_at, "last_seen_at", F_READONLY),
     FIELD_TIME(struct session, expires_at, "expires_at", F_READONLY | F_REQUIRED),
+    FIELD_STRS(struct session, clients, "clients", F_READONLY | F_INTERNAL, 1, 63, SESSION_CLIENTS_MAX),
 };
 /* clang-format on */
 
@@ -163,6 +164,30 @@ enum err session_is_alive(struct ctx *ctx, const struct uuid *session_id)
     const enum err found = db_find_one(ctx, &session_schema, filter, &session);
 
     return found == ERR_NOT_FOUND ? ERR_UNAUTHENTICATED : found;
+}
+
+enum err session_note_client(struct ctx *ctx, const struct uuid *session_id, const char *client_id)
+{
+    AUTO(bson_destroy)
+    bson_t *alive = BCON_NEW("$gt", "[", BCON_UTF8("$expires_at"), BCON_UTF8("$$NOW"), "]");
+    AUTO(bson_destroy) bson_t *filter = bson_new();
+    AUTO(bson_destroy)
+    bson_t *update = BCON_NEW(
+        "0", "{", "$set", "{", "clients", "{", "$let", "{", "vars", "{", "known", "{", "$ifNull",
+        "[", BCON_UTF8("$clients"), "[", "]", "]", "}", "}", "in", "{", "$cond", "[", "{", "$in",
+        "[", BCON_UTF8(client_id), BCON_UTF8("$$known"), "]", "}", BCON_UTF8("$$known"), "{",
+        "$slice", "[", "{", "$concatArrays", "[", BCON_UTF8("$$known"), "[", BCON_UTF8(client_id),
+        "]", "]", "}", BCON_INT32(-SESSION_CLIENTS_MAX), "]", "}", "]", "}", "}", "}", "}", "}");
+    struct session session = {0};
+
+    bson_put_uuid(filter, "_id", session_id);
+    BSON_APPEND_DOCUMENT(filter, "$expr", alive);
+
+    const enum err noted = db_find_and_update(
+        ctx, &session_schema,
+        &(struct db_change){.filter = filter, .update = update, .pipeline = true}, &session);
+
+    return noted == ERR_NOT_FOUND ? ERR_UNAUTHENTICATED : noted;
 }
 
 /* The condition is in the filter too: of many requests at once, on any instance, one writes. Only a

@@ -18,8 +18,9 @@ struct session {
     const char *ip;
     const char *user_agent;
     int64_t created_at, last_seen_at;
-    int64_t auth_time;  /* when the user was proven; 0: when it was opened */
-    int64_t expires_at; /* TTL; enforced in the query */
+    int64_t auth_time;   /* when the user was proven; 0: when it was opened */
+    int64_t expires_at;  /* TTL; enforced in the query */
+    struct strs clients; /* OAuth clients that got a code by it, the latest last */
 };
 
 extern const struct schema session_schema;
@@ -36,11 +37,16 @@ CHECKED enum err session_open(struct ctx *ctx, const struct user *user,
                               struct session *ret_session);
 int64_t session_auth_time(const struct session *session);
 #define SESSION_USER_AGENT_BYTES 256
+#define SESSION_CLIENTS_MAX      100
 /* ERR_UNAUTHENTICATED when unknown, expired or revoked. The tenant in ctx must be the cookie's.
  * Notes that it was used, at most once a minute. */
 CHECKED enum err session_find(struct ctx *ctx, const char *cookie, struct session *ret_session);
 /* ERR_UNAUTHENTICATED when it has ended. */
 CHECKED enum err session_is_alive(struct ctx *ctx, const struct uuid *session_id);
+/* A client gets a code by this session, so that it is told of its end: the same proof of life, and
+ * an end at the same time either knows the client or comes first. ERR_UNAUTHENTICATED. */
+CHECKED enum err session_note_client(struct ctx *ctx, const struct uuid *session_id,
+                                     const char *client_id);
 /* False when the text is no session cookie of ours. */
 bool session_peek_tenant(const char *cookie, struct uuid *ret_tenant_id);
 /* Logout, with its audit row: what the session gave ends with it. ERR_UNAUTHENTICATED when it had

@@ -5,6 +5,7 @@
 #include "app/revocation.h"
 #include "models/audit.h"
 #include "models/grant.h"
+#include "models/logout_token.h"
 #include "models/scope.h"
 
 /* What this process refuses from the commit on, without waiting for the change stream. */
@@ -88,6 +89,7 @@ static void settled(void *arg, enum db_end end)
 enum err session_remove(struct ctx *ctx, const struct uuid *session_id, const struct uuid *user_id)
 {
     AUTO(bson_destroy) bson_t *filter = bson_new();
+    struct session session = {0};
     struct ended *ended = ARENA_NEW(ctx->arena, struct ended);
 
     if (ended == NULL)
@@ -96,7 +98,9 @@ enum err session_remove(struct ctx *ctx, const struct uuid *session_id, const st
     bson_put_uuid(filter, "_id", session_id);
     bson_put_uuid(filter, "user_id", user_id);
     put_unexpired(filter, "$expires_at");
+    TRY(db_find_one(ctx, &session_schema, filter, &session));
     TRY(db_delete_one(ctx, &session_schema, filter));
+    TRY(logout_tell(ctx, &(struct list){.items = &session, .count = 1}));
     TRY(remove_codes(ctx, session_id));
     TRY(revoke_grants(ctx, session_id, ended));
     return db_on_settled(ctx, settled, ended)
@@ -124,11 +128,24 @@ enum err session_end(struct ctx *ctx, const struct uuid *session_id, const struc
     return ended == ERR_NOT_FOUND ? ERR_UNAUTHENTICATED : ended;
 }
 
+static enum err tell_of_all(struct ctx *ctx, const struct uuid *user_id)
+{
+    AUTO(bson_destroy) bson_t *filter = bson_new();
+    AUTO(bson_destroy) bson_t *exists = BCON_NEW("$exists", BCON_BOOL(true));
+    struct list sessions = {0};
+
+    bson_put_uuid(filter, "user_id", user_id);
+    BSON_APPEND_DOCUMENT(filter, "clients", exists);
+    TRY(db_find_many(ctx, &session_schema, &(struct db_find){.filter = filter}, &sessions));
+    return logout_tell(ctx, &sessions);
+}
+
 enum err session_end_user(struct ctx *ctx, const struct uuid *user_id)
 {
     AUTO(bson_destroy) bson_t *filter = bson_new();
     int64_t deleted = 0;
 
+    TRY(tell_of_all(ctx, user_id));
     bson_put_uuid(filter, "user_id", user_id);
     return db_delete_many(ctx, &session_schema, filter, &deleted);
 }

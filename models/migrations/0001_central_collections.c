@@ -18,6 +18,7 @@
 #include "models/idempotency.h"
 #include "models/login_attempt.h"
 #include "models/oauth_client.h"
+#include "models/outbox.h"
 #include "models/platform_key.h"
 #include "models/rate_limit.h"
 #include "models/session.h"
@@ -101,6 +102,12 @@ static const struct db_index user_removal_indexes[] = {
     {.name = "tenant_id_1", KEYS("tenant_id"), .ttl_seconds = -1}, /* of the purge of a tenant */
 };
 
+static const struct db_index outbox_indexes[] = {
+    {.name = "due_at_1_tenant_id_1", KEYS("due_at", "tenant_id"), .ttl_seconds = -1},
+    {.name = "tenant_id_1", KEYS("tenant_id"), .ttl_seconds = -1}, /* of the purge of a tenant */
+    {.name = "expires_at_1", KEYS("expires_at"), .ttl_seconds = 0},
+};
+
 static const struct central {
     const struct schema *schema;
     const struct db_index *indexes;
@@ -126,6 +133,7 @@ static const struct central {
     {.schema = &oauth_client_schema, INDEXES(oauth_client_indexes)},
     {.schema = &authorization_schema, INDEXES(authorization_indexes)},
     {.schema = &consent_schema, INDEXES(consent_indexes)},
+    {.schema = &outbox_schema, INDEXES(outbox_indexes)},
     {.schema = &user_removal_schema, INDEXES(user_removal_indexes)},
     {.schema = &audit_schema, INDEXES(audit_indexes)},
     {.schema = &idempotency_schema, INDEXES(expiry_indexes)},

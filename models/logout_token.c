@@ -1,0 +1,148 @@
+/* Logout tokens, and the rows of the outbox that they are made from. */
+#include "models/logout_token.h"
+
+#include <string.h>
+
+#include "app/buf.h"
+#include "app/clock.h"
+#include "app/db.h"
+#include "app/keys.h"
+#include "models/session.h"
+#include "models/tenant.h"
+
+#define TYP             "logout+jwt"
+#define EVENT           "http://schemas.openid.net/event/backchannel-logout"
+#define SECONDS         120 /* §2.4: short, since it is made anew for each attempt */
+#define CLAIMS_MAX_TEXT ((size_t)4096)
+
+/* --- whom --- */
+
+static bool has(const struct strs *list, const char *text)
+{
+    for (size_t i = 0; i < list->count; i++) {
+        if (strcmp(list->items[i], text) == 0)
+            return true;
+    }
+    return false;
+}
+
+/* The clients of all sessions, each once. */
+static enum err collect(struct ctx *ctx, const struct list *sessions, struct strs *ret_ids)
+{
+    const struct session *session = sessions->items;
+    size_t most = 0;
+
+    for (size_t i = 0; i < sessions->count; i++)
+        most += session[i].clients.count;
+    *ret_ids = (struct strs){.items = arena_array(ctx->arena, most + 1, sizeof *ret_ids->items)};
+    if (ret_ids->items == NULL)
+        return fail_internal(ctx, ERR_MEMORY, "no memory for the clients of sessions");
+    for (size_t i = 0; i < sessions->count; i++) {
+        for (size_t j = 0; j < session[i].clients.count; j++) {
+            const char *id = session[i].clients.items[j];
+
+            if (!has(ret_ids, id))
+                ret_ids->items[ret_ids->count++] = id;
+        }
+    }
+    return ERR_OK;
+}
+
+/* Not through the cache: a transaction reads the past, which must not be taken for news there. */
+static enum err find_clients(struct ctx *ctx, const struct strs *ids, struct list *ret_clients)
+{
+    AUTO(bson_destroy) bson_t *filter = bson_new();
+    AUTO(bson_destroy) bson_t *exists = BCON_NEW("$exists", BCON_BOOL(true));
+    bson_t in, list;
+
+    BSON_APPEND_DOCUMENT_BEGIN(filter, "_id", &in);
+    BSON_APPEND_ARRAY_BEGIN(&in, "$in", &list);
+    for (size_t i = 0; i < ids->count; i++)
+        bson_put_text(&list, "0", ids->items[i]); /* the server does not read these names */
+    bson_append_array_end(&in, &list);
+    bson_append_document_end(filter, &in);
+    BSON_APPEND_DOCUMENT(filter, "backchannel_logout_uri", exists);
+    return db_find_many(ctx, &oauth_client_schema, &(struct db_find){.filter = filter},
+                        ret_clients);
+}
+
+enum err logout_tell(struct ctx *ctx, const struct list *sessions)
+{
+    const struct session *session = sessions->items;
+    struct list clients = {0}, rows = {0};
+    struct strs ids;
+
+    TRY(collect(ctx, sessions, &ids));
+    if (ids.count == 0)
+        return ERR_OK;
+    TRY(find_clients(ctx, &ids, &clients));
+
+    const struct oauth_client *client = clients.items;
+    struct outbox_row *row =
+        arena_array(ctx->arena, sessions->count * clients.count + 1, sizeof *row);
+
+    rows.items = row;
+    if (row == NULL)
+        return fail_internal(ctx, ERR_MEMORY, "no memory for logout messages");
+    for (size_t i = 0; i < sessions->count; i++) {
+        for (size_t j = 0; j < clients.count; j++) {
+            if (has(&session[i].clients, client[j].id))
+                row[rows.count++] = (struct outbox_row){.kind = OUTBOX_LOGOUT,
+                                                        .target = client[j].id,
+                                                        .user_id = session[i].user_id,
+                                                        .session_id = session[i].id};
+        }
+    }
+    return outbox_put(ctx, &rows);
+}
+
+/* --- what --- */
+
+static void add_uuid(struct buf *out, const char *name, const struct uuid *id)
+{
+    char text[UUID_TEXT_SIZE];
+
+    uuid_text(id, text);
+    buf_printf(out, ",\"%s\":\"%s\"", name, text);
+}
+
+static enum err write_claims(struct ctx *ctx, const struct outbox_row *row,
+                             const struct oauth_client *client, struct buf *out)
+{
+    const int64_t now = clock_now_ms() / 1000;
+    const char *issuer = NULL;
+
+    TRY(tenant_issuer(ctx, ctx->tenant, &issuer));
+    buf_puts(out, "{\"iss\":");
+    buf_json_string(out, issuer, strlen(issuer));
+    buf_puts(out, ",\"aud\":");
+    buf_json_string(out, client->id, strlen(client->id));
+    add_uuid(out, "sub", &row->user_id);
+    add_uuid(out, "sid", &row->session_id);
+    add_uuid(out, "jti", &row->id);
+    buf_puts(out, ",\"iat\":");
+    buf_int(out, now);
+    buf_puts(out, ",\"exp\":");
+    buf_int(out, now + SECONDS);
+    buf_puts(out, ",\"events\":{\"" EVENT "\":{}}}");
+    return buf_ok(out) ? ERR_OK : fail_internal(ctx, ERR_MEMORY, "a logout token became too long");
+}
+
+enum err logout_token_sign(struct ctx *ctx, const struct outbox_row *row,
+                           const struct oauth_client *client, const char **ret_token)
+{
+    const enum jws_alg alg = client->id_token_alg == ID_TOKEN_ES256 ? JWS_ES256 : JWS_RS256;
+    const struct key_set *keys = NULL;
+    struct buf claims;
+
+    if (alg == JWS_RS256)
+        TRY(keys_get_complete(ctx, &keys));
+    else
+        TRY(keys_get(ctx, &keys));
+    buf_init(&claims, ctx->arena, CLAIMS_MAX_TEXT);
+    TRY(write_claims(ctx, row, client, &claims));
+
+    const struct bytes text = {.data = (const uint8_t *)buf_text(&claims), .size = claims.size};
+
+    return jws_sign(ctx, key_set_signer(keys, alg), TYP, &text, ret_token);
+}
