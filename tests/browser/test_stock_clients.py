@@ -23,9 +23,10 @@ def tenants(site):
     return {name: (slug, site.user(slug)) for name, slug in slugs.items()}
 
 
-def register(site, slug, redirect_uri):
+def register(site, slug, party, name):
     answer = site.post(slug, "/oauth/client/register", {
-        "client_name": "Orders", "redirect_uris": [redirect_uri],
+        "client_name": "Orders", "redirect_uris": [party.redirect_uri(name)],
+        "post_logout_redirect_uris": [party.signed_out_uri(name)],
         "grant_types": ["authorization_code"], "scope": "openid profile email"},
         Authorization=f"Bearer {site.token(slug, 'owner')}")
     assert answer.status_code == 201, answer.text
@@ -37,7 +38,7 @@ def register(site, slug, redirect_uri):
 def party(request, site, tenants):
     made = request.param(TENANTS)
     for name, (slug, _) in tenants.items():
-        made.register(name, register(site, slug, made.redirect_uri(name)))
+        made.register(name, register(site, slug, made, name))
     made.start()
     yield made
     made.close()
@@ -90,6 +91,17 @@ def test_two_tenants_side_by_side(site, tenants, party, page):
     for name, (_, user) in tenants.items():
         page.goto(party.url(name))
         assert shown(page)["preferred_username"] == user
+    sign_out(site, tenants, party, page)
+
+
+def sign_out(site, tenants, party, page):
+    """By the application's own way: it and its tenant forget the person, the other tenant does not."""
+    page.goto(party.logout_url("first"))
+    page.wait_for_url(party.signed_out_uri("first"))
+    page.goto(party.url("first"))
+    page.wait_for_url(site.path(tenants["first"][0]) + "/login?ticket=*")
+    page.goto(site.path(tenants["second"][0]) + "/dashboard")
+    assert whoami(page) == tenants["second"][1]
 
 
 class Browser:

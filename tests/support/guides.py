@@ -19,6 +19,7 @@ refused() { # refused STATUS WORD ARGUMENTS...: what a guide shows as "curl ... 
     echo "$answer"
     [[ $answer == *"$word"*$'\n'"$status" ]]
 }
+printf '%s\n' '#!/bin/sh' 'shift; exec tenantd "$@"' >dev && chmod +x dev # ./dev tenantd
 trap 'echo "in line: $BASH_COMMAND" >&2' ERR
 """
 REFUSED = re.compile(r"^curl (.*?)\s+# (\d{3}) (\w+)$")
@@ -45,9 +46,9 @@ class Guide:
         return [body for name, body in fenced if name == kind]
 
     def commands(self):
-        """Plain blocks that set a variable, or run curl or tenantd."""
+        """Plain blocks that set a variable, or run curl or ./dev tenantd."""
         return [block for block in self.blocks("")
-                if re.search(r"^(curl |tenantd |\w+=)", block, re.MULTILINE)]
+                if re.search(r"^(curl |./dev tenantd |\w+=)", block, re.MULTILINE)]
 
     def run(self):
         """Runs the commands as printed, with what a reader would copy from an answer; keeps what

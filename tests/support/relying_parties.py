@@ -7,6 +7,7 @@ import os
 import pathlib
 import secrets
 import threading
+import urllib.parse
 
 import flask
 from authlib.common.errors import AuthlibBaseError
@@ -54,6 +55,12 @@ class Flask:
     def redirect_uri(self, name):
         return self.url(name) + "callback"
 
+    def logout_url(self, name):
+        return self.url(name) + "logout"
+
+    def signed_out_uri(self, name):
+        return self.url(name) + "signed-out"
+
     def register(self, name, registered):
         self.oauth.register(
             name, client_id=registered.client_id, client_secret=registered.client_secret,
@@ -82,8 +89,20 @@ class Flask:
             client = self.oauth.create_client(name)
             token = client.authorize_access_token()
             claims = token["userinfo"] | client.userinfo(token=token)
-            flask.session[name] = {claim: claims[claim] for claim in CLAIMS}
+            flask.session[name] = {claim: claims[claim] for claim in CLAIMS} | {
+                "id_token": token["id_token"]}
             return flask.redirect(flask.url_for("page", name=name))
+
+        @self.app.get("/<name>/logout")
+        def logout(name):
+            end = self.oauth.create_client(name).load_server_metadata()["end_session_endpoint"]
+            return flask.redirect(end + "?" + urllib.parse.urlencode({
+                "id_token_hint": flask.session.pop(name)["id_token"],
+                "post_logout_redirect_uri": self.signed_out_uri(name)}))
+
+        @self.app.get("/<name>/signed-out")
+        def signed_out(name):
+            return f"Signed out of {name}"
 
         @self.app.errorhandler(AuthlibBaseError)
         @self.app.errorhandler(JoseError)
@@ -142,6 +161,12 @@ class Apache(Proxy):
     def redirect_uri(self, name):
         return self.url(name) + "callback"
 
+    def logout_url(self, name):
+        return self.redirect_uri(name) + "?" + urllib.parse.urlencode({"logout": self.signed_out_uri(name)})
+
+    def signed_out_uri(self, name):
+        return f"http://localhost:{self.ports[name]}/signed-out.html"
+
     def register(self, name, registered):
         self.hosts.append(HOST.format(port=self.ports[name], registered=registered,
                                       passphrase=secrets.token_hex()))
@@ -151,6 +176,7 @@ class Apache(Proxy):
         pages.mkdir(parents=True)
         (pages / "index.html").write_text(PAGE.format(
             **{claim: f"<!--#echo var='OIDC_CLAIM_{claim}' -->" for claim in CLAIMS}), encoding="utf-8")
+        (pages.parent / "signed-out.html").write_text("Signed out", encoding="utf-8")
         for directory in (self.directory, pages.parent, pages):
             os.chmod(directory, 0o755)
         modules = "\n".join(f"LoadModule {name}_module /usr/lib/apache2/modules/mod_{name}.so"
