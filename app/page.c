@@ -4,13 +4,15 @@
 #include <string.h>
 
 #include "app/redirect_uri.h"
+#include "app/secret.h"
 
 #define PAGE_MAX_BYTES ((size_t)1024 * 1024)
 #define HTML_TYPE      "text/html; charset=utf-8"
+#define NONCE_BYTES    16
 #define ACCENTS        12 /* classes accent-0 … accent-11 of style.css */
 
-/* No script runs on any page but the one that sends a form; everything else comes from this origin.
- */
+/* No script runs on any page but the one that sends a form, and in development the playground's;
+ * everything else comes from this origin. */
 #define POLICY                                                                                \
     "default-src 'none'; style-src 'self'; img-src 'self'; base-uri 'none'; frame-ancestors " \
     "'none'; object-src 'none'; form-action 'self'"
@@ -76,8 +78,10 @@ static enum err static_address(struct ctx *ctx, const char *name, const char **r
 enum err page_render(struct ctx *ctx, const struct page *page, struct buf *out)
 {
     const char *brand = page->brand != NULL ? page->brand : "tenantd";
-    const char *style = NULL, *icon = NULL;
+    const char *style = NULL, *icon = NULL, *script = NULL;
 
+    if (page->script != NULL)
+        TRY(static_address(ctx, page->script, &script));
     TRY(static_address(ctx, "style.css", &style));
     TRY(static_address(ctx, "favicon.svg", &icon));
 
@@ -89,6 +93,8 @@ enum err page_render(struct ctx *ctx, const struct page *page, struct buf *out)
         {.name = "prefix", .text = page->prefix},
         {.name = "style", .text = style},
         {.name = "icon", .text = icon},
+        {.name = "script", .text = script},
+        {.name = "script-nonce", .text = page->script_nonce},
         {.name = "submit-script", .text = submit_script, .raw = true},
     };
     const struct template_vars outer = {.vars = frame, .count = sizeof frame / sizeof frame[0]};
@@ -112,13 +118,34 @@ static enum err policy_of(struct ctx *ctx, const struct page *page, const char *
     return *ret_policy == NULL ? ERR_MEMORY : ERR_OK;
 }
 
-enum err page_respond(struct request *req, struct response *res, int status,
-                      const struct page *page)
+/* The page as it is answered: with a nonce where it runs a script, which the policy names. */
+static enum err allow_script(struct ctx *ctx, struct page *page, const char **policy)
 {
+    uint8_t random[NONCE_BYTES];
+    char *nonce = arena_alloc(ctx->arena, BASE64URL_LENGTH(NONCE_BYTES) + 1);
+
+    if (page->script == NULL)
+        return ERR_OK;
+    if (nonce == NULL)
+        return ERR_MEMORY;
+    secret_random(random, sizeof random);
+    base64url_encode(random, sizeof random, nonce);
+    page->script_nonce = nonce;
+    *policy =
+        arena_printf(ctx->arena, "%s; script-src 'nonce-%s'; connect-src 'self'", *policy, nonce);
+    return *policy == NULL ? ERR_MEMORY : ERR_OK;
+}
+
+enum err page_respond(struct request *req, struct response *res, int status,
+                      const struct page *given)
+{
+    struct page answered = *given;
+    const struct page *page = &answered;
     const char *policy = NULL;
     struct buf out;
 
     TRY(policy_of(&req->ctx, page, &policy));
+    TRY(allow_script(&req->ctx, &answered, &policy));
 
     buf_init(&out, req->ctx.arena, PAGE_MAX_BYTES);
     TRY(page_render(&req->ctx, page, &out));

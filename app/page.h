@@ -14,7 +14,10 @@ struct page {
     const char *slug;        /* decides the accent colour; NULL = the service's */
     const char *prefix;      /* "" or "/t/<slug>": every link and form of the page begins with it */
     const char *form_action; /* an address that its forms lead to by way of redirects; or NULL */
-    bool submits_itself;     /* has the one script that there is: it sends the page's form */
+    bool submits_itself;     /* has a script of one line: it sends the page's form */
+    const char *script;      /* a file of templates/static that it runs, which may fetch from the
+                                page's own origin; or NULL */
+    const char *script_nonce; /* page_respond makes it */
     const struct template_var *vars;
     size_t var_count;
 };

@@ -29,6 +29,7 @@
 #include "handlers/openapi.h"
 #include "handlers/pages.h"
 #include "handlers/pages_forms.h"
+#include "handlers/pages_playground.h"
 #include "handlers/registration.h"
 #include "handlers/sessions.h"
 #include "handlers/tenant_users.h"
@@ -509,6 +510,10 @@ const struct route routes[] = {
      AUTH_PUBLIC | AUTH_SESSION | AUTH_OPTIONAL, NULL, NULL, ROLE_UNSET, RATE_WRITE,
      BODY_FORM, 16 * KIB, &consent_form_schema, NULL, 303,
      ROUTE_PAGE | ROUTE_HIDDEN | ROUTE_NO_STORE | ROUTE_SETS_COOKIE, "Form that takes back what an application may have"},
+    {GET, "/playground", handle_playground, TENANT_OPTIONAL,
+     AUTH_PUBLIC | AUTH_IGNORE, NULL, NULL, ROLE_UNSET, RATE_READ,
+     BODY_NONE, 64 * KIB, NULL, NULL, 200,
+     ROUTE_PAGE | ROUTE_HIDDEN | ROUTE_NO_STORE | ROUTE_DEV_ONLY, "Walks the code flow of a tenant step by step"},
     {GET, "/docs", handle_docs, TENANT_IGNORED,
      AUTH_PUBLIC | AUTH_IGNORE, NULL, NULL, ROLE_UNSET, RATE_READ,
      BODY_NONE, 64 * KIB, NULL, NULL, 200,

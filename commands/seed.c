@@ -6,6 +6,7 @@
 #include "app/password.h"
 #include "commands/commands.h"
 #include "models/demo.h"
+#include "models/demo_client.h"
 #include "models/tenant.h"
 
 #define TEXT_MAX ((size_t)64 * 1024)
@@ -51,6 +52,18 @@ static enum err try_once(struct ctx *ctx, size_t index, bool *ret_created)
     return create(ctx, index);
 }
 
+/* The client of its playground. */
+static enum err seed_client(struct ctx *ctx, const char *slug)
+{
+    struct tenant *tenant = ARENA_NEW(ctx->arena, struct tenant);
+
+    if (tenant == NULL)
+        return ERR_MEMORY;
+    TRY(tenant_find_by_slug(ctx, slug, tenant));
+    ctx_set_tenant(ctx, tenant, &tenant->id);
+    return demo_client_ensure(ctx);
+}
+
 static enum err seed_tenant(struct ctx *ctx, size_t index)
 {
     const char *slug = demo_tenants[index].slug;
@@ -70,6 +83,9 @@ static enum err seed_tenant(struct ctx *ctx, size_t index)
     }
     if (err == ERR_OK)
         fprintf(stderr, "%s: %s\n", slug, created ? "created" : "is there already");
+    if (err == ERR_OK)
+        err = seed_client(ctx, slug);
+    ctx_set_tenant(ctx, NULL, NULL);
     ctx_clear(ctx);
     return err;
 }
@@ -172,8 +188,9 @@ const struct command command_seed = {
     .summary = "make demo tenants to try things out (development only)",
     .help = "usage: tenantd seed demo [--json]\n"
             "\n"
-            "Makes the tenants client1, client2 and default, each with the owner \"demo\", and\n"
-            "prints where they are. What is there already stays as it is, so it may be run\n"
+            "Makes the tenants client1, client2 and default, each with the owner \"demo\" and the\n"
+            "OAuth client of its playground, and prints where they are. What is there already "
+            "stays as it is, so it may be run\n"
             "again at any time. Only with environment: development.\n"
             "\n"
             "  --config FILE   default: $TENANTD_CONFIG, ./config.yaml, /etc/tenantd/config.yaml\n"

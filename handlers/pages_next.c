@@ -2,6 +2,7 @@
  * percent-encoded. Browsers read "//", "/\" and tabs before a slash as another host. */
 #include "handlers/pages_next.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #include "handlers/pages_internal.h"
@@ -10,6 +11,26 @@
     "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~!$&'()*+,;=:@/?"
 #define HEX "0123456789ABCDEFabcdef"
 
+static bool is_escape(const char *at)
+{
+    return at[0] == '%' && at[1] != '\0' && strchr(HEX, at[1]) != NULL && at[2] != '\0' &&
+           strchr(HEX, at[2]) != NULL;
+}
+
+/* A control character, or what separates the parts of an address in some reader's eyes. */
+static bool is_odd(unsigned char c)
+{
+    return c < ' ' || c == '\\' || c == 0x7f;
+}
+
+static bool is_odd_escape(const char *at)
+{
+    const char digits[] = {at[1], at[2], '\0'};
+    const unsigned long c = strtoul(digits, NULL, 16);
+
+    return is_odd((unsigned char)c) || c == '/';
+}
+
 static bool is_path(const char *text)
 {
     const size_t length = strnlen(text, PAGES_NEXT_MAX + 1);
@@ -17,16 +38,10 @@ static bool is_path(const char *text)
     if (length > PAGES_NEXT_MAX || text[0] != '/' || text[1] == '/')
         return false;
     for (const char *at = text; *at != '\0'; at++) {
-        if ((unsigned char)*at < ' ' || *at == '\\' || *at == 0x7f)
+        if (is_odd((unsigned char)*at) || (is_escape(at) && is_odd_escape(at)))
             return false;
     }
     return true;
-}
-
-static bool is_escape(const char *at)
-{
-    return at[0] == '%' && at[1] != '\0' && strchr(HEX, at[1]) != NULL && at[2] != '\0' &&
-           strchr(HEX, at[2]) != NULL;
 }
 
 static const char *written_anew(struct request *req, const char *text)

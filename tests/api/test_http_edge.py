@@ -120,6 +120,14 @@ def test_errors_tell_nothing_of_the_inside(production):
         assert word not in text, f"{word!r} in {text}"
 
 
+def test_development_pages_do_not_exist_in_production(production):
+    """api.md §9: the playground is 404, on every way, like any path that is not there."""
+    for path in ("/playground", "/t/acme/playground"):
+        for headers in ({}, {"Host": "acme.login.example.com"}):
+            answer = production.get(path, headers=headers | {"X-Forwarded-Proto": "https"})
+            assert answer.status_code == 404 and "Playground" not in answer.text, path
+
+
 def test_production_answers_only_https(instances):
     """R004-55, R004-48: plain http reaches the probes alone; a trusted proxy says what it was."""
     instance = instances(PRODUCTION | {

@@ -360,7 +360,7 @@ def test_every_route_of_the_table_is_guarded_or_known_as_public(contract):
         "POST /dashboard/profile", "POST /dashboard/password", "POST /dashboard/close",
         "POST /dashboard/sessions/end", "POST /dashboard/consents/end",
         "POST /dashboard/sessions/end-others", *CONSOLE,
-        "GET /docs", "GET /docs/{client_id}",
+        "GET /docs", "GET /docs/{client_id}", "GET /playground",
         "GET /static/{file}", "GET /favicon.ico",
     }
     assert public <= known, public - known
