@@ -20,10 +20,11 @@
 #include <mongoc/mongoc.h>
 #include <openssl/ec.h>
 #include <openssl/evp.h>
+#include <openssl/rsa.h>
 #include <sodium.h>
 
 static mongoc_client_pool_t *pool;
-static EVP_PKEY *key;
+static EVP_PKEY *key, *rsa_key;
 static unsigned char mac_key[32];
 static const char database[] = "bench_floor";
 static const char password[] = "a long passphrase";
@@ -47,11 +48,11 @@ static void base64url(const unsigned char *bytes, size_t size, char *out)
                             sodium_base64_VARIANT_URLSAFE_NO_PADDING);
 }
 
-/* An ES256 token over a fixed set of claims. */
-static void sign(const char *subject, char *out, size_t size)
+/* A token over a fixed set of claims. */
+static void sign(EVP_PKEY *with, const char *subject, char *out, size_t size)
 {
     char claims[512], part[1024];
-    unsigned char signature[128];
+    unsigned char signature[256];
     size_t signature_size = sizeof signature;
     EVP_MD_CTX *context = EVP_MD_CTX_new();
 
@@ -63,7 +64,7 @@ static void sign(const char *subject, char *out, size_t size)
         subject, (long long)time(NULL) + 900, (long long)time(NULL));
     base64url((const unsigned char *)claims, strlen(claims), part);
     (void)snprintf(out, size, "eyJhbGciOiJFUzI1NiIsInR5cCI6InNlc3Npb24rand0In0.%s", part);
-    (void)EVP_DigestSignInit(context, NULL, EVP_sha256(), NULL, key);
+    (void)EVP_DigestSignInit(context, NULL, EVP_sha256(), NULL, with);
     (void)EVP_DigestSign(context, signature, &signature_size, (const unsigned char *)out,
                          strlen(out));
     base64url(signature, signature_size, part);
@@ -174,20 +175,23 @@ static bool rotate(mongoc_client_t *client, const char *id, long long generation
 }
 
 static int pair(struct mg_connection *conn, const char *user, const char *grant,
-                long long generation)
+                long long generation, bool with_id_token)
 {
-    char access[2048], refresh[256], body[3072];
+    char access[1024], refresh[256], id_token[1280] = "", body[3072];
 
-    sign(user, access, sizeof access);
+    sign(key, user, access, sizeof access);
+    if (with_id_token)
+        sign(rsa_key, user, id_token, sizeof id_token);
     make_refresh(grant, generation, refresh, sizeof refresh);
     (void)snprintf(body, sizeof body,
-                   "{\"access_token\":\"%s\",\"refresh_token\":\"%s\",\"token_type\":\"bearer\","
-                   "\"expires_in\":900}",
-                   access, refresh);
+                   "{\"access_token\":\"%s\",\"refresh_token\":\"%s\",\"id_token\":\"%s\","
+                   "\"token_type\":\"bearer\",\"expires_in\":900}",
+                   access, refresh, id_token);
     return answer(conn, 200, body);
 }
 
-static int refresh(struct mg_connection *conn)
+/* with_id_token: as the exchange of a code, which rotates nothing less. */
+static int refresh(struct mg_connection *conn, bool with_id_token)
 {
     char id[64] = "", again[256], user[64];
     long long generation = 0;
@@ -205,7 +209,7 @@ static int refresh(struct mg_connection *conn)
 
     done = done && rotate(client, id, generation) && find_user(client, "_id", id, user, NULL);
     mongoc_client_pool_push(pool, client);
-    return done ? pair(conn, id, id, generation + 1) : answer(conn, 401, "{}");
+    return done ? pair(conn, id, id, generation + 1, with_id_token) : answer(conn, 401, "{}");
 }
 
 static bool verify(const char *text, const char *hash)
@@ -250,7 +254,7 @@ static int login(struct mg_connection *conn)
     mongoc_client_pool_push(pool, client);
     bson_destroy(&reply);
     bson_destroy(request);
-    return done ? pair(conn, id, grant, 1) : answer(conn, 503, "{}");
+    return done ? pair(conn, id, grant, 1, false) : answer(conn, 503, "{}");
 }
 
 /* Hash and insert: what signing a user up cannot do without. */
@@ -293,7 +297,9 @@ static int begin_request(struct mg_connection *conn)
     if (strcmp(path, "/whoami") == 0)
         return whoami(conn);
     if (strcmp(path, "/refresh") == 0)
-        return refresh(conn);
+        return refresh(conn, false);
+    if (strcmp(path, "/exchange") == 0)
+        return refresh(conn, true);
     if (strcmp(path, "/login") == 0)
         return login(conn);
     if (strcmp(path, "/signup") == 0)
@@ -370,6 +376,7 @@ static int serve(const char *port, const char *uri_text, int users)
     (void)mongoc_uri_set_option_as_int32(uri, MONGOC_URI_MAXPOOLSIZE, 128);
     pool = mongoc_client_pool_new(uri);
     key = EVP_EC_gen("P-256");
+    rsa_key = EVP_RSA_gen(2048);
     randombytes_buf(mac_key, sizeof mac_key);
 
     mongoc_client_t *client = mongoc_client_pool_pop(pool);

@@ -2,7 +2,8 @@
 
     ./dev bench [--seconds 4] [--rounds 3] [--connections 8,64] [--tenants 1000] [--only PARTS]
 
-PARTS: health 404 discovery jwks token cold whoami refresh signup login flood tenants, separated by commas.
+PARTS: health 404 discovery jwks token cold whoami refresh credentials introspect introspect_user
+introspect_cold exchange signup login flood tenants, separated by commas.
 
 Service and floor (tests/bench/bench_floor.c) take turns, so that a machine whose speed drifts does not
 decide. CPU comes from the operating system's account of each process; medians of the rounds are printed.
@@ -24,6 +25,8 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
 
 # pylint: disable=wrong-import-position
+from tests.bench import oauth  # noqa: E402
+from tests.bench.wire import post, whole  # noqa: E402
 from tests.support import ports  # noqa: E402
 from tests.support.instance import Instance  # noqa: E402
 from tests.support.mongo import Mongo  # noqa: E402
@@ -54,15 +57,6 @@ def resident_mb(pid):
     return 0.0
 
 
-def whole(method, path, headers=(), body=None):
-    """A request as it goes over the wire."""
-    text = None if body is None else json.dumps(body)
-    lines = [f"{method} {path} HTTP/1.1", "Host: localhost", *headers]
-    if text is not None:
-        lines += ["Content-Type: application/json", f"Content-Length: {len(text)}"]
-    return "\r\n".join(lines) + "\r\n\r\n" + (text or "")
-
-
 def generate(port, connections, seconds, mode, path, **variables):
     """One run of the load generator, started and to be waited for."""
     return subprocess.Popen(
@@ -77,13 +71,6 @@ def result_of(process):
     return json.loads(text)
 
 
-def post(url, body, headers=None):
-    request = urllib.request.Request(url, json.dumps(body).encode(), {
-        "Content-Type": "application/json", **(headers or {})})
-    with urllib.request.urlopen(request, timeout=30) as answer:
-        return json.load(answer)
-
-
 class Bench:
     """Service, floor and MongoDB of one run."""
 
@@ -96,6 +83,7 @@ class Bench:
         self.tokens = []
         self.floor = self._start_floor()
         self._prepare()
+        self.oauth = oauth.OAuthLoad(self, PASSWORD)
 
     def _start_floor(self):
         self.mongo.client.drop_database("bench_floor")
@@ -176,35 +164,39 @@ class Bench:
         """One round of one side: requests, failures, latency, CPU of the side and of MongoDB."""
         port = self.service.port if side == "service" else self.floor_port
         pid = self.service.process.pid if side == "service" else self.floor.pid
-        mode = {"refresh": "refresh", "login": "users", "token": "list", "cold": "list",
-                "signup": "list"}.get(operation, "fixed")
+        if side == "floor":
+            operation = oauth.OPERATIONS.get(operation, operation)
+        renews = operation in ("refresh", "exchange") and (side, operation) != ("service", "exchange")
+        mode = {"login": "users", "token": "list", "cold": "list",
+                "signup": "list"}.get(operation, "list" if operation in oauth.OPERATIONS else "fixed")
+        mode, name = ("refresh", "refresh") if renews else (mode, operation)
         path = {("service", "refresh"): "/auth/refresh", ("service", "login"): "/auth/login",
-                ("floor", "refresh"): "/refresh", ("floor", "login"): "/login"}.get(
+                ("floor", "refresh"): "/refresh", ("floor", "login"): "/login",
+                ("floor", "exchange"): "/exchange"}.get(
                     (side, operation), "/")
         variables = {"BENCH_PATH": path, "BENCH_HEADERS": (
             f"X-Tenant-Slug: {self.slug}\r\n" if side == "service" else "")}
         if operation in ("token", "cold") and side == "service":
             variables["BENCH_STATUS"] = "403"
-        if operation in ("cold", "signup"):
+        if side == "service" and operation in oauth.ONCE or operation in ("cold", "signup"):
             variables["BENCH_ONCE"] = "1"
         connections = min(self.options.connections, 8) if operation in ("login", "signup") \
             else self.options.connections
         before, before_mongo = cpu_seconds(pid), cpu_seconds(self.mongo.pid)
         result = result_of(generate(port, connections, self.options.seconds, mode,
-                                    os.path.join(self.folder, f"{side}-{operation}"), **variables))
+                                    os.path.join(self.folder, f"{side}-{name}"), **variables))
         count = max(result["requests"] + (result["failures"] if operation == "404" else 0), 1)
         result["rate"] = count / result["seconds"]
         result["cpu_us"] = (cpu_seconds(pid) - before) * 1e6 / count
         result["mongo_us"] = (cpu_seconds(self.mongo.pid) - before_mongo) * 1e6 / count
         return result
 
-    def refresh_floor_tokens(self, rounds_done):
+    def refresh_floor_tokens(self):
         """The floor's grants stand wherever the last round left them: start its process anew."""
-        if rounds_done:
-            self.floor.kill()
-            self.floor.wait()
-            self.floor = self._start_floor()
-            time.sleep(0.3)
+        self.floor.kill()
+        self.floor.wait()
+        self.floor = self._start_floor()
+        time.sleep(0.3)
 
 
 def middle(rounds, name):
@@ -223,8 +215,10 @@ def measure(bench, operation, rounds):
         for side in sides:
             if operation == "refresh" and side == "service":
                 bench.fresh_refresh_tokens()
-            if operation == "refresh" and side == "floor":
-                bench.refresh_floor_tokens(number)
+            if operation in oauth.OPERATIONS and side == "service":
+                bench.oauth.fresh(operation)
+            if operation in ("refresh", "exchange") and side == "floor":
+                bench.refresh_floor_tokens()
             if operation == "signup":
                 bench.fresh_sign_ups(side)
             if operation == "cold" and side == "service":
@@ -407,7 +401,9 @@ def main():
     parser.add_argument("--connections", default="8,64")
     parser.add_argument("--tenants", type=int, default=1000)
     parser.add_argument("--only",
-                        default="health,404,discovery,jwks,token,cold,whoami,refresh,signup,login,flood,tenants")
+                        default="health,404,discovery,jwks,token,cold,whoami,refresh,"
+                        "credentials,introspect,introspect_user,introspect_cold,exchange,"
+                        "signup,login,flood,tenants")
     options = parser.parse_args()
     options.connection_counts = [int(text) for text in options.connections.split(",")]
     options.parts = options.only.split(",")
