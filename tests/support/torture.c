@@ -24,7 +24,7 @@
 #include "app/watch_event.h"
 #include "models/access_key.h"
 #include "models/consent.h"
-#include "models/grant.h"
+#include "models/grant_code.h"
 #include "models/grant_memory.h"
 #include "models/oauth_client_admin.h"
 #include "models/platform_key.h"
@@ -64,7 +64,9 @@ static struct {
     struct made_platform_key platform;
     struct made_client client;
     struct token_pair client_pair;
-    char email[64], name[32], other_name[32], form[512], version[512], once[512], nonce[256];
+    char email[64], name[32], other_name[32], nonce[256];
+    struct torture_form page;
+    const char *code;
 } own;
 static size_t body_size;
 
@@ -218,13 +220,14 @@ static const char *value_of(const char *name, size_t length, char text[64])
         {"username", own.other_name, NULL},
         {"tenant", NULL, &victim.id},
         {"pk", NULL, &own.platform.key.id},
-        {"version", own.version, NULL},
-        {"once", own.once, NULL},
+        {"version", own.page.version, NULL},
+        {"once", own.page.once, NULL},
         {"oc", own.client.client.id, NULL},
         {"os", own.client.secret, NULL},
+        {"code", own.code, NULL},
         {"cat", own.client_pair.access_token, NULL},
         {"grant", NULL, &own.pair.grant_id},
-        {"form", own.form, NULL},
+        {"form", own.page.token, NULL},
         {"file", "style.css", NULL},
     };
 
@@ -310,6 +313,9 @@ static void make_client(struct ctx *ctx)
     must(grant_open_for_client(ctx, &terms, "login", &own.client_pair), ctx, "client's token");
     const struct consent_terms kept = {&own.user.id, own.client.client.id, .scope = "read"};
     must(consent_give(ctx, &kept), ctx, "consent");
+    const struct code_terms code = {&own.client.client, &own.user, .scope = "read",
+                                    .redirect_uri = uri};
+    must(grant_code_issue(ctx, &code, &own.code), ctx, "code");
 }
 
 static void make_own(struct ctx *ctx, const struct torture_request *request)
@@ -329,15 +335,6 @@ static void make_own(struct ctx *ctx, const struct torture_request *request)
         must(tenant_suspend(ctx, &victim.id, &changed), ctx, "suspended");
 }
 
-static void scan(const char *from, const char *format, char *ret_text)
-{
-    const char *end = from != NULL ? strstr(from, "</form>") : NULL;
-    const char *at = from != NULL ? strstr(from, format) : NULL;
-
-    if (at != NULL && end != NULL && at < end)
-        (void)sscanf(at + strlen(format), "%511[^\"]", ret_text);
-}
-
 /* Token, version and id in the form of a page whose action ends with that path, and the nonce. */
 static void take_form(const struct torture_request *request)
 {
@@ -346,17 +343,11 @@ static void take_form(const struct torture_request *request)
                                          .query = request->form_query,
                                          .credential = request->credential,
                                          .no_tenant = request->no_tenant};
-    char action[TEXT_MAX + 16];
 
     if (torture_send(&page) != 200)
         abort();
     fill(request->path, path);
-    snprintf(action, sizeof action, "action=\"%s\"", path);
-    const char *at = strstr(buf_text(&res.body), action);
-    scan(at, "name=\"form_token\" value=\"", own.form);
-    scan(at, "name=\"version\" value=\"", own.version);
-    scan(at, "name=\"once\" value=\"", own.once);
-    if (own.form[0] == '\0') {
+    if (!torture_form_read(buf_text(&res.body), path, &own.page)) {
         fprintf(stderr, "no form %s in %s:\n%s\n", path, request->form, buf_text(&res.body));
         abort();
     }

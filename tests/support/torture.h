@@ -31,8 +31,8 @@ enum torture_credential {
 /* What stands in path, query and body is replaced. Of the try's owner: {email} {name} {password}
  * {refresh} {session} (id) {grant} (id); {user} another user (id), {username} its name; of the
  * tenant: {cid} {slug} {key} (id); {tenant} another tenant (id), {pk} a platform key (id); {oc} and
- * {os} an OAuth client's id and secret, {cat} its access token; {new} a number never used before;
- * {form} and {version} of the page. */
+ * {os} an OAuth client's id and secret, {cat} its access token, {code} a code for it; {new} a
+ * number never used before; {form} and {version} of the page. */
 struct torture_request {
     const char *method, *path, *query, *body;
     const char *form_query;   /* of the page that form names; NULL: none */
@@ -73,6 +73,15 @@ const char *torture_reason(void); /* what went wrong last */
 void torture_flush(void);
 /* Also that a tenant's epoch rose; takes its time. */
 void torture_forget_revocations(void);
+
+/* --- the form of a page --- */
+
+#define TORTURE_FORM_VALUE 512
+struct torture_form {
+    char token[TORTURE_FORM_VALUE], version[TORTURE_FORM_VALUE], once[TORTURE_FORM_VALUE];
+};
+/* False when there is no form with this action. */
+bool torture_form_read(const char *html, const char *action, struct torture_form *ret_form);
 
 /* --- what the database holds --- */
 

@@ -41,6 +41,7 @@ static const struct torture_input inputs[] = {
     {"/oauth/end-session", {PAGE_FORM("/oauth/end-session", CRED_SESSION, "/oauth/end-session", "confirm=yes")}, "", 0, NULL},
     {"/auth/verify", {SEND("GET", "/auth/verify", CRED_BEARER, NULL)}, "", 0, NULL},
     {"/oauth/token", {SEND("POST", "/oauth/token", CRED_NONE, "grant_type=password&username={name}&password={password}&client_id={oc}&client_secret={os}"), .content_type = FORM}, "audit_logs+:success:login tokens+ users~", 0, NULL},
+    {"/oauth/token", {SEND("POST", "/oauth/token", CRED_NONE, "grant_type=authorization_code&code={code}&redirect_uri=https%3A%2F%2Fapp.example%2Fcb&client_id={oc}&client_secret={os}"), .content_type = FORM}, "audit_logs+:success:code.exchange tokens~", 0, NULL},
     {"/oauth/revoke", {SEND("POST", "/oauth/revoke", CRED_NONE, "token={cat}&client_id={oc}&client_secret={os}"), .content_type = FORM}, "", 0, NULL},
     {"/oauth/introspect", {SEND("POST", "/oauth/introspect", CRED_NONE, "token={cat}&client_id={oc}&client_secret={os}"), .content_type = FORM}, "", 0, NULL},
     {"/oauth/userinfo", {SEND("POST", "/oauth/userinfo", CRED_NONE, "access_token={cat}"), .content_type = FORM}, "", 0, NULL},
