@@ -9,7 +9,7 @@ usage: ./dev test examples [EXAMPLE...] [ARGS]
 
 Installs the applications of examples/ as their READMEs say, from the package registries into
 ${DEV_DIR#"$ROOT"/}/examples/, starts them, and calls them with tokens of two tenants from a real
-tenantd. The first run takes minutes and some 600 MB; then only what has changed is installed again.
+tenantd. The first run takes minutes and some 900 MB; then only what has changed is installed again.
 An example whose tools are missing is left out, and named.
 
   EXAMPLE   ${EXAMPLES[*]}; default: all

@@ -29,6 +29,7 @@ def main():
     body = json.dumps({"username": first["username"], "password": first["password"]})
     print(f"\ntry\n  curl -s {first['url'].rstrip('/')}/api/login"
           f" -H 'Content-Type: application/json' -d '{body}'")
+    print(f"\nin another terminal\n  ./dev tenantd client list --tenant {first['slug']}")
     print("\nCtrl-C stops everything\n", flush=True)
 
 
