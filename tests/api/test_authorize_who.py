@@ -29,13 +29,6 @@ def silent(api, user, made, **changes):
     return back(authorize(api, user.tenant, params_of(made, prompt="none", **changes), user.session))
 
 
-def test_id_token_hint(api, tenant, user, own):
-    """oidcc-id-token-hint: with prompt=none a code for that user, login_required for another."""
-    hint = id_token(api, user, own)
-    assert "code" in silent(api, user, own, id_token_hint=hint)
-    assert silent(api, tenant.owner, own, id_token_hint=hint)["error"] == "login_required"
-
-
 def test_a_hint_asks_for_that_person(api, world, tenant, user, own):
     """Somebody else is signed in: the login page; whoever then signs in must be the one."""
     hint = id_token(api, user, own)

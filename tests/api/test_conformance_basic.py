@@ -187,13 +187,15 @@ def test_oidcc_ensure_request_with_acr_values_succeeds(client, user):
     supported = client.provider["acr_values_supported"]
     _, claims = client.sign_in(user.session, acr_values=" ".join(supported))
     assert claims["acr"] in supported
-    client.sign_in(user.session, acr_values="urn:nobody:knows")
+    _, claims = client.sign_in(user.session, acr_values="urn:nobody:knows")
+    assert claims["acr"] in supported
 
 
 def test_oidcc_claims_essential(client, user):
-    """OIDC Core §5.5.1: an essential claim that is not there is no error either."""
+    """OIDC Core §5.5.1: comes by name; an essential claim that is not there is no error."""
     wanted = {"userinfo": {"name": {"essential": True}, "nobody_knows": {"essential": True}}}
-    client.userinfo(*client.sign_in(user.session, claims=json.dumps(wanted)))
+    told = client.userinfo(*client.sign_in(user.session, claims=json.dumps(wanted)))
+    assert told == {"sub": user.id, "name": "Ada Lovelace"}
 
 
 def test_oidcc_ensure_request_with_valid_pkce_succeeds(api, tenant, client, user):
@@ -269,11 +271,14 @@ def test_oidcc_max_age_10000(client, user):
     assert (first["sub"], first["auth_time"]) == (second["sub"], second["auth_time"])
 
 
-def test_oidcc_id_token_hint(client, user):
-    """With prompt=none: silent, for the same person."""
+def test_oidcc_id_token_hint(client, user, visitor):
+    """With prompt=none: silent for the person of the hint, login_required when somebody else is
+    signed in (test_authorize_who.py: without prompt, and hints that are none)."""
     pair, first = client.sign_in(user.session)
-    _, second = client.sign_in(user.session, prompt="none", id_token_hint=pair["id_token"])
+    hint = {"prompt": "none", "id_token_hint": pair["id_token"]}
+    _, second = client.sign_in(user.session, **hint)
     assert (first["sub"], first["auth_time"]) == (second["sub"], second["auth_time"])
+    assert client.error(client.ask(visitor.session, **hint)) == "login_required"
 
 
 def test_oidcc_login_hint(client, user):
