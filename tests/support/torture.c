@@ -445,7 +445,8 @@ int torture_send(const struct torture_request *request)
     memset(&res, 0, sizeof res);
     ctx_init(&req.ctx, app, &asking);
     req.ctx.ip = req.peer = "192.0.2.1";
-    req.host = req.authority = "localhost";
+    req.host = "localhost";
+    req.authority = strstr(app_config(app)->server.public_url, "://") + 3;
     req.internal = strcmp(request->path, "/metrics") == 0;
     fill(request->path, path);
     fill(request->body, body);

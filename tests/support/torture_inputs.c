@@ -86,6 +86,7 @@ static const struct torture_input inputs[] = {
     {"/admin/keys/{id}", {SEND("DELETE", "/admin/keys/{pk}", CRED_PLATFORM, NULL), .no_tenant = true}, "", 0, NULL},
     {"/", {SEND("GET", "/", CRED_NONE, NULL)}, "", 0, NULL},
     {"/login", {SEND("GET", "/login", CRED_NONE, NULL)}, "", 0, NULL},
+    {"/playground", {SEND("GET", "/t/{slug}/playground", CRED_NONE, NULL)}, "", 0, NULL},
     {"/register", {SEND("GET", "/register", CRED_NONE, NULL)}, "", 0, NULL},
     {"/dashboard/close", {PAGE_FORM("/dashboard/close", CRED_SESSION, "/dashboard", "current_password={password}")}, "", 0, NULL},
     {"/dashboard/admin/users/{id}", {SEND("GET", "/dashboard/admin/users/{user}", CRED_SESSION, NULL)}, "", 0, NULL},
