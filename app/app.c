@@ -32,6 +32,7 @@
 #include "models/platform_key.h"
 #include "models/tenant.h"
 #include "models/tenant_origin.h"
+#include "models/user_name.h"
 
 /* Upper bounds, not sizes: what is not used costs no memory. */
 #define CACHED_TENANTS     4096
@@ -40,6 +41,7 @@
 #define CACHED_KEY_SETS    4096
 #define CACHED_ACCESS_KEYS 4096
 #define CACHED_CLIENTS     4096
+#define CACHED_USER_NAMES  4096
 #define CACHE_AGE_MS       60000
 #define CACHED_TOKENS      8192
 #define LIMITED_KEYS       32768
@@ -76,6 +78,7 @@ static enum err open_caches(struct app *app, char **ret_message)
     app->client_origins =
         cache_new("client_origins", CACHED_TENANTS, CACHE_AGE_MS, client_origins_load);
     app->discovery = cache_new("discovery", CACHED_TENANTS, CACHE_AGE_MS, discovery_load);
+    app->user_names = cache_new("user_names", CACHED_USER_NAMES, USER_NAME_AGE_MS, user_name_load);
     app->tokens = token_cache_new(CACHED_TOKENS);
     app->limiter = limiter_new(LIMITED_KEYS);
     app->revocations = revocations_new(REVOCATIONS_MAX);
@@ -83,8 +86,8 @@ static enum err open_caches(struct app *app, char **ret_message)
     if (app->tenants == NULL || app->slugs == NULL || app->domains == NULL ||
         app->origins == NULL || app->keys == NULL || app->access_keys == NULL ||
         app->clients == NULL || app->client_origins == NULL || app->discovery == NULL ||
-        app->tokens == NULL || app->limiter == NULL || app->revocations == NULL ||
-        app->metrics == NULL)
+        app->user_names == NULL || app->tokens == NULL || app->limiter == NULL ||
+        app->revocations == NULL || app->metrics == NULL)
         return fail_start(ERR_MEMORY, "out of memory", ret_message);
     return ERR_OK;
 }
@@ -220,6 +223,7 @@ void app_free(struct app *app)
     cache_free(app->access_keys);
     cache_free(app->clients);
     cache_free(app->client_origins);
+    cache_free(app->user_names);
     cache_free(app->discovery);
     token_cache_free(app->tokens);
     limiter_free(app->limiter);

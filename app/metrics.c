@@ -223,9 +223,9 @@ static void write_histograms(const struct metrics *metrics, struct buf *out)
 
 static void write_caches(const struct app *app, struct buf *out)
 {
-    struct cache *const caches[] = {app->tenants, app->slugs,         app->domains,
-                                    app->origins, app->keys,          app->access_keys,
-                                    app->clients, app->client_origins};
+    struct cache *const caches[] = {
+        app->tenants,     app->slugs,   app->domains,        app->origins,   app->keys,
+        app->access_keys, app->clients, app->client_origins, app->discovery, app->user_names};
     static const char *const series[] = {"hits", "misses", "drops", "entries"};
 
     for (size_t s = 0; s < 4; s++) {

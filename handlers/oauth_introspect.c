@@ -8,7 +8,7 @@
 #include "models/oauth_client.h"
 #include "models/resource.h"
 #include "models/tenant.h"
-#include "models/user.h"
+#include "models/user_name.h"
 
 struct token_text_input {
     const char *token, *token_type_hint;
@@ -113,14 +113,14 @@ enum err handle_oauth_revoke(struct request *req, struct response *res)
 static enum err add_user(struct request *req, const struct uuid *user_id,
                          struct introspection *answer)
 {
-    struct user user = {0};
-    const enum err found = user_find(&req->ctx, user_id, &user);
+    const struct user_name *user = NULL;
+    const enum err found = user_name_get(&req->ctx, user_id, &user);
 
-    if (found == ERR_NOT_FOUND || (found == ERR_OK && !user.is_active))
+    if (found == ERR_NOT_FOUND)
         return ERR_BAD_TOKEN;
     TRY(found);
-    answer->username = user_login_name(&user);
-    answer->role = role_names[user.role];
+    answer->username = user->login_name;
+    answer->role = role_names[user->role];
     return ERR_OK;
 }
 
