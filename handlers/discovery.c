@@ -14,7 +14,8 @@
 
 struct discovery {
     const char *issuer, *authorization_endpoint, *token_endpoint, *userinfo_endpoint, *jwks_uri,
-        *end_session_endpoint, *revocation_endpoint, *introspection_endpoint;
+        *end_session_endpoint, *registration_endpoint, *revocation_endpoint,
+        *introspection_endpoint;
     struct strs scopes, response_types, response_modes, grant_types, acr_values, subject_types,
         id_token_algs, token_auth, revocation_auth, introspection_auth, claim_types, claims,
         challenge_methods;
@@ -33,6 +34,7 @@ static const struct field discovery_fields[] = {
     URL(userinfo_endpoint, F_REQUIRED),
     URL(jwks_uri, F_REQUIRED),
     URL(end_session_endpoint, F_NONE),
+    URL(registration_endpoint, F_NONE),
     URL(revocation_endpoint, F_REQUIRED),
     URL(introspection_endpoint, F_REQUIRED),
     WORDS(scopes, "scopes_supported"),
@@ -69,6 +71,7 @@ static const struct endpoint {
     {"/oauth/userinfo", offsetof(struct discovery, userinfo_endpoint)},
     {"/.well-known/jwks.json", offsetof(struct discovery, jwks_uri)},
     {"/oauth/end-session", offsetof(struct discovery, end_session_endpoint)},
+    {"/oauth/client/register", offsetof(struct discovery, registration_endpoint)},
     {"/oauth/revoke", offsetof(struct discovery, revocation_endpoint)},
     {"/oauth/introspect", offsetof(struct discovery, introspection_endpoint)},
 };

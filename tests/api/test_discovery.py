@@ -14,6 +14,7 @@ OAUTH = "/.well-known/oauth-authorization-server"
 #: What is registered (IANA OAuth Authorization Server Metadata) and may be told.
 KNOWN = {
     "issuer", "authorization_endpoint", "token_endpoint", "userinfo_endpoint", "jwks_uri",
+    "registration_endpoint",
     "end_session_endpoint", "revocation_endpoint", "introspection_endpoint", "scopes_supported",
     "response_types_supported", "response_modes_supported", "grant_types_supported",
     "acr_values_supported", "subject_types_supported", "id_token_signing_alg_values_supported",
@@ -56,8 +57,21 @@ def test_independent_readers_accept_it(metadata):
     assert set(metadata) <= KNOWN
 
 
+def test_clients_register_where_it_says(api, world, metadata, acme):
+    """C18, OA-15: RFC 7591 with the token of an administrator; nobody registers without one."""
+    world.login(acme.owner)
+    path = "/t/" + metadata["registration_endpoint"].split("/t/")[1]
+    wanted = {"client_name": "Found", "redirect_uris": ["https://app.example/cb"]}
+    refused(api.post(path, json=wanted), 401, "authentication_required")
+    made = ok(api.post(path, token=acme.owner.token, json=wanted), 201)
+    assert made["client_secret_expires_at"] == 0 and made["client_id_issued_at"] > 0
+    assert made["redirect_uris"] == wanted["redirect_uris"]
+    assert ok(api.post("/oauth/register", tenant=acme.slug, json={
+        "username": "found", "email": "found@example.com", "password": "battery staple"}), 201)["user_id"]
+
+
 def test_what_is_said_holds(metadata):
-    """api.md §11: only what is built."""
+    """api.md §11: only what is built; OA-3: no implicit flow, no tokens in addresses."""
     assert metadata["id_token_signing_alg_values_supported"] == ["RS256", "ES256"]
     assert metadata["subject_types_supported"] == ["public"]
     assert metadata["request_parameter_supported"] is False

@@ -13,7 +13,8 @@ from joserfc import jwt
 from joserfc.jwk import KeySet
 
 from support.check import ok, refused
-from support.world import World
+from support.oauth import client
+from support.world import World, unique
 
 
 def b64(data):
@@ -257,3 +258,21 @@ def test_a_token_of_a_recreated_world_is_refused(api, start_instance, connect):
     refused(api.get("/users/me", tenant="acme", token=tenant.owner.token), 401)
     refused(api.post("/auth/refresh", tenant="acme",
                      json={"refresh_token": tenant.owner.refresh_token}), 401)
+
+
+def test_a_subject_is_stable_and_given_once(api, world, tenant):
+    """TS-15: the same after another name and address, another one for whoever takes the name later;
+    neither an address nor in the form of a client's id."""
+    name = unique("sub")
+    user = world.named_user(tenant, name)
+    subject = claims_of(world.login(user)["access_token"])["sub"]
+    assert subject == user.id and str(uuid.UUID(subject)) == subject
+    user.email = f"{name}@new.example"
+    ok(api.patch("/tenants/users/" + user.id, token=tenant.owner.token,
+                 json={"username": unique("sub"), "email": user.email}))
+    assert claims_of(world.login(user)["access_token"])["sub"] == subject
+    ok(api.delete("/tenants/users/" + user.id, token=tenant.owner.token), 204)
+    heir = world.named_user(tenant, name)
+    assert claims_of(world.login(heir)["access_token"])["sub"] != subject
+    with pytest.raises(ValueError):
+        uuid.UUID(client(api, tenant, grant_types=["client_credentials"])["client_id"])
