@@ -56,7 +56,8 @@ def shoot(page, name):
     for scheme, width in (("light", 1200), ("dark", 1200), ("light", 360), ("dark", 360)):
         page.emulate_media(color_scheme=scheme)
         page.set_viewport_size({"width": width, "height": 740})
-        page.screenshot(path=os.path.join(SHOTS, f"{name}-{scheme}-{width}.png"), full_page=True)
+        page.screenshot(path=os.path.join(SHOTS, f"{name}-{scheme}-{width}.png"), full_page=True,
+                        animations="disabled")
     page.set_viewport_size({"width": 1200, "height": 740})
 
 
