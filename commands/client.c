@@ -8,14 +8,15 @@
 
 #define PAGE           200
 #define OVERLAP_MAX_MS INT64_C(604800000)
-#define MEMBERS        9
+#define MEMBERS        10
 #define MOST_WORDS     64
 
 const struct registrar client_console = {.role = ROLE_OWNER};
 static const struct uuid everybody;
 
 struct call {
-    const char *tenant, *name, *redirect_uris, *logout_uris, *grants, *scope, *auth, *overlap;
+    const char *tenant, *name, *redirect_uris, *logout_uris, *told_at, *grants, *scope, *auth,
+        *overlap;
     bool is_public, is_native, is_first_party;
     const char *id;
     char after[64]; /* the last id of a page; "" before the first */
@@ -58,6 +59,8 @@ static void write_client(const struct oauth_client *client, struct buf *out)
     buf_printf(out, "%-14s %s\n", "scope", client->scope != NULL ? client->scope : "");
     write_list("redirect to", &client->redirect_uris, out);
     write_list("after logout", &client->post_logout_redirect_uris, out);
+    if (client->backchannel_logout_uri != NULL)
+        buf_printf(out, "%-14s %s\n", "told at", client->backchannel_logout_uri);
     write_time("created", client->created_at, out);
     write_time("secret made", client->secret_created_at, out);
     if (client->old_secret_ends_at > clock_now_ms())
@@ -207,6 +210,8 @@ static enum err metadata_of(struct ctx *ctx, const struct call *call,
     TRY(add_list(ctx, &body, "redirect_uris", call->redirect_uris));
     TRY(add_list(ctx, &body, "post_logout_redirect_uris", call->logout_uris));
     TRY(add_list(ctx, &body, "grant_types", call->grants));
+    if (call->told_at != NULL)
+        client_add_member(&body, "backchannel_logout_uri", client_text_value(call->told_at));
     if (call->scope != NULL)
         client_add_member(&body, "scope", client_text_value(call->scope));
     if (call->is_public || call->auth != NULL)
@@ -242,6 +247,7 @@ static int run_create(struct invocation *invocation, int argc, char **argv)
         {"name", &call.name, NULL},
         {"redirect-uris", &call.redirect_uris, NULL},
         {"logout-uris", &call.logout_uris, NULL},
+        {"backchannel-logout-uri", &call.told_at, NULL},
         {"grants", &call.grants, NULL},
         {"scope", &call.scope, NULL},
         {"auth", &call.auth, NULL},
@@ -396,6 +402,7 @@ const struct command command_client = {
         "       tenantd client create --tenant SLUG --name TEXT [--redirect-uris URIS]\n"
         "                             [--grants LIST] [--scope SCOPE] [--public | --auth WAY]\n"
         "                             [--native] [--first-party] [--logout-uris URIS]\n"
+        "                             [--backchannel-logout-uri URI]\n"
         "       tenantd client show ID --tenant SLUG\n"
         "       tenantd client update ID --tenant SLUG [--add-redirect-uris URIS]\n"
         "                             [--remove-redirect-uris URIS] [--name TEXT] …\n"
@@ -415,6 +422,8 @@ const struct command command_client = {
         "  --native              may redirect to loopback and to a scheme of its own\n"
         "  --first-party         users are not asked for consent\n"
         "  --logout-uris URIS    where a logout may lead\n"
+        "  --backchannel-logout-uri URI\n"
+        "                        where it is told that a session has ended\n"
         "  --add-redirect-uris URIS, --remove-redirect-uris URIS\n"
         "                        update: beside those that are registered, or no longer\n"
         "  --first-party yes|no  update: as it says; other options replace what there was,\n"

@@ -9,12 +9,12 @@
 
 #include "models/oauth_client_admin.h"
 
-#define MEMBERS 8
+#define MEMBERS 9
 
 struct update {
     const char *tenant, *id;
     const char *name, *scope, *grants, *first_party;
-    const char *add_redirects, *remove_redirects, *redirects, *logouts;
+    const char *add_redirects, *remove_redirects, *redirects, *logouts, *told_at;
 };
 
 /* --- redirect URIs --- */
@@ -128,6 +128,8 @@ static enum err decode_named(struct ctx *ctx, const struct update *update,
         TRY(client_list_value(ctx, "--logout-uris", update->logouts, " ", &list));
         client_add_member(&body, "post_logout_redirect_uris", list);
     }
+    if (update->told_at != NULL && update->told_at[0] != '\0')
+        client_add_member(&body, "backchannel_logout_uri", client_text_value(update->told_at));
     if (update->grants != NULL) {
         TRY(client_list_value(ctx, "--grants", update->grants, " ,", &list));
         client_add_member(&body, "grant_types", list);
@@ -147,6 +149,8 @@ static void lay_over(const struct update *update, const struct client_metadata *
         metadata->post_logout_redirect_uris = named->post_logout_redirect_uris.count > 0
                                                   ? named->post_logout_redirect_uris
                                                   : (struct strs){0};
+    if (update->told_at != NULL)
+        metadata->backchannel_logout_uri = named->backchannel_logout_uri;
     if (update->grants != NULL)
         metadata->grant_types = named->grant_types;
     if (update->scope != NULL)
@@ -175,7 +179,8 @@ static bool says_something(const struct update *update)
 {
     return update->name != NULL || update->scope != NULL || update->grants != NULL ||
            update->first_party != NULL || update->add_redirects != NULL ||
-           update->remove_redirects != NULL || update->redirects != NULL || update->logouts != NULL;
+           update->remove_redirects != NULL || update->redirects != NULL ||
+           update->logouts != NULL || update->told_at != NULL;
 }
 
 static bool is_yes_or_no(const char *text)
@@ -193,6 +198,7 @@ int client_command_update(struct invocation *invocation, int argc, char **argv)
         {"remove-redirect-uris", &update.remove_redirects, NULL},
         {"redirect-uris", &update.redirects, NULL},
         {"logout-uris", &update.logouts, NULL},
+        {"backchannel-logout-uri", &update.told_at, NULL},
         {"grants", &update.grants, NULL},
         {"scope", &update.scope, NULL},
         {"first-party", &update.first_party, NULL},

@@ -114,6 +114,24 @@ static enum err find_client(struct request *req, struct ending *ending)
                                    "There is no such application here (client_id).");
 }
 
+/* In development the page says how to make it right. */
+static enum err refuse_uri(struct request *req, const struct ending *ending)
+{
+    const enum err refused = fail(&req->ctx, ERR_BAD_REQUEST, "post_logout_redirect_uri",
+                                  "The address to go back to (post_logout_redirect_uri) is not "
+                                  "registered for this application.");
+
+    if (ending->client != NULL)
+        req->ctx.failure.internal = arena_printf(req->ctx.arena,
+                                                 "\"%s\" is none of its %zu. This sets all that it "
+                                                 "may have, with blanks between: tenantd "
+                                                 "client update %s --tenant %s --logout-uris URIS",
+                                                 ending->sent.post_logout_redirect_uri,
+                                                 ending->client->post_logout_redirect_uris.count,
+                                                 ending->client->id, req->ctx.tenant->slug);
+    return refused;
+}
+
 /* Without hint and client there is nothing to compare it with, and it is not followed. */
 static enum err check_uri(struct request *req, const struct ending *ending)
 {
@@ -126,9 +144,7 @@ static enum err check_uri(struct request *req, const struct ending *ending)
         if (strcmp(client->post_logout_redirect_uris.items[i], uri) == 0)
             return ERR_OK;
     }
-    return fail(&req->ctx, ERR_BAD_REQUEST, "post_logout_redirect_uri",
-                "The address to go back to (post_logout_redirect_uri) is not registered for this "
-                "application.");
+    return refuse_uri(req, ending);
 }
 
 static enum err read_ending(struct request *req, struct ending *ret)

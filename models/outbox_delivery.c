@@ -12,6 +12,7 @@
 #include "app/fetch.h"
 #include "app/form.h"
 #include "app/log.h"
+#include "app/metrics.h"
 #include "app/secret.h"
 #include "models/logout_token.h"
 #include "models/tenant.h"
@@ -78,13 +79,18 @@ static int64_t wait_of(const struct config_outbox *config, int64_t attempts)
     return wait * 3 / 4 + wait * random / (2 * UINT16_MAX);
 }
 
-static void tell(struct ctx *ctx, const struct outbox_row *row, const char *what, const char *why)
+static void tell(struct ctx *ctx, const struct outbox_row *row, enum metric what, const char *why)
 {
+    const bool delivered = what == METRIC_OUTBOX_DELIVERED;
     char attempts[24];
 
     (void)snprintf(attempts, sizeof attempts, "%lld", (long long)row->attempts);
-    log_event(strcmp(what, "delivered") == 0 ? LOG_INFO : LOG_WARN, "outbox.attempt", "outcome",
-              what, "tenant", ctx->tenant != NULL ? ctx->tenant->slug : NULL, "target", row->target,
+    metric_add(ctx->app->metrics, what, 1);
+    log_event(delivered ? LOG_INFO : LOG_WARN, "outbox.attempt", "outcome",
+              delivered                      ? "delivered"
+              : what == METRIC_OUTBOX_FAILED ? "failed"
+                                             : "given up",
+              "tenant", ctx->tenant != NULL ? ctx->tenant->slug : NULL, "target", row->target,
               "attempt", attempts, "answer", why, NULL);
 }
 
@@ -108,10 +114,10 @@ static enum err try_again(struct ctx *ctx, const struct outbox_row *row, const c
     const int64_t end = row->created_at + config->give_up_hours * HOUR_MS;
 
     if (clock_now_ms() + wait > end) {
-        tell(ctx, row, "given up", why);
+        tell(ctx, row, METRIC_OUTBOX_GIVEN_UP, why);
         return finish(ctx, row, "failed", "given_up");
     }
-    tell(ctx, row, "failed", why);
+    tell(ctx, row, METRIC_OUTBOX_FAILED, why);
     ctx->deadline = clock_monotonic_ms() + DATABASE_MS;
     return outbox_postpone(ctx, row, wait, why);
 }
@@ -126,11 +132,11 @@ static enum err settle(struct ctx *ctx, const struct outbox_row *row,
     if (line == NULL)
         return ERR_MEMORY;
     if (answer->outcome == FETCH_ANSWERED && answer->status / 100 == 2) {
-        tell(ctx, row, "delivered", line);
+        tell(ctx, row, METRIC_OUTBOX_DELIVERED, line);
         return finish(ctx, row, "success", NULL);
     }
     if (answer->outcome == FETCH_REFUSED) {
-        tell(ctx, row, "given up", line);
+        tell(ctx, row, METRIC_OUTBOX_GIVEN_UP, line);
         return finish(ctx, row, "failed", "address_refused");
     }
     if (answer->outcome == FETCH_STOPPED) {

@@ -92,13 +92,20 @@ def test_a_public_client(cli, world, acme):
     of = ("--tenant", acme.slug)
     text = cli("client", "create", *of, "--name", "Page", "--public", "--native",
                "--redirect-uris", f"{REDIRECT} http://127.0.0.1/cb com.example.app:/cb",
-               "--logout-uris", "https://app.example/bye")
+               "--logout-uris", "https://app.example/bye",
+               "--backchannel-logout-uri", "https://app.example/told")
     assert "client_secret" not in text and "PKCE" in text
     client_id = text.split()[1]
+    assert "told at" in cli("client", "show", client_id, *of)
     shown = ok(world.api.get(f"/oauth/client/{client_id}", token=acme.owner.token))
     assert shown["redirect_uris"] == [REDIRECT, "http://127.0.0.1/cb", "com.example.app:/cb"]
     assert shown["token_endpoint_auth_method"] == "none"
     assert shown["post_logout_redirect_uris"] == ["https://app.example/bye"]
+    assert shown["backchannel_logout_uri"] == "https://app.example/told"
+    kept = cli.json("client", "update", client_id, *of, "--name", "Other")
+    assert kept["backchannel_logout_uri"] == "https://app.example/told"
+    gone = cli.json("client", "update", client_id, *of, "--backchannel-logout-uri", "")
+    assert "backchannel_logout_uri" not in gone
     cli("client", "rotate-secret", client_id, *of, status=1)
     assert "no secret" in cli.stderr
 

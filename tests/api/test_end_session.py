@@ -106,8 +106,10 @@ def test_oidcc_rp_initiated_logout_bad_post_logout_redirect_uri(api, tenant, use
     for uri in (AFTER + "/", AFTER.upper(), "https://app.example", "https://evil.example/",
                 AFTER + "#", "https://app.example:443/signed-out", "javascript:alert(1)",
                 AFTER + "?kept=1&more=2", "//app.example/signed-out", "x" * 3000):
-        refused(api, user, end(api, tenant, user.session, id_token_hint=pair["id_token"],
-                               post_logout_redirect_uri=uri, state="s"))
+        answer = end(api, tenant, user.session, id_token_hint=pair["id_token"],
+                     post_logout_redirect_uri=uri, state="s")
+        refused(api, user, answer)
+    assert "tenantd client update" in answer.text, "in development it says what would help"
 
 
 def test_oidcc_rp_initiated_logout_modified_id_token_hint(api, tenant, user, pair):
