@@ -65,7 +65,7 @@ def lonely(mongo):
 
 def test_ready_line_tells_what_is_served(service):
     """PW-10: the cost that passwords are hashed with is in the log, and how long the start took."""
-    ready = events(service, "ready")[0]
+    ready = until(lambda: events(service, "ready"))[0][0]
     settings = service.settings()["server"]
     assert ready["url"] == settings["public_url"]
     assert ready["port"] == str(settings["port"])
@@ -386,7 +386,7 @@ def test_production_leaves_no_core_files(lonely):
     with open(f"/proc/{instance.process.pid}/limits", encoding="utf-8") as file:
         core = [line for line in file if line.startswith("Max core file size")][0]
     assert core.split()[4:6] == ["0", "0"]
-    assert events(instance, "ready")[0]["environment"] == "production"
+    assert until(lambda: events(instance, "ready"))[0][0]["environment"] == "production"
     assert instance.stop() == []
 
 
