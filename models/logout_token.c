@@ -17,15 +17,6 @@
 
 /* --- whom --- */
 
-static bool has(const struct strs *list, const char *text)
-{
-    for (size_t i = 0; i < list->count; i++) {
-        if (strcmp(list->items[i], text) == 0)
-            return true;
-    }
-    return false;
-}
-
 /* The clients of all sessions, each once. */
 static enum err collect(struct ctx *ctx, const struct list *sessions, struct strs *ret_ids)
 {
@@ -41,7 +32,7 @@ static enum err collect(struct ctx *ctx, const struct list *sessions, struct str
         for (size_t j = 0; j < session[i].clients.count; j++) {
             const char *id = session[i].clients.items[j];
 
-            if (!has(ret_ids, id))
+            if (!strs_has(ret_ids, id))
                 ret_ids->items[ret_ids->count++] = id;
         }
     }
@@ -86,7 +77,7 @@ enum err logout_tell(struct ctx *ctx, const struct list *sessions)
         return fail_internal(ctx, ERR_MEMORY, "no memory for logout messages");
     for (size_t i = 0; i < sessions->count; i++) {
         for (size_t j = 0; j < clients.count; j++) {
-            if (has(&session[i].clients, client[j].id))
+            if (strs_has(&session[i].clients, client[j].id))
                 row[rows.count++] = (struct outbox_row){.kind = OUTBOX_LOGOUT,
                                                         .target = client[j].id,
                                                         .user_id = session[i].user_id,
@@ -98,14 +89,6 @@ enum err logout_tell(struct ctx *ctx, const struct list *sessions)
 
 /* --- what --- */
 
-static void add_uuid(struct buf *out, const char *name, const struct uuid *id)
-{
-    char text[UUID_TEXT_SIZE];
-
-    uuid_text(id, text);
-    buf_printf(out, ",\"%s\":\"%s\"", name, text);
-}
-
 static enum err write_claims(struct ctx *ctx, const struct outbox_row *row,
                              const struct oauth_client *client, struct buf *out)
 {
@@ -115,15 +98,12 @@ static enum err write_claims(struct ctx *ctx, const struct outbox_row *row,
     TRY(tenant_issuer(ctx, ctx->tenant, &issuer));
     buf_puts(out, "{\"iss\":");
     buf_json_string(out, issuer, strlen(issuer));
-    buf_puts(out, ",\"aud\":");
-    buf_json_string(out, client->id, strlen(client->id));
-    add_uuid(out, "sub", &row->user_id);
-    add_uuid(out, "sid", &row->session_id);
-    add_uuid(out, "jti", &row->id);
-    buf_puts(out, ",\"iat\":");
-    buf_int(out, now);
-    buf_puts(out, ",\"exp\":");
-    buf_int(out, now + SECONDS);
+    buf_member_text(out, "aud", client->id);
+    buf_member_uuid(out, "sub", &row->user_id);
+    buf_member_uuid(out, "sid", &row->session_id);
+    buf_member_uuid(out, "jti", &row->id);
+    buf_member_int(out, "iat", now);
+    buf_member_int(out, "exp", now + SECONDS);
     buf_puts(out, ",\"events\":{\"" EVENT "\":{}}}");
     return buf_ok(out) ? ERR_OK : fail_internal(ctx, ERR_MEMORY, "a logout token became too long");
 }

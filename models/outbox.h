@@ -1,6 +1,6 @@
 /*
  * The outbox: what is to be told to somebody else, written in the transaction that makes it true,
- * and delivered later by any instance (docs/adr/0017-outbox.md). A row is claimed for a while by
+ * and delivered later by any instance (docs/adr/0018-outbox.md). A row is claimed for a while by
  * one update of the database's clock; whoever dies with it loses nothing but that while. Delivery
  * is at least once: receivers tell a repetition by the id. Any thread.
  */

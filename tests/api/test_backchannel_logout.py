@@ -34,8 +34,9 @@ def here(instances):
 
 @pytest.fixture(scope="module")
 def there(instances, here):
-    """A second instance of the same installation."""
-    return instances(SOON, database=here.database_name)
+    """A second instance of the same installation: issuers are the first one's."""
+    return instances(SOON | {"server": {"public_url": here.public_url}},
+                     database=here.database_name)
 
 
 @pytest.fixture(scope="module")
