@@ -86,6 +86,7 @@ struct config_tokens {
 
 struct config_limits {
     int64_t sign_ins_per_minute;        /* per address: 60 */
+    int64_t client_percent;             /* of its tenant's budget, for an OAuth client: 50 */
     int64_t unknown_tenants_per_minute; /* per address: 120 */
     int64_t registrations_per_hour;     /* per address: 30 */
     int64_t tenants_per_day;            /* per address: 5 */

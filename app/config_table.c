@@ -178,6 +178,7 @@ static const struct field token_fields[] = {
 
 static const struct field limit_fields[] = {
     FIELD_INT(struct config_limits, sign_ins_per_minute, "sign_ins_per_minute", F_NONE, 0, MANY, .doc = "Per address; 0 = unlimited."),
+    FIELD_INT(struct config_limits, client_percent, "client_percent", F_NONE, 1, 100, .doc = "How much of its tenant's requests a minute one OAuth client may use."),
     FIELD_INT(struct config_limits, unknown_tenants_per_minute, "unknown_tenants_per_minute", F_NONE, 0, MANY, .doc = "Look-ups of tenants that do not exist, per address; 0 = unlimited."),
     FIELD_INT(struct config_limits, registrations_per_hour, "registrations_per_hour", F_NONE, 0, MANY, .doc = "Per address; 0 = unlimited."),
     FIELD_INT(struct config_limits, tenants_per_day, "tenants_per_day", F_NONE, 0, MANY, .doc = "Per address; 0 = unlimited."),
@@ -287,6 +288,7 @@ static const struct config_database database_defaults = {
 
 static const struct config_limits limit_defaults = {
     .sign_ins_per_minute = 60,
+    .client_percent = 50,
     .unknown_tenants_per_minute = 120,
     .registrations_per_hour = 30,
     .tenants_per_day = 5,

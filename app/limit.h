@@ -24,7 +24,7 @@ enum limit_class {
     LIMIT_PLATFORM_CREATE,
     LIMIT_TENANT,  /* requests of a tenant, by plan */
     LIMIT_KEY,     /* requests of an access key, by plan */
-    LIMIT_CLIENT,  /* requests of an OAuth client for itself, by plan */
+    LIMIT_CLIENT,  /* requests of an OAuth client for itself: a share of its tenant's */
     LIMIT_UNKNOWN, /* look-ups of tenants that do not exist, per address; this instance alone */
 };
 

@@ -283,12 +283,34 @@ enum err rate_take_key(struct request *req, struct response *res)
     return take(req, res, LIMIT_KEY, &subject, &rule);
 }
 
-enum err rate_take_client(struct request *req, struct response *res)
+/* A share of what the tenant has, so that one client cannot use up what the others need. */
+static struct limit_rule client_rule(const struct request *req)
 {
     struct limit_rule rule = plan_rule(req);
-    struct subject subject = subject_of_text(req->client->id);
 
-    TRY(take(req, res, LIMIT_CLIENT, &subject, &rule));
+    if (rule.count == 0)
+        return rule;
+    rule.count = rule.count * config_of(req)->limits.client_percent / 100;
+    if (rule.count == 0)
+        rule.count = 1;
+    return rule;
+}
+
+/* Where host or path named the tenant it was charged before the client was known: what the client
+ * is refused is not the tenant's. */
+enum err rate_take_client(struct request *req, struct response *res)
+{
+    const struct limit_rule rule = client_rule(req);
+    const struct subject subject = subject_of_text(req->client->id);
+    const enum err taken = take(req, res, LIMIT_CLIENT, &subject, &rule);
+
+    if (taken == ERR_RATE_LIMITED && (req->limits_taken & (1u << LIMIT_TENANT)) != 0) {
+        const struct subject tenant = subject_of_id(&req->ctx.tenant_id);
+        const struct limit_rule whole = plan_rule(req);
+
+        refund(req, LIMIT_TENANT, &tenant, &whole);
+    }
+    TRY(taken);
     return rate_take_tenant(req, res);
 }
 

@@ -21,7 +21,8 @@ void rate_refund_shown_key(struct request *req);
 /* By the plan of ctx.tenant, once per request; nothing while there is none. */
 CHECKED enum err rate_take_tenant(struct request *req, struct response *res);
 CHECKED enum err rate_take_key(struct request *req, struct response *res);
-/* By the plan: the client of the request, and its tenant. A password that it shows is a sign-in. */
+/* The client of the request by its share of the plan (limits.client_percent), and its tenant by the
+ * plan. A password that it shows is a sign-in. */
 CHECKED enum err rate_take_client(struct request *req, struct response *res);
 CHECKED enum err rate_take_sign_in(struct request *req, struct response *res);
 /* The route takes access keys and the request shows something that looks like one. */

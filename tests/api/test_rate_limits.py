@@ -14,7 +14,7 @@ import pytest
 
 from support.api import Api
 from support.check import ok, refused, until
-from support.oauth import client, token
+from support.oauth import ask, client, token
 from support.world import USER_PASSWORD, World, unique
 
 SMALL = {"password": {"scheme": "argon2id"}, "limits": {"development_factor": 1}}
@@ -62,7 +62,8 @@ def test_sign_ins_from_one_address(small):
 def test_tokens_for_clients(small):
     """R004-56: passwords shown to /oauth/token are sign-ins of the address, and every request there
     is one of the client's tenant; a machine elsewhere is not concerned."""
-    api, world = small({"sign_ins_per_minute": 5}, plans={"free": {"requests_per_minute": 12}})
+    api, world = small({"sign_ins_per_minute": 5, "client_percent": 100},
+                       plans={"free": {"requests_per_minute": 12}})
     busy, calm = world.tenant(plan="free"), world.tenant()
     machines = []
     for tenant in (busy, calm):
@@ -78,6 +79,27 @@ def test_tokens_for_clients(small):
     assert taken >= 8
     refused(token(api, machines[0], grant_type="client_credentials"), 429, "rate_limited")
     ok(token(api, machines[1], grant_type="client_credentials"))
+
+
+def test_a_clients_flood_leaves_the_others_served(small):
+    """R004-56: a client has half of its tenant's requests a minute; what is refused beyond that is
+    not taken from the tenant, whether the path names it or the client does."""
+    api, world = small(plans={"free": {"requests_per_minute": 40}})
+    for prefix in ("", "/t/{slug}"):
+        tenant = world.tenant(plan="free")
+        world.login(tenant.owner)
+        noisy, calm = (client(api, tenant, grant_types=["client_credentials"]) for _ in range(2))
+        path = prefix.format(slug=tenant.slug) + "/oauth/token"
+
+        def request(made, path=path):
+            return ask(api, path, made, grant_type="client_credentials").status_code
+
+        answers = [request(noisy) for _ in range(120)]
+        assert answers[0] == 200 and set(answers) == {200, 429}
+        assert 20 <= answers.count(200) <= 23, answers  # what comes back while it lasts
+        assert [request(calm) for _ in range(8)] == [200] * 8
+        ok(api.get("/tenants/info", tenant=tenant.slug))
+        assert request(noisy) == 429
 
 
 def test_registrations_from_one_address(small):
