@@ -11,6 +11,7 @@ import httpx
 import pytest
 
 from conftest import PASSWORD, whoami
+from support.check import until
 from support.relying_parties import CLAIMS, Apache, Flask, Registered
 
 TENANTS = ("first", "second")
@@ -27,7 +28,8 @@ def register(site, slug, party, name):
     answer = site.post(slug, "/oauth/client/register", {
         "client_name": "Orders", "redirect_uris": [party.redirect_uri(name)],
         "post_logout_redirect_uris": [party.signed_out_uri(name)],
-        "grant_types": ["authorization_code"], "scope": "openid profile email"},
+        "grant_types": ["authorization_code"], "scope": "openid profile email",
+        **party.backchannel(name)},
         Authorization=f"Bearer {site.token(slug, 'owner')}")
     assert answer.status_code == 201, answer.text
     made = answer.json()
@@ -45,10 +47,11 @@ def party(request, site, tenants):
 
 
 def sign_in(page, user):
-    """The login page as a person fills it."""
+    """The login page as a person fills it, and the consent page."""
     page.fill("#username", user)
     page.fill("#password", PASSWORD)
     page.click("#login-submit")
+    page.click("#consent-allow")
 
 
 def shown(page):
@@ -75,7 +78,6 @@ def test_two_tenants_side_by_side(site, tenants, party, page):
         page.goto(party.url(name))
         page.wait_for_url(site.path(slug) + "/login?ticket=*")
         sign_in(page, user)
-        page.click("#consent-allow")
         page.wait_for_url(party.url(name))
         claims = shown(page)
         assert claims["iss"] == site.path(slug) and claims["preferred_username"] == user
@@ -102,6 +104,21 @@ def sign_out(site, tenants, party, page):
     page.wait_for_url(site.path(tenants["first"][0]) + "/login?ticket=*")
     page.goto(site.path(tenants["second"][0]) + "/dashboard")
     assert whoami(page) == tenants["second"][1]
+
+
+@pytest.mark.parametrize("party", [Apache], indirect=True)
+def test_an_application_is_told_that_a_session_ended(site, tenants, party, page):
+    """Back-channel logout: mod_auth_openidc takes our logout token. Signed out on the tenant's own
+    page, the person is out of the application too."""
+    slug = tenants["second"][0]
+    page.goto(party.url("second"))
+    sign_in(page, site.user(slug))
+    page.wait_for_url(party.url("second"))
+    page.goto(site.path(slug) + "/dashboard")
+    page.click("#logout-submit")
+    page.wait_for_url(site.path(slug) + "/login*")
+    asks = page.context.request
+    until(lambda: "/login?ticket=" in asks.get(party.url("second")).url, 5.0)
 
 
 class Browser:

@@ -61,6 +61,11 @@ class Flask:
     def signed_out_uri(self, name):
         return self.url(name) + "signed-out"
 
+    @staticmethod
+    def backchannel(_):
+        """Authlib's client has no such thing."""
+        return {}
+
     def register(self, name, registered):
         self.oauth.register(
             name, client_id=registered.client_id, client_secret=registered.client_secret,
@@ -166,6 +171,10 @@ class Apache(Proxy):
 
     def signed_out_uri(self, name):
         return f"http://localhost:{self.ports[name]}/signed-out.html"
+
+    def backchannel(self, name):
+        """More metadata: where it is told that a session has ended."""
+        return {"backchannel_logout_uri": self.redirect_uri(name) + "?logout=backchannel"}
 
     def register(self, name, registered):
         self.hosts.append(HOST.format(port=self.ports[name], registered=registered,
