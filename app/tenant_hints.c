@@ -80,11 +80,27 @@ static void refund_look_ups(struct ctx *ctx)
                      &rule);
 }
 
-static enum err unknown_is_null(enum err found, struct ctx *ctx)
+void tenant_look_ups_begin(struct ctx *ctx)
 {
-    if (found == ERR_OK && ctx->look_ups > 0)
+    ctx->may_load = may_look_up;
+}
+
+static void settle(struct ctx *ctx, bool found)
+{
+    if (found && ctx->look_ups > 0)
         refund_look_ups(ctx);
     ctx->look_ups = 0;
+}
+
+void tenant_look_ups_end(struct ctx *ctx, bool found)
+{
+    ctx->may_load = NULL;
+    settle(ctx, found);
+}
+
+static enum err unknown_is_null(enum err found, struct ctx *ctx)
+{
+    settle(ctx, found == ERR_OK);
     if (found != ERR_TENANT_NOT_FOUND)
         return found;
     fail_clear(ctx);

@@ -22,6 +22,11 @@ struct tenant_hints {
 
 const char *hint_name(enum hint_kind kind); /* "X-Tenant-Slug", "subdomain", … */
 
+/* Between these two what is read from the database for somebody who has proven nothing counts
+ * against the address's budget of unknown tenants, unless it is found. */
+void tenant_look_ups_begin(struct ctx *ctx);
+void tenant_look_ups_end(struct ctx *ctx, bool found);
+
 /* All hints in reporting order. ERR_BAD_HINT for malformed ones; unknown tenants are no error here.
  * A host that is no registered domain gives no hint. */
 CHECKED enum err tenant_hints_collect(struct request *req, struct tenant_hints *ret_hints);

@@ -55,6 +55,17 @@ static bool is_of_client(struct request *req, const struct tenant *tenant, const
            client_origin_is_registered(&req->ctx, &tenant->id, origin);
 }
 
+/* Each origin that nobody knows costs a read: an address has as many as of unknown tenants. */
+static bool is_anybodys(struct request *req, const char *origin)
+{
+    tenant_look_ups_begin(&req->ctx);
+
+    const bool is_known = tenant_origin_is_known(&req->ctx, origin);
+
+    tenant_look_ups_end(&req->ctx, is_known);
+    return is_known;
+}
+
 static bool preflight_is_allowed(struct request *req, const char *origin)
 {
     const struct tenant *tenant = NULL;
@@ -64,7 +75,7 @@ static bool preflight_is_allowed(struct request *req, const char *origin)
     if (req->route->tenant == TENANT_IGNORED || tenant_of_preflight(req, &tenant) != ERR_OK)
         return false;
     if (tenant == NULL)
-        return tenant_origin_is_known(&req->ctx, origin);
+        return is_anybodys(req, origin);
     return tenant_allows_origin(tenant, origin) || is_of_client(req, tenant, origin);
 }
 
@@ -102,7 +113,7 @@ static bool answer_is_allowed(struct request *req, const char *origin)
         return true;
     if (req->ctx.tenant != NULL)
         return is_of_client(req, req->ctx.tenant, origin);
-    return req->route->tenant != TENANT_IGNORED && tenant_origin_is_known(&req->ctx, origin);
+    return req->route->tenant != TENANT_IGNORED && is_anybodys(req, origin);
 }
 
 void mw_cors_answer(struct request *req, struct response *res)

@@ -169,13 +169,12 @@ def test_a_client_is_changed_in_part(cli, world, acme):
 
 REFUSED = [
     (["--add-redirect-uris", "https://app.example/#x"], 1, "must not have a fragment"),
-    (["--add-redirect-uris", "javascript:alert(1)"], 1, "must begin with https://"),
     (["--add-redirect-uris", " ".join(f"https://a{n}.example/" for n in range(20))], 1,
      "redirect_uris"),
     (["--remove-redirect-uris", "https://app.example/other"], 1, "is not registered"),
     (["--remove-redirect-uris", REDIRECT], 1, "needs at least one redirect URI"),
-    (["--name", ""], 1, "client_name"), (["--name", "x" * 101], 1, "client_name"),
-    (["--scope", "users:hashes"], 1, "of access keys only"), (["--grants", "implicit"], 1, "grant_types"),
+    (["--name", "x" * 101], 1, "client_name"),
+    (["--scope", "users:hashes"], 1, "of access keys only"),
     ([], 2, "say what to change"), (["--first-party", "maybe"], 2, "yes or no"),
     (["--redirect-uris", REDIRECT, "--add-redirect-uris", REDIRECT], 2, "replaces all of them"),
 ]

@@ -194,6 +194,26 @@ def test_unknown_tenants_from_one_address(small):
     ok(api.get("/api/ping"))
 
 
+def test_unknown_origins_from_one_address(small):
+    """HT-13: where nothing names the tenant an origin is looked up among all, and so many of those
+    that nobody knows are read for one address; origins that are known stay known to it."""
+    api, world = small({"unknown_tenants_per_minute": 20})
+    tenant, mine = world.key_tenant(), "https://app.example.com"
+    ok(api.put("/tenants/settings", token=tenant.owner.token,
+               json={"settings": {"allowed_origins": [mine]}}))
+
+    def allowed(origin):
+        return api.request("OPTIONS", "/users/me", headers={
+            "Origin": origin, "Access-Control-Request-Method": "GET"}) \
+            .headers.get("access-control-allow-origin")
+
+    assert allowed(mine) == mine
+    _, before = counters(api.instance)
+    assert {allowed(f"https://{unique('x')}.example") for _ in range(150)} == {None}
+    assert counters(api.instance)[1] - before < 100
+    assert allowed(mine) == mine
+
+
 def test_one_tenants_budget_is_not_anothers(small):
     """TI-12: a tenant that is over its budget does not hurt its neighbour."""
     api, world = small(None, {"free": {"users": 10, "requests_per_minute": 15, "access_keys": 5,
