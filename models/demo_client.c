@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "app/db.h"
 #include "app/redirect_uri.h"
 #include "models/oauth_client_admin.h"
 #include "models/tenant.h"
@@ -20,7 +21,8 @@ enum err demo_client_redirect(struct ctx *ctx, const char **ret_uri)
     return *ret_uri == NULL ? ERR_MEMORY : ERR_OK;
 }
 
-static enum err find(struct ctx *ctx, struct oauth_client *ret_client, bool *ret_found)
+/* The first one, and how many there are. */
+static enum err find(struct ctx *ctx, struct oauth_client *ret_client, size_t *ret_count)
 {
     static const struct uuid everybody;
     struct list page = {0};
@@ -29,11 +31,12 @@ static enum err find(struct ctx *ctx, struct oauth_client *ret_client, bool *ret
 
     const struct oauth_client *clients = page.items;
 
-    *ret_found = false;
-    for (size_t i = 0; i < page.count && !*ret_found; i++) {
-        *ret_found =
-            strcmp(clients[i].name, DEMO_CLIENT_NAME) == 0 && oauth_client_is_public(&clients[i]);
-        *ret_client = clients[i];
+    *ret_count = 0;
+    for (size_t i = 0; i < page.count; i++) {
+        if (strcmp(clients[i].name, DEMO_CLIENT_NAME) != 0 || !oauth_client_is_public(&clients[i]))
+            continue;
+        if ((*ret_count)++ == 0)
+            *ret_client = clients[i];
     }
     return ERR_OK;
 }
@@ -51,25 +54,51 @@ static struct client_metadata metadata_with(const struct strs *uris)
     };
 }
 
+/* At the end of the transaction that makes it: of two that run at once one is repeated, for the
+ * tenant's counter of clients, and then sees the other's. */
+static enum err refuse_second(struct ctx *ctx, void *arg)
+{
+    struct oauth_client client = {0};
+    size_t count = 0;
+
+    (void)arg;
+    TRY(find(ctx, &client, &count));
+    return count > 1 ? ERR_CONFLICT : ERR_OK;
+}
+
+static enum err make(struct ctx *ctx, const struct client_metadata *metadata)
+{
+    struct db_hook *before = ctx->before_commit, hook = {.run = refuse_second};
+    struct made_client made;
+
+    db_before_commit(ctx, &hook);
+
+    const enum err created = oauth_client_create(ctx, metadata, &nobody, &made);
+
+    ctx->before_commit = before;
+    if (created != ERR_CONFLICT)
+        return created;
+    fail_clear(ctx);
+    return ERR_OK;
+}
+
 enum err demo_client_ensure(struct ctx *ctx)
 {
     const struct redirect_rule rule = {.is_native = true, .is_development = true};
     struct oauth_client client = {0};
-    struct made_client made;
     const char *redirect = NULL;
-    bool found = false;
+    size_t count = 0;
 
     TRY(demo_client_redirect(ctx, &redirect));
     /* A service whose port is chosen at its start (port 0) has no address to come back to yet. */
     if (redirect_uri_check(redirect, &rule) != NULL)
         return ERR_OK;
-    TRY(find(ctx, &client, &found));
-    if (found && oauth_client_has_redirect(&client, redirect))
+    TRY(find(ctx, &client, &count));
+    if (count > 0 && oauth_client_has_redirect(&client, redirect))
         return ERR_OK;
 
     const struct strs uris = {.items = &redirect, .count = 1};
     const struct client_metadata metadata = metadata_with(&uris);
 
-    return found ? oauth_client_update(ctx, &metadata, &nobody, &client)
-                 : oauth_client_create(ctx, &metadata, &nobody, &made);
+    return count > 0 ? oauth_client_update(ctx, &metadata, &nobody, &client) : make(ctx, &metadata);
 }

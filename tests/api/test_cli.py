@@ -26,7 +26,8 @@ PASSWORD = "correct horse 9"
 @pytest.fixture
 def empty(mongo):
     """Nothing in the database yet, and nothing is migrated by itself."""
-    instance = Instance(mongo, unique("test_cli_"), {"database": {"migrate_on_start": False}})
+    instance = Instance(mongo, unique("test_cli_"), {
+        "database": {"migrate_on_start": False}, "server": {"public_url": "http://localhost:8080"}})
     yield Cli(instance)
     mongo.drop(instance.database_name)
     instance.close()
@@ -346,6 +347,10 @@ def test_seeding_twice_at_the_same_time(empty):
     assert [process.returncode for process in both] == [0, 0], outputs
     assert outputs[0][0] == outputs[1][0]
     assert len(empty.json("tenant", "list")["tenants"]) == 3
+    for slug in ("client1", "client2", "default"):
+        (made,) = empty.json("client", "list", "--tenant", slug)["clients"]
+        assert made["client_name"] == "Playground"
+        assert made["redirect_uris"] == [f"http://localhost:8080/t/{slug}/playground"]
 
 
 def test_demo_tenants_exist_only_in_development(mongo):

@@ -10,9 +10,11 @@ import httpx
 import pytest
 
 from support import oauth
+from support.api import set_cookies
+from support.authorize import field
 from support.check import ok, refused, until
 from support.proxies import VerifyNginx
-from support.world import World
+from support.world import World, unique
 
 IDENTITY = ("x-tenant-id", "x-user-id", "x-role", "x-scope", "x-client-id")
 
@@ -284,6 +286,36 @@ def test_browsers_sign_in_and_come_back(behind, sides):
     assert login.status_code == 200 and 'name="next" value="/app/orders?id=7"' in login.text
     signed_in = through(behind, where, tenant=tenant, cookie=tenant.user.session, headers=page)
     assert signed_in.status_code == 303 and signed_in.headers["location"] == "/app/orders?id=7"
+
+
+def test_the_forms_lead_back_too(behind, sides):
+    """Registration leads to sign-in, and that to the page of the application, with a session that
+    the gateway takes."""
+    tenant, name = sides[1], unique("new")
+    page, jar = [("Accept", "text/html")], {}
+
+    def send(path, form=None):
+        answer = through(behind, path, tenant=tenant, cookie=jar, headers=page + (
+            [("Origin", f"http://{tenant.slug}.localhost:{behind.port}")] if form else []),
+            method="POST" if form else "GET", data=form)
+        for made, (value, _) in set_cookies(answer).items():
+            jar[made] = value
+        return answer
+
+    def form(html, action):
+        part = html.split(f'action="{action}"')[1].split("</form>")[0]
+        return {key: field(part, key) for key in ("form_token", "next")}
+
+    first = send("/login?next=/app/%C3%A4?a=1").text
+    done = send("/register", form(first, "/register") | {"username": name, "password": "secure 12345"})
+    assert done.status_code == 303
+    second = send(done.headers["location"])
+    assert second.status_code == 200
+    wrong = send("/login", form(second.text, "/login") | {"username": name, "password": "wrong"})
+    assert wrong.status_code == 401
+    done = send("/login", form(wrong.text, "/login") | {"username": name, "password": "secure 12345"})
+    assert done.status_code == 303 and done.headers["location"] == "/app/%C3%A4?a=1"
+    assert ["x-role", "user"] in reached(send(done.headers["location"]))
 
 
 def test_what_login_follows(direct, sides):
