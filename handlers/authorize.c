@@ -97,7 +97,8 @@ static const char *signed_in_binding(struct request *req, const struct authorize
     char session[UUID_TEXT_SIZE];
 
     uuid_text(&req->ctx.who.session_id, session);
-    return arena_printf(req->ctx.arena, "%s %s", session, request->client->id);
+    return arena_printf(req->ctx.arena, "%s %lld %s", session, (long long)req->ctx.who.issued_at,
+                        request->client->id);
 }
 
 /* This session was opened for such a request: what asks for a fresh sign-in had one. */

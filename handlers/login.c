@@ -136,11 +136,12 @@ enum err handle_oauth_login(struct request *req, struct response *res)
 {
     struct user user;
     struct session session;
+    struct session_origin origin = {.audit_action = "login"};
     const char *cookie = NULL;
 
     TRY(log_in(req, res, &user));
-    TRY(session_open(&req->ctx, &user, &(struct session_origin){.audit_action = "login"}, &cookie,
-                     &session));
+    TRY(tenant_cookie_get(req, "session", &origin.replaces));
+    TRY(session_open(&req->ctx, &user, &origin, &cookie, &session));
     TRY(tenant_cookie_set(req, res, "session", cookie, tenant_session_ttl(&req->ctx)));
 
     const struct oauth_login answer = {

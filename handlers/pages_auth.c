@@ -30,6 +30,7 @@ static enum err log_in(struct request *req, struct response *res, struct session
     struct login_form in;
     struct user user = {0};
     struct sign_in_device device = {.sent = NULL};
+    struct session_origin origin = {.audit_action = "login"};
     const char *cookie = NULL;
 
     TRY(pages_check_nonce_form(req, "login", pages_typed(req, "form_token")));
@@ -37,8 +38,8 @@ static enum err log_in(struct request *req, struct response *res, struct session
     TRY(tenant_cookie_get(req, "device", &device.sent));
     TRY(sign_in(&req->ctx, in.username, in.password, &device, &user));
     TRY(tenant_cookie_set(req, res, "device", device.made, DEVICE_SECONDS));
-    TRY(session_open(&req->ctx, &user, &(struct session_origin){.audit_action = "login"}, &cookie,
-                     ret_session));
+    TRY(tenant_cookie_get(req, "session", &origin.replaces));
+    TRY(session_open(&req->ctx, &user, &origin, &cookie, ret_session));
     return pages_set_session(req, res, cookie);
 }
 
@@ -49,7 +50,7 @@ enum err handle_login_form(struct request *req, struct response *res)
 
     if (done != ERR_OK)
         return show_again(req, res, "login", done);
-    return pages_ticket_go_on(req, res, &session.id);
+    return pages_ticket_go_on(req, res, &session);
 }
 
 static enum err sign_up_from(struct request *req)

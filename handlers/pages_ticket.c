@@ -48,8 +48,7 @@ static enum err take(struct request *req, struct authorization *ret_request)
     return authorization_take(&req->ctx, ticket, nonce, ret_request);
 }
 
-enum err pages_ticket_go_on(struct request *req, struct response *res,
-                            const struct uuid *session_id)
+enum err pages_ticket_go_on(struct request *req, struct response *res, const struct session *opened)
 {
     struct authorization request = {0};
     char session[UUID_TEXT_SIZE];
@@ -61,9 +60,11 @@ enum err pages_ticket_go_on(struct request *req, struct response *res,
         return pages_next_go(req, res);
     }
     TRY(taken);
-    uuid_text(session_id, session);
+    uuid_text(&opened->id, session);
 
-    const char *binding = arena_printf(req->ctx.arena, "%s %s", session, request.client_id);
+    const char *binding =
+        arena_printf(req->ctx.arena, "%s %lld %s", session,
+                     (long long)session_auth_time(opened) / 1000, request.client_id);
 
     if (binding == NULL)
         return ERR_MEMORY;

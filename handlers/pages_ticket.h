@@ -6,6 +6,7 @@
 
 #include "app/http.h"
 #include "models/authorization.h"
+#include "models/session.h"
 
 #define TICKET_SIGNED_IN "signed-in" /* use of the form token that proves a fresh sign-in */
 
@@ -15,4 +16,4 @@ CHECKED enum err pages_ticket(struct request *req, const char **ret_ticket,
 /* After a sign-in that opened this session: back to the request that waited for it, else as
  * pages_next_go. */
 CHECKED enum err pages_ticket_go_on(struct request *req, struct response *res,
-                                    const struct uuid *session_id);
+                                    const struct session *session);

@@ -38,6 +38,25 @@ static void set_times(struct ctx *ctx, struct grant *grant)
     grant->purge_at = grant->expires_at + GRANT_PURGE_AFTER_MS;
 }
 
+/* After the code is there and before anybody has it: whatever ends the session either finds both,
+ * client and code, or came first, and then there is no code. */
+static enum err note(struct ctx *ctx, const struct grant *grant)
+{
+    const enum err noted = session_note_client(ctx, &grant->session_id, grant->client_id);
+
+    if (noted == ERR_OK)
+        return ERR_OK;
+
+    const struct failure failure = ctx->failure;
+    AUTO(bson_destroy) bson_t *filter = bson_new();
+
+    bson_put_uuid(filter, "_id", &grant->id);
+    if (db_delete_one(ctx, &grant_schema, filter) != ERR_OK)
+        fail_clear(ctx);
+    ctx->failure = failure;
+    return noted;
+}
+
 enum err grant_code_issue(struct ctx *ctx, const struct code_terms *terms, const char **ret_code)
 {
     const struct key_set *keys = NULL;
@@ -68,11 +87,10 @@ enum err grant_code_issue(struct ctx *ctx, const struct code_terms *terms, const
         .user_epoch = (uint32_t)grant.user_epoch,
     };
 
-    if (!uuid_is_zero(&terms->session_id))
-        TRY(session_note_client(ctx, &terms->session_id, terms->client->id));
     TRY(keys_get(ctx, &keys));
     TRY(grant_text_make(ctx, keys, &claims, ret_code));
-    return db_insert(ctx, &grant_schema, &grant);
+    TRY(db_insert(ctx, &grant_schema, &grant));
+    return uuid_is_zero(&terms->session_id) ? ERR_OK : note(ctx, &grant);
 }
 
 /* --- PKCE --- */

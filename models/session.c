@@ -31,6 +31,7 @@ static const struct field session_fields[] = {
     FIELD_TIME(struct session, auth_time, "auth_time", F_READONLY | F_INTERNAL),
     FIELD_TIME(struct session, last_seen_at, "last_seen_at", F_READONLY),
     FIELD_TIME(struct session, expires_at, "expires_at", F_READONLY | F_REQUIRED),
+    FIELD_INT(struct session, codes, "codes", F_READONLY | F_INTERNAL, 0, INT64_MAX),
     FIELD_STRS(struct session, clients, "clients", F_READONLY | F_INTERNAL, 1, 63, SESSION_CLIENTS_MAX),
 };
 /* clang-format on */
@@ -86,6 +87,83 @@ static enum err tell(struct ctx *ctx, const char *action, const struct user *use
     return told;
 }
 
+/* --- in the place of another --- */
+
+struct renewal {
+    const struct session *before, *after;
+    const char *action;
+};
+
+static void put_renewed(bson_t *update, const struct session *after)
+{
+    bson_t set;
+
+    BSON_APPEND_DOCUMENT_BEGIN(update, "$set", &set);
+    bson_put_bytes(&set, "hash", after->hash.data, after->hash.size);
+    bson_put_text(&set, "role", role_names[after->role]);
+    bson_put_int(&set, "user_epoch", after->user_epoch);
+    bson_put_int(&set, "tenant_epoch", after->tenant_epoch);
+    if (after->ip != NULL)
+        bson_put_text(&set, "ip_address", after->ip);
+    if (after->user_agent != NULL)
+        bson_put_text(&set, "user_agent", after->user_agent);
+    bson_put_time(&set, "auth_time", after->created_at);
+    bson_put_time(&set, "last_seen_at", after->last_seen_at);
+    bson_put_time(&set, "expires_at", after->expires_at);
+    bson_append_document_end(update, &set);
+}
+
+/* With its audit row, or not at all: nobody keeps the old cookie after a sign-in without a row. */
+static enum err renew(struct ctx *ctx, void *arg)
+{
+    const struct renewal *renewal = arg;
+    AUTO(bson_destroy) bson_t *filter = bson_new();
+    AUTO(bson_destroy) bson_t *update = bson_new();
+
+    bson_put_uuid(filter, "_id", &renewal->before->id);
+    bson_put_bytes(filter, "hash", renewal->before->hash.data, renewal->before->hash.size);
+    put_renewed(update, renewal->after);
+    TRY(db_update_one(ctx, &session_schema, filter, update));
+    return audit_insert(ctx, renewal->action, "success", &renewal->after->user_id, NULL);
+}
+
+/* ERR_NOT_FOUND: there is nothing to go on with. */
+static enum err replace(struct ctx *ctx, const struct session_origin *origin,
+                        struct session *session)
+{
+    struct session before = {0};
+    const struct renewal renewal = {
+        .before = &before, .after = session, .action = origin->audit_action};
+    enum err found = ERR_UNAUTHENTICATED;
+
+    if (origin->replaces != NULL)
+        found = session_find(ctx, origin->replaces, &before);
+    if (found == ERR_OK && uuid_equal(&before.user_id, &session->user_id)) {
+        struct renewal copy = renewal;
+
+        TRY(db_transaction(ctx, renew, &copy));
+        session->id = before.id;
+        session->auth_time = session->created_at;
+        session->created_at = before.created_at;
+        return ERR_OK;
+    }
+    if (found == ERR_OK)
+        found = session_end(ctx, &before.id, &before.user_id);
+    if (found != ERR_OK && found != ERR_UNAUTHENTICATED)
+        return found;
+    fail_clear(ctx);
+    return ERR_NOT_FOUND;
+}
+
+/* --- opening --- */
+
+static enum err insert(struct ctx *ctx, const struct user *user,
+                       const struct session_origin *origin, const struct session *session)
+{
+    TRY(db_insert(ctx, &session_schema, session));
+    return origin->audit_action == NULL ? ERR_OK : tell(ctx, origin->audit_action, user, session);
+}
+
 int64_t session_auth_time(const struct session *session)
 {
     return session->auth_time != 0 ? session->auth_time : session->created_at;
@@ -119,9 +197,13 @@ enum err session_open(struct ctx *ctx, const struct user *user, const struct ses
 
     if (session.hash.data == NULL)
         return ERR_MEMORY;
-    TRY(db_insert(ctx, &session_schema, &session));
-    if (origin->audit_action != NULL)
-        TRY(tell(ctx, origin->audit_action, user, &session));
+
+    const enum err replaced = replace(ctx, origin, &session);
+
+    if (replaced != ERR_NOT_FOUND)
+        TRY(replaced);
+    else
+        TRY(insert(ctx, user, origin, &session));
     *ret_cookie = cookie;
     *ret_session = session;
     return ERR_OK;
@@ -166,6 +248,8 @@ enum err session_is_alive(struct ctx *ctx, const struct uuid *session_id)
     return found == ERR_NOT_FOUND ? ERR_UNAUTHENTICATED : found;
 }
 
+/* The count is there to change with every code: an update that changes nothing conflicts with
+ * nothing, and the end of the session would not see the code. */
 enum err session_note_client(struct ctx *ctx, const struct uuid *session_id, const char *client_id)
 {
     AUTO(bson_destroy)
@@ -177,7 +261,9 @@ enum err session_note_client(struct ctx *ctx, const struct uuid *session_id, con
         "[", BCON_UTF8("$clients"), "[", "]", "]", "}", "}", "in", "{", "$cond", "[", "{", "$in",
         "[", BCON_UTF8(client_id), BCON_UTF8("$$known"), "]", "}", BCON_UTF8("$$known"), "{",
         "$slice", "[", "{", "$concatArrays", "[", BCON_UTF8("$$known"), "[", BCON_UTF8(client_id),
-        "]", "]", "}", BCON_INT32(-SESSION_CLIENTS_MAX), "]", "}", "]", "}", "}", "}", "}", "}");
+        "]", "]", "}", BCON_INT32(-SESSION_CLIENTS_MAX), "]", "}", "]", "}", "}", "}", "codes", "{",
+        "$add", "[", "{", "$ifNull", "[", BCON_UTF8("$codes"), BCON_INT64(0), "]", "}",
+        BCON_INT64(1), "]", "}", "}", "}");
     struct session session = {0};
 
     bson_put_uuid(filter, "_id", session_id);

@@ -20,6 +20,7 @@ struct session {
     int64_t created_at, last_seen_at;
     int64_t auth_time;   /* when the user was proven; 0: when it was opened */
     int64_t expires_at;  /* TTL; enforced in the query */
+    int64_t codes;       /* that it gave to OAuth clients */
     struct strs clients; /* OAuth clients that got a code by it, the latest last */
 };
 
@@ -29,9 +30,12 @@ extern const struct schema session_schema;
 struct session_origin {
     const char *audit_action; /* of the sign-in; NULL: it goes on with another session's */
     int64_t auth_time;        /* of that one; 0: the user was proven now */
+    const char *replaces;     /* the cookie that the new one takes the place of, or NULL */
 };
 
-/* A new session with a new id; the audit row is committed before this returns. */
+/* A new session with a new id; the audit row is committed before this returns. When it replaces one
+ * of the same user, that one goes on under the new cookie, so that what it gave and its sid live as
+ * long as the browser is signed in; another user's ends. */
 CHECKED enum err session_open(struct ctx *ctx, const struct user *user,
                               const struct session_origin *origin, const char **ret_cookie,
                               struct session *ret_session);

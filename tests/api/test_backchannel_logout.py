@@ -10,9 +10,10 @@ import jwt
 import pytest
 
 from support.api import Api
-from support.authorize import code_client, code_of, exchange
+from support.authorize import authorize, back, code_client, code_of, exchange, params_of
 from support.check import ok, refused, until
 from support.oauth import ask
+from support.racers import PARALLEL, Racers, race
 from support.sink import Sink
 from support.world import USER_PASSWORD, World, unique
 
@@ -258,6 +259,46 @@ def test_all_sessions_at_once(api, world, tenant, sink, user):
     assert {claims["sid"] for claims in found} == sids and len(sids) == len(found) == 3
 
 
+def sign_in_again(api, user, session):
+    """By a browser that has a session already."""
+    answer = api.post("/oauth/login", tenant=user.tenant.slug, cookie=session, json={
+        "username": user.email, "password": user.password})
+    assert answer.status_code == 200, answer.text
+    name = f"session-{user.tenant.slug}"
+    return {name: answer.cookies[name]}
+
+
+def test_signing_in_again_is_the_same_session(api, tenant, sink, user):
+    """TS-8: the old cookie is dead; the sid stays, so that whoever came before is told, too."""
+    before, after = (app(api, tenant, sink) for _ in range(2))
+    first = enter(api, user, before)
+    old = user.session
+    user.session = sign_in_again(api, user, old)
+    assert user.session != old
+    assert api.get("/api/whoami", cookie=old).status_code == 401
+    second = enter(api, user, after)
+    one, two = (jwt.decode(pair["id_token"], options={"verify_signature": False})
+                for pair in (first, second))
+    assert one["sid"] == two["sid"] and one["auth_time"] <= two["auth_time"]
+    assert not sink.of(before["path"])
+    assert api.get("/oauth/userinfo", token=first["access_token"]).status_code == 200
+    sign_out(api, user)
+    for made in (before, after):
+        text, = told(sink, made)
+        assert read(api, tenant, made, text)[1]["sid"] == one["sid"]
+
+
+def test_signing_in_as_another_ends_the_session(api, world, tenant, sink, user):
+    """Nobody can come back to it."""
+    made, other = app(api, tenant, sink), world.user(tenant)
+    pair = enter(api, user, made)
+    sign_in_again(api, other, user.session)
+    text, = told(sink, made)
+    assert read(api, tenant, made, text)[1]["sub"] == user.id
+    assert api.get("/api/whoami", cookie=user.session).status_code == 401
+    assert api.get("/oauth/userinfo", token=pair["access_token"]).status_code == 401
+
+
 # -- the outbox ----------------------------------------------------------------------------------
 
 
@@ -325,6 +366,47 @@ def test_two_instances_deliver_once(api, world, here, there, tenant, sink, user)
     ids = [read(api, tenant, made, text)[1]["jti"] for text in told(sink, made)]
     assert len(set(ids)) == sessions and len(ids) == sessions + 10
     assert there.db.outbox.count_documents({}) == 0
+
+
+@pytest.fixture(scope="module")
+def racers(api, connect, there):
+    made = Racers((api, connect(there)))
+    yield made
+    made.close()
+
+
+@race
+def test_codes_against_the_end_of_their_session(racers, api, world, here, tenant, sink, user, crowd):
+    """Whoever got a code by the session is told of its end, or got none; nothing of it lives on."""
+    world.sign_in(user)
+
+    def act(racer, number):
+        if number == PARALLEL // 2:
+            return racer.post("/oauth/logout", tenant=tenant.slug, cookie=user.session)
+        return authorize(racer, tenant, params_of(crowd[number % len(crowd)], scope="openid offline_access"),
+                         user.session)
+
+    before = [len(sink.of(made["path"])) for made in crowd]
+    answers = racers.race(act)
+    assert answers[PARALLEL // 2].status_code == 204
+    got = {number % len(crowd) for number, answer in enumerate(answers)
+           if "code=" in answer.headers.get("location", "")}
+    for number in got:
+        told(sink, crowd[number], before[number] + 1)
+    until(lambda: here.db.outbox.count_documents({"user_id": uuid.UUID(user.id)}) == 0)
+    assert {number for number, made in enumerate(crowd)
+            if len(sink.of(made["path"])) > before[number]} >= got
+    for answer in answers:
+        if "code=" in answer.headers.get("location", ""):
+            made = next(entry for entry in crowd if entry["client_id"] in str(answer.request.url))
+            refused(exchange(api, made, back(answer)["code"]), 400, "invalid_grant")
+    assert here.db.tokens.count_documents({"user_id": uuid.UUID(user.id), "state": {"$ne": "revoked"},
+                                           "oauth_client_id": {"$exists": True}}) == 0
+
+
+@pytest.fixture(scope="module")
+def crowd(api, tenant, sink):
+    return [app(api, tenant, sink) for _ in range(4)]
 
 
 def test_the_row_survives_the_process(start_instance, sink):
