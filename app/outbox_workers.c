@@ -32,6 +32,7 @@ struct outbox_workers {
     bool looking;    /* a worker is asking the database */
     bool woken;      /* something came while it did */
     int64_t look_at; /* monotonic ms */
+    int64_t due_at;  /* the next that this instance put off, or 0 */
     struct worker workers[WORKERS];
 };
 
@@ -72,6 +73,18 @@ static size_t list_busy(const struct outbox_workers *all, struct uuid busy[WORKE
     return count;
 }
 
+/* Under lock: nothing is due now. */
+static void rest(struct outbox_workers *all)
+{
+    const int64_t now = clock_monotonic_ms();
+
+    all->look_at = now + LOOK_MS;
+    if (all->due_at > now && all->due_at < all->look_at)
+        all->look_at = all->due_at;
+    if (all->due_at <= all->look_at)
+        all->due_at = 0;
+}
+
 /* Under lock, which is released meanwhile: asks for a row, and lets the next one ask. */
 static enum err look(struct worker *worker, struct ctx *ctx, struct outbox_row *ret_row)
 {
@@ -90,7 +103,7 @@ static enum err look(struct worker *worker, struct ctx *ctx, struct outbox_row *
     if (found == ERR_OK)
         worker->tenant_id = ret_row->tenant_id;
     if (found != ERR_OK && !all->woken)
-        all->look_at = clock_monotonic_ms() + LOOK_MS;
+        rest(all);
     pthread_cond_signal(&all->news);
     return found;
 }
@@ -99,15 +112,20 @@ static enum err look(struct worker *worker, struct ctx *ctx, struct outbox_row *
 
 static void deliver(struct outbox_workers *all, struct ctx *ctx, const struct outbox_row *row)
 {
+    int64_t wait = 0, due_at;
+
     pthread_mutex_unlock(&all->lock);
 
-    const enum err sent = outbox_deliver(ctx, row);
+    const enum err sent = outbox_deliver(ctx, row, &wait);
 
     /* Unsettled, it is due again when the claim ends. */
     if (sent != ERR_OK && sent != ERR_NOT_FOUND)
         log_event(LOG_WARN, "outbox.unsettled", "error", error_info(sent)->code, "detail",
                   ctx->failure.internal, NULL);
     pthread_mutex_lock(&all->lock);
+    due_at = clock_monotonic_ms() + wait;
+    if (wait > 0 && (all->due_at == 0 || due_at < all->due_at))
+        all->due_at = due_at;
 }
 
 static void *work(void *arg)

@@ -107,7 +107,8 @@ static enum err finish(struct ctx *ctx, const struct outbox_row *row, const char
                                   .reason = reason});
 }
 
-static enum err try_again(struct ctx *ctx, const struct outbox_row *row, const char *why)
+static enum err try_again(struct ctx *ctx, const struct outbox_row *row, const char *why,
+                          int64_t *ret_wait_ms)
 {
     const struct config_outbox *config = &app_config(ctx->app)->outbox;
     const int64_t wait = wait_of(config, row->attempts);
@@ -119,11 +120,12 @@ static enum err try_again(struct ctx *ctx, const struct outbox_row *row, const c
     }
     tell(ctx, row, METRIC_OUTBOX_FAILED, why);
     ctx->deadline = clock_monotonic_ms() + DATABASE_MS;
+    *ret_wait_ms = wait;
     return outbox_postpone(ctx, row, wait, why);
 }
 
 static enum err settle(struct ctx *ctx, const struct outbox_row *row,
-                       const struct fetch_answer *answer)
+                       const struct fetch_answer *answer, int64_t *ret_wait_ms)
 {
     const char *line = answer->outcome == FETCH_ANSWERED
                            ? arena_printf(ctx->arena, "%d %s", answer->status, answer->line)
@@ -143,12 +145,12 @@ static enum err settle(struct ctx *ctx, const struct outbox_row *row,
         ctx->deadline = clock_monotonic_ms() + DATABASE_MS;
         return outbox_postpone(ctx, row, NOW_MS, "the process that sent it ended");
     }
-    return try_again(ctx, row, line);
+    return try_again(ctx, row, line, ret_wait_ms);
 }
 
 /* --- one attempt --- */
 
-static enum err send_row(struct ctx *ctx, const struct outbox_row *row)
+static enum err send_row(struct ctx *ctx, const struct outbox_row *row, int64_t *ret_wait_ms)
 {
     struct fetch fetch = {.url = NULL};
     struct fetch_answer answer;
@@ -157,23 +159,24 @@ static enum err send_row(struct ctx *ctx, const struct outbox_row *row)
     if (ready == ERR_NOT_FOUND)
         return outbox_finish(ctx, &(struct outbox_end){.row = row});
     if (ready != ERR_OK)
-        return try_again(ctx, row, "the message could not be made");
+        return try_again(ctx, row, "the message could not be made", ret_wait_ms);
     TRY(fetch_run(ctx, &fetch, &answer));
-    return settle(ctx, row, &answer);
+    return settle(ctx, row, &answer, ret_wait_ms);
 }
 
-enum err outbox_deliver(struct ctx *ctx, const struct outbox_row *row)
+enum err outbox_deliver(struct ctx *ctx, const struct outbox_row *row, int64_t *ret_wait_ms)
 {
     const struct tenant *tenant = NULL;
     enum err found, sent;
 
+    *ret_wait_ms = 0;
     ctx->deadline = clock_monotonic_ms() + DATABASE_MS;
     found = tenant_get_by_id(ctx, &row->tenant_id, &tenant);
     if (found == ERR_TENANT_NOT_FOUND || found == ERR_NOT_FOUND)
-        return try_again(ctx, row, "the tenant is suspended");
+        return try_again(ctx, row, "the tenant is suspended", ret_wait_ms);
     TRY(found);
     ctx_set_tenant(ctx, tenant, &tenant->id);
-    sent = send_row(ctx, row);
+    sent = send_row(ctx, row, ret_wait_ms);
     ctx_set_tenant(ctx, NULL, NULL);
     return sent;
 }

@@ -404,6 +404,26 @@ static void test_references(void **state)
     config_unref(NULL);
 }
 
+/* TI-14: only development sends to its own machine without being told to. */
+static void test_fetch_allows_what_it_must(void **state)
+{
+    struct config *config = load(LIVE PUBLIC);
+
+    (void)state;
+    assert_int_equal(config->fetch.allow.count, 0);
+    assert_int_equal(config->outbox.retry_first_ms, 10000);
+    config_unref(config);
+    config = load(DEV);
+    assert_int_equal(config->fetch.allow.count, 2);
+    assert_string_equal(config->fetch.allow.items[0], "127.0.0.0/8");
+    config_unref(config);
+    config = load(DEV "fetch: {allow: []}\n");
+    assert_int_equal(config->fetch.allow.count, 0);
+    config_unref(config);
+    assert_says(refused(DEV "fetch: {allow: [\"localhost\"]}\n"), "c.yaml:3: fetch.allow");
+    assert_says(refused(DEV "fetch: {timeout_ms: 30001}\n"), "c.yaml:3: fetch.timeout_ms");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -422,6 +442,7 @@ int main(void)
         cmocka_unit_test(test_tables_are_sound),
         cmocka_unit_test(test_print_masks_secrets),
         cmocka_unit_test(test_references),
+        cmocka_unit_test(test_fetch_allows_what_it_must),
     };
 
     return cmocka_run_group_tests(tests, config_file_setup, config_file_teardown);
