@@ -3,6 +3,8 @@
 A sink of the test's own receives what applications are told; tokens are read by PyJWT.
 """
 import datetime
+import ssl
+import subprocess
 import threading
 import uuid
 
@@ -313,6 +315,25 @@ def test_failures_are_tried_again(api, here, tenant, sink, user):
     assert len({claims["jti"] for claims in found}) == 1
     until(lambda: audited(here, made) == [("success", None)])
     assert rows(here, made) == [] and len(sink.of(made["path"])) == 3
+
+
+def test_a_certificate_that_nobody_vouches_for(api, here, tenant, user, tmp_path):
+    """The application's own, signed by itself: it is told nothing, and the row says why."""
+    key, certificate = tmp_path / "key.pem", tmp_path / "certificate.pem"
+    subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt",
+                    "ec_paramgen_curve:prime256v1", "-nodes", "-subj", "/CN=127.0.0.1", "-addext",
+                    "subjectAltName=IP:127.0.0.1", "-keyout", key, "-out", certificate],
+                   check=True, capture_output=True, timeout=30)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate, key)
+    sink = Sink(context)
+    made = app(api, tenant, sink)
+    enter(api, user, made)
+    sign_out(api, user)
+    until(lambda: any("certificate" in row.get("last_error", "") for row in rows(here, made)), 4)
+    here.db.outbox.delete_many({"target": made["client_id"]})
+    sink.close()
+    assert sink.received == []
 
 
 def test_it_is_given_up_in_the_end(api, here, tenant, sink, user):

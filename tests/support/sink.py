@@ -8,12 +8,17 @@ class Sink:
     """Records what is posted. answers[path]: statuses for the next requests, 200 behind them; gates
     [path]: an Event that requests wait for."""
 
-    def __init__(self):
+    def __init__(self, tls=None):
+        """tls: an ssl.SSLContext of a server, for https."""
         self.received = []  # (path, {name: [value]}, headers)
         self.answers, self.gates = {}, {}
         self._lock = threading.Lock()
         self._server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
         self._server.daemon_threads = True
+        self._server.handle_error = lambda *_: None  # of handshakes that the other side ends
+        self.scheme = "https" if tls else "http"
+        if tls:
+            self._server.socket = tls.wrap_socket(self._server.socket, server_side=True)
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,))
         self._thread.start()
 
@@ -22,7 +27,7 @@ class Sink:
         return self._server.server_port
 
     def url(self, path):
-        return f"http://127.0.0.1:{self.port}{path}"
+        return f"{self.scheme}://127.0.0.1:{self.port}{path}"
 
     def of(self, path):
         """The forms that came to a path."""
