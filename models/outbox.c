@@ -77,6 +77,19 @@ static void put_tenants(bson_t *filter, const struct uuid *busy, size_t count)
     bson_append_document_end(filter, &none);
 }
 
+/* What a newer version put there is that version's to deliver. */
+static void put_kinds(bson_t *filter)
+{
+    bson_t known, list;
+
+    BSON_APPEND_DOCUMENT_BEGIN(filter, "kind", &known);
+    BSON_APPEND_ARRAY_BEGIN(&known, "$in", &list);
+    for (size_t i = OUTBOX_LOGOUT; kind_names[i] != NULL; i++)
+        bson_put_text(&list, "0", kind_names[i]); /* the server does not read these names */
+    bson_append_array_end(&known, &list);
+    bson_append_document_end(filter, &known);
+}
+
 /* The bound serves the index; the database's clock decides. */
 static void put_due(bson_t *filter)
 {
@@ -102,6 +115,7 @@ enum err outbox_claim(struct ctx *ctx, const struct uuid *busy, size_t busy_coun
                               BCON_INT64(1), "]", "}", "}", "}");
 
     put_due(filter);
+    put_kinds(filter);
     if (busy_count > 0)
         put_tenants(filter, busy, busy_count);
     return db_find_and_update(

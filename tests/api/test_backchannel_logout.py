@@ -351,6 +351,20 @@ def test_it_is_given_up_in_the_end(api, here, tenant, sink, user):
     assert rows(here, made) == []
 
 
+def test_what_a_newer_version_put_there_waits_for_it(api, here, tenant, sink, user):
+    """OP-16: two versions on one database."""
+    now = datetime.datetime.now(datetime.timezone.utc)
+    row = {"_id": uuid.uuid4(), "tenant_id": uuid.UUID(tenant.id), "kind": "later", "target": "x",
+           "due_at": now - datetime.timedelta(hours=1), "created_at": now,
+           "expires_at": now + datetime.timedelta(days=1)}
+    here.db.outbox.insert_one(row, bypass_document_validation=True)
+    made = app(api, tenant, sink)
+    enter(api, user, made)
+    sign_out(api, user)
+    told(sink, made)
+    assert "attempts" not in here.db.outbox.find_one_and_delete({"_id": row["_id"]})
+
+
 def test_nobody_waits_for_an_application(api, world, here, tenant, sink, user):
     """A user's request does not, and neither does another tenant's delivery."""
     slow = app(api, tenant, sink)
