@@ -13,6 +13,7 @@
 #define TYP             "logout+jwt"
 #define EVENT           "http://schemas.openid.net/event/backchannel-logout"
 #define SECONDS         120 /* §2.4: short, since it is made anew for each attempt */
+#define ROWS_MAX        500 /* that one transaction makes */
 #define CLAIMS_MAX_TEXT ((size_t)4096)
 
 /* --- whom --- */
@@ -57,10 +58,47 @@ static enum err find_clients(struct ctx *ctx, const struct strs *ids, struct lis
                         ret_clients);
 }
 
+/* Rows to come, at most ROWS_MAX. */
+struct telling {
+    const struct list *sessions; /* struct session */
+    struct outbox_row *rows;
+    size_t count;
+};
+
+static void add_row(struct telling *telling, const struct oauth_client *client,
+                    const struct session *session, bool with_sid)
+{
+    if (telling->count == ROWS_MAX)
+        return;
+
+    struct outbox_row *row = &telling->rows[telling->count++];
+
+    *row = (struct outbox_row){
+        .kind = OUTBOX_LOGOUT, .target = client->id, .user_id = session->user_id};
+    if (with_sid)
+        row->session_id = session->id;
+}
+
+/* Beyond ROWS_MAX a client that can do without sid is told once, of the user (§2.4: then all of the
+ * user's sessions are meant); one that cannot, of the newest sessions. */
+static void tell_client(struct telling *telling, const struct oauth_client *client, bool many)
+{
+    const struct session *session = telling->sessions->items;
+    const bool once = many && !client->backchannel_logout_session_required;
+
+    for (size_t i = 0; i < telling->sessions->count; i++) {
+        if (!strs_has(&session[i].clients, client->id))
+            continue;
+        add_row(telling, client, &session[i], !once);
+        if (once)
+            return;
+    }
+}
+
 enum err logout_tell(struct ctx *ctx, const struct list *sessions)
 {
-    const struct session *session = sessions->items;
-    struct list clients = {0}, rows = {0};
+    struct telling telling = {.sessions = sessions};
+    struct list clients = {0};
     struct strs ids;
 
     TRY(collect(ctx, sessions, &ids));
@@ -69,22 +107,20 @@ enum err logout_tell(struct ctx *ctx, const struct list *sessions)
     TRY(find_clients(ctx, &ids, &clients));
 
     const struct oauth_client *client = clients.items;
-    struct outbox_row *row =
-        arena_array(ctx->arena, sessions->count * clients.count + 1, sizeof *row);
+    const bool many = sessions->count * clients.count > ROWS_MAX;
+    const size_t most = many ? ROWS_MAX : sessions->count * clients.count;
 
-    rows.items = row;
-    if (row == NULL)
+    telling.rows = arena_array(ctx->arena, most + 1, sizeof *telling.rows);
+    if (telling.rows == NULL)
         return fail_internal(ctx, ERR_MEMORY, "no memory for logout messages");
-    for (size_t i = 0; i < sessions->count; i++) {
-        for (size_t j = 0; j < clients.count; j++) {
-            if (strs_has(&session[i].clients, client[j].id))
-                row[rows.count++] = (struct outbox_row){.kind = OUTBOX_LOGOUT,
-                                                        .target = client[j].id,
-                                                        .user_id = session[i].user_id,
-                                                        .session_id = session[i].id};
+    /* Those that need one row first: all of them find room. */
+    for (int pass = 0; pass < 2; pass++) {
+        for (size_t i = 0; i < clients.count; i++) {
+            if (client[i].backchannel_logout_session_required == (pass == 1))
+                tell_client(&telling, &client[i], many);
         }
     }
-    return outbox_put(ctx, &rows);
+    return outbox_put(ctx, &(struct list){.items = telling.rows, .count = telling.count});
 }
 
 /* --- what --- */
@@ -100,7 +136,8 @@ static enum err write_claims(struct ctx *ctx, const struct outbox_row *row,
     buf_json_string(out, issuer, strlen(issuer));
     buf_member_text(out, "aud", client->id);
     buf_member_uuid(out, "sub", &row->user_id);
-    buf_member_uuid(out, "sid", &row->session_id);
+    if (!uuid_is_zero(&row->session_id))
+        buf_member_uuid(out, "sid", &row->session_id);
     buf_member_uuid(out, "jti", &row->id);
     buf_member_int(out, "iat", now);
     buf_member_int(out, "exp", now + SECONDS);

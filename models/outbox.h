@@ -17,8 +17,8 @@ struct outbox_row {
     int kind;           /* enum outbox_kind */
     const char *target; /* who is told: the id of an OAuth client */
     struct uuid user_id;
-    struct uuid session_id;
-    int64_t attempts; /* begun, this one counted */
+    struct uuid session_id; /* zero: all of the user's */
+    int64_t attempts;       /* begun, this one counted */
     const char *last_error;
     int64_t due_at; /* of the next attempt, or when the claim ends */
     int64_t created_at;

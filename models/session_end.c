@@ -132,11 +132,13 @@ static enum err tell_of_all(struct ctx *ctx, const struct uuid *user_id)
 {
     AUTO(bson_destroy) bson_t *filter = bson_new();
     AUTO(bson_destroy) bson_t *exists = BCON_NEW("$exists", BCON_BOOL(true));
+    AUTO(bson_destroy) bson_t *newest = BCON_NEW("_id", BCON_INT32(-1));
     struct list sessions = {0};
 
     bson_put_uuid(filter, "user_id", user_id);
     BSON_APPEND_DOCUMENT(filter, "clients", exists);
-    TRY(db_find_many(ctx, &session_schema, &(struct db_find){.filter = filter}, &sessions));
+    TRY(db_find_many(ctx, &session_schema, &(struct db_find){.filter = filter, .sort = newest},
+                     &sessions));
     return logout_tell(ctx, &sessions);
 }
 

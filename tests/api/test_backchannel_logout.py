@@ -301,6 +301,20 @@ def test_signing_in_as_another_ends_the_session(api, world, tenant, sink, user):
     assert api.get("/oauth/userinfo", token=pair["access_token"]).status_code == 401
 
 
+def test_very_many_sessions_are_one_token(api, here, tenant, sink, user):
+    """A client that can do without sid is told of the user; the end of everything stays small."""
+    made = app(api, tenant, sink)
+    enter(api, user, made)
+    session = here.db.sessions.find_one({"user_id": uuid.UUID(user.id)})
+    here.db.sessions.insert_many([session | {"_id": uuid.uuid4(), "hash": uuid.uuid4().bytes * 2}
+                                  for _ in range(500)])
+    assert api.post("/auth/logout-all", token=user.token).status_code == 204
+    text, = told(sink, made)
+    claims = read(api, tenant, made, text)[1]
+    assert claims["sub"] == user.id and "sid" not in claims
+    assert here.db.sessions.count_documents({"user_id": uuid.UUID(user.id)}) == 0
+
+
 # -- the outbox ----------------------------------------------------------------------------------
 
 
