@@ -131,6 +131,25 @@ enum err revocation_write(struct ctx *ctx, enum revocation_kind kind, const void
     return db_find_and_update(ctx, &revocation_schema, &change, &written);
 }
 
+enum err revocation_is_written(struct ctx *ctx, enum revocation_kind kind, const void *value,
+                               bool *ret_is_written)
+{
+    const char *id = id_of(ctx, &ctx->tenant_id, kind, value);
+    AUTO(bson_destroy) bson_t *filter = BCON_NEW("_id", BCON_UTF8(id != NULL ? id : ""));
+    struct revocation found = {0};
+
+    if (id == NULL)
+        return fail_internal(ctx, ERR_MEMORY, "no memory for a revocation");
+
+    const enum err code = db_find_one(ctx, &revocation_schema, filter, &found);
+
+    *ret_is_written = code == ERR_OK;
+    if (code != ERR_NOT_FOUND)
+        return code;
+    fail_clear(ctx);
+    return ERR_OK;
+}
+
 void revocation_apply(struct ctx *ctx, enum revocation_kind kind, const void *value,
                       int64_t min_epoch, int64_t lifetime_seconds)
 {

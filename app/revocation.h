@@ -54,6 +54,9 @@ CHECKED enum err revocation_check(struct ctx *ctx, const struct revocation_subje
  * does not touch this process's table: an aborted transaction must not lock anybody out. */
 CHECKED enum err revocation_write(struct ctx *ctx, enum revocation_kind kind, const void *value,
                                   int64_t min_epoch, int64_t lifetime_seconds);
+/* Whether one is remembered, whatever its epoch; as the ctx's transaction sees it. */
+CHECKED enum err revocation_is_written(struct ctx *ctx, enum revocation_kind kind,
+                                       const void *value, bool *ret_is_written);
 /* Applies to this process's table what was committed, without waiting for the change stream. */
 void revocation_apply(struct ctx *ctx, enum revocation_kind kind, const void *value,
                       int64_t min_epoch, int64_t lifetime_seconds);

@@ -16,6 +16,7 @@ static const struct place {
 } places[] = {
     {"overview", "Overview", ROOT, ROLE_ADMIN},
     {"users", "Users", ROOT "/users", ROLE_ADMIN},
+    {"clients", "Applications", ROOT "/clients", ROLE_ADMIN},
     {"settings", "Settings", ROOT "/settings", ROLE_ADMIN},
     {"keys", "Access keys", ROOT "/keys", ROLE_OWNER},
     {"audit", "Audit log", ROOT "/audit", ROLE_ADMIN},
@@ -120,6 +121,36 @@ enum err console_redirect_user(struct request *req, struct response *res, const 
     const char *path = arena_printf(req->ctx.arena, "/users/%s?notice=%s", text, notice);
 
     return path == NULL ? ERR_MEMORY : console_redirect(req, res, path);
+}
+
+/* --- forms that make something once --- */
+
+enum err console_put_once(struct request *req, const char *use, const char *id,
+                          struct template_var ret_vars[2])
+{
+    const char *once = arena_printf(req->ctx.arena, "%s %s", use, id);
+    const char *token = NULL;
+
+    if (once == NULL)
+        return ERR_MEMORY;
+    TRY(pages_session_token(req, once, &token));
+    ret_vars[0] = (struct template_var){.name = "once", .text = id};
+    ret_vars[1] = (struct template_var){.name = "new-token", .text = token};
+    return ERR_OK;
+}
+
+enum err console_check_once(struct request *req, const char *use, const char **ret_id)
+{
+    const char *id = pages_typed(req, "once");
+    const char *once;
+
+    if (strlen(id) >= UUID_TEXT_SIZE) /* longer than any id of ours */
+        return ERR_FORM_TOKEN;
+    once = arena_printf(req->ctx.arena, "%s %s", use, id);
+    if (once == NULL)
+        return ERR_MEMORY;
+    *ret_id = id;
+    return pages_check_session_form(req, once, pages_typed(req, "form_token"));
 }
 
 /* --- what several pages say --- */

@@ -38,8 +38,29 @@ struct key_form {
     const char *overlap; /* of /rotate: seconds */
 };
 
+/* Of an application, new or changed. Lists have an entry a line. */
+struct client_form {
+    const char *form_token;
+    const char *once;    /* of a new one: the client id that it will have */
+    const char *version; /* of a changed one: of the client that the form showed */
+    const char *name, *kind;
+    const char *redirect_uris, *post_logout_redirect_uris, *backchannel_logout_uri;
+    const char *scope;
+    const char *first_party; /* a box */
+};
+
+/* One of the single steps of an application's page. */
+struct client_step_form {
+    const char *form_token;
+    const char *version; /* of /rotate */
+    const char *overlap; /* of /rotate: seconds */
+    const char *confirm; /* of /delete: the name, typed */
+};
+
 extern const struct schema user_new_form_schema;
 extern const struct schema user_edit_form_schema;
 extern const struct schema user_step_form_schema;
 extern const struct schema settings_form_schema;
 extern const struct schema key_form_schema;
+extern const struct schema client_form_schema;
+extern const struct schema client_step_form_schema;

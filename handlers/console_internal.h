@@ -34,6 +34,16 @@ struct console_query {
 CHECKED enum err console_address(struct request *req, const char *path,
                                  const struct console_query *queries, const char **ret_address);
 
+/*
+ * A form for a new object names the id that it will have, and its token vouches for that id:
+ * however often the form is sent (a reload sends it again), it makes one, because ids are unique.
+ * Nothing needs to be kept for that, least of all a secret. use is the form's own.
+ */
+CHECKED enum err console_put_once(struct request *req, const char *use, const char *id,
+                                  struct template_var ret_vars[2]);
+/* The id of the form that was sent. ERR_FORM_TOKEN. */
+CHECKED enum err console_check_once(struct request *req, const char *use, const char **ret_id);
+
 /* 303 to the page of a user, with ?notice=. */
 CHECKED enum err console_redirect_user(struct request *req, struct response *res,
                                        const struct uuid *id, const char *notice);

@@ -132,40 +132,23 @@ static enum err describe_all(struct request *req, const struct keys_view *view,
 
 /* --- the form for a new one --- */
 
-/*
- * The form names the id of the key that it makes, and its token vouches for that id: however often
- * the form is sent (a reload sends it again), it makes one key, because ids are unique. Nothing
- * needs to be kept for that, least of all the key.
- */
-static enum err make_once(struct request *req, const struct uuid *id, const char **ret_use)
-{
-    char text[UUID_TEXT_SIZE];
-
-    uuid_text(id, text);
-    *ret_use = arena_printf(req->ctx.arena, USE " %s", text);
-    return *ret_use == NULL ? ERR_MEMORY : ERR_OK;
-}
-
 static enum err put_once(struct request *req, struct template_var ret_vars[2])
 {
     const struct uuid id = uuid_new();
-    const char *use = NULL, *token = NULL;
+    char *text = arena_alloc(req->ctx.arena, UUID_TEXT_SIZE);
 
-    TRY(make_once(req, &id, &use));
-    TRY(pages_session_token(req, use, &token));
-    ret_vars[0] = (struct template_var){.name = "once", .text = use + sizeof USE};
-    ret_vars[1] = (struct template_var){.name = "new-token", .text = token};
-    return ERR_OK;
+    if (text == NULL)
+        return ERR_MEMORY;
+    uuid_text(&id, text);
+    return console_put_once(req, USE, text, ret_vars);
 }
 
 static enum err check_once(struct request *req, struct uuid *ret_id)
 {
-    const char *use = NULL;
+    const char *text = NULL;
 
-    if (!uuid_parse(pages_typed(req, "once"), ret_id))
-        return ERR_FORM_TOKEN;
-    TRY(make_once(req, ret_id, &use));
-    return pages_check_session_form(req, use, pages_typed(req, "form_token"));
+    TRY(console_check_once(req, USE, &text));
+    return uuid_parse(text, ret_id) ? ERR_OK : ERR_FORM_TOKEN;
 }
 
 static bool is_default(const char *scope)

@@ -74,18 +74,6 @@ static bool is_set(const struct field *field, const struct tenant_settings *sett
     return field->type == FT_STRS && ((const struct strs *)at(field, settings))->count > 0;
 }
 
-static const char *join_lines(struct ctx *ctx, const struct strs *lines)
-{
-    struct buf out;
-
-    buf_init(&out, ctx->arena, LINES_BYTES);
-    for (size_t i = 0; i < lines->count; i++) {
-        buf_puts(&out, i > 0 ? "\n" : "");
-        buf_puts(&out, lines->items[i]);
-    }
-    return buf_text(&out);
-}
-
 /* As the form sends it; "" when it is not set. */
 static const char *text_of(struct ctx *ctx, const struct field *field,
                            const struct tenant_settings *settings)
@@ -98,7 +86,7 @@ static const char *text_of(struct ctx *ctx, const struct field *field,
         return *(const bool *)at(field, settings) ? "true" : "false";
     if (field->type == FT_ENUM)
         return field->values[*(const int *)at(field, settings)];
-    return join_lines(ctx, at(field, settings));
+    return inputs_join_lines(ctx, at(field, settings));
 }
 
 /* As people read it. */

@@ -256,6 +256,12 @@ enum err pages_notice(struct request *req, const char **ret_text)
          "delete it and make another."},
         {"key-ended", "That key was replaced or deleted before."},
         {"key-deleted", "The key is deleted. It does not work any more."},
+        {"client-made",
+         "This application was registered before, and its secret is shown only once. If you did "
+         "not store it, open the application and replace the secret."},
+        {"client-saved", "The application is saved. That is in force everywhere within a second."},
+        {"client-deleted",
+         "The application is deleted. Its secret and tokens do not work any more."},
         {"account-closed",
          "Your account is closed and will be deleted in seven days. Until then an "
          "administrator can take that back."},

@@ -3,11 +3,13 @@
 
 #include <string.h>
 
+#include "app/buf.h"
 #include "app/page.h"
 #include "handlers/pages_internal.h"
 #include "handlers/pages_words.h"
 
-#define VARS 19
+#define VARS        19
+#define LINES_BYTES 65536
 
 static const char *type_of(enum input_kind kind)
 {
@@ -133,6 +135,41 @@ enum err inputs_make(struct request *req, const struct input_form *form,
             is_first = false;
     }
     *ret_var = (struct template_var){.name = form->name, .items = items, .item_count = form->count};
+    return ERR_OK;
+}
+
+const char *inputs_join_lines(struct ctx *ctx, const struct strs *lines)
+{
+    struct buf out;
+
+    buf_init(&out, ctx->arena, LINES_BYTES);
+    for (size_t i = 0; i < lines->count; i++) {
+        buf_puts(&out, i > 0 ? "\n" : "");
+        buf_puts(&out, lines->items[i]);
+    }
+    return buf_text(&out);
+}
+
+enum err inputs_split_lines(struct ctx *ctx, const char *text, struct strs *ret_lines)
+{
+    char *rest = arena_strdup(ctx->arena, text);
+    const char **items = arena_array(ctx->arena, strlen(text) / 2 + 2, sizeof *items);
+    size_t count = 0;
+
+    if (rest == NULL || items == NULL)
+        return ERR_MEMORY;
+    while (rest != NULL) {
+        char *line = strsep(&rest, "\r\n");
+        size_t length;
+
+        line += strspn(line, " \t");
+        length = strlen(line);
+        while (length > 0 && (line[length - 1] == ' ' || line[length - 1] == '\t'))
+            line[--length] = '\0';
+        if (length > 0)
+            items[count++] = line;
+    }
+    *ret_lines = (struct strs){.items = items, .count = count};
     return ERR_OK;
 }
 

@@ -47,5 +47,9 @@ struct input_form {
 
 CHECKED enum err inputs_make(struct request *req, const struct input_form *form,
                              struct template_var *ret_var);
+/* What INPUT_LINES shows of a list, and the list that was typed: blanks around a line and empty
+ * lines are nothing. In the arena. */
+const char *inputs_join_lines(struct ctx *ctx, const struct strs *lines);
+CHECKED enum err inputs_split_lines(struct ctx *ctx, const char *text, struct strs *ret_lines);
 /* Whether the refusal stands beside one of these inputs. */
 bool inputs_name_failure(const struct request *req, const struct input *inputs, size_t count);

@@ -22,7 +22,7 @@
 /* --- common parts --- */
 
 /* 5 bits a character, without those that look alike. */
-static enum err make_id(struct ctx *ctx, const char **ret_id)
+enum err oauth_client_new_id(struct ctx *ctx, const char **ret_id)
 {
     static const char letters[] = "abcdefghijkmnpqrstuvwxyz23456789";
     uint8_t random[ID_BYTES];
@@ -108,29 +108,57 @@ static enum err insert(struct ctx *ctx, void *arg)
 {
     const struct oauth_client *client = arg;
 
+    TRY(db_insert(ctx, &oauth_client_schema,
+                  client)); /* first: one that was made is no question of the plan */
     TRY(tenant_usage_take(ctx, TENANT_USES_CLIENTS));
-    TRY(db_insert(ctx, &oauth_client_schema, client));
     return audit_client(ctx, "client.created", client->id);
+}
+
+/* A client that was deleted meanwhile is remembered for as long as its tokens could have lived. */
+static enum err insert_once(struct ctx *ctx, void *arg)
+{
+    const struct oauth_client *client = arg;
+    bool was_used = false;
+
+    TRY(revocation_is_written(ctx, REVOKED_CLIENT, client->id, &was_used));
+    return was_used ? fail(ctx, ERR_CONFLICT, NULL, "This client was made before.")
+                    : insert(ctx, arg);
+}
+
+static enum err make(struct ctx *ctx, const struct client_metadata *metadata,
+                     const struct registrar *registrar, struct made_client *made)
+{
+    struct oauth_client *client = &made->client;
+
+    TRY(client_metadata_apply(ctx, metadata, registrar, client));
+    client->owner_id = registrar->user_id;
+    client->by_owner = registrar->role == ROLE_OWNER;
+    client->created_at = client->updated_at = clock_now_ms();
+    client->version = 1;
+    if (oauth_client_is_public(client))
+        return ERR_OK;
+    client->secret_created_at = client->created_at;
+    return make_secret(ctx, &client->secret_hash, &made->secret);
 }
 
 enum err oauth_client_create(struct ctx *ctx, const struct client_metadata *metadata,
                              const struct registrar *registrar, struct made_client *ret_made)
 {
-    struct oauth_client client = {.tenant_id = ctx->tenant_id};
-
-    *ret_made = (struct made_client){.secret = NULL};
-    TRY(make_id(ctx, &client.id));
-    TRY(client_metadata_apply(ctx, metadata, registrar, &client));
-    client.owner_id = registrar->user_id;
-    client.by_owner = registrar->role == ROLE_OWNER;
-    client.created_at = client.updated_at = clock_now_ms();
-    client.version = 1;
-    if (!oauth_client_is_public(&client)) {
-        TRY(make_secret(ctx, &client.secret_hash, &ret_made->secret));
-        client.secret_created_at = client.created_at;
-    }
-    ret_made->client = client;
+    *ret_made = (struct made_client){.client = {.tenant_id = ctx->tenant_id}};
+    TRY(oauth_client_new_id(ctx, &ret_made->client.id));
+    TRY(make(ctx, metadata, registrar, ret_made));
     TRY(db_transaction(ctx, insert, &ret_made->client));
+    client_origins_forget(ctx);
+    return ERR_OK;
+}
+
+enum err oauth_client_create_once(struct ctx *ctx, const char *id,
+                                  const struct client_metadata *metadata,
+                                  const struct registrar *registrar, struct made_client *ret_made)
+{
+    *ret_made = (struct made_client){.client = {.id = id, .tenant_id = ctx->tenant_id}};
+    TRY(make(ctx, metadata, registrar, ret_made));
+    TRY(db_transaction(ctx, insert_once, &ret_made->client));
     client_origins_forget(ctx);
     return ERR_OK;
 }

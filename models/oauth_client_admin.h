@@ -17,6 +17,14 @@ struct made_client {
 CHECKED enum err oauth_client_create(struct ctx *ctx, const struct client_metadata *metadata,
                                      const struct registrar *registrar,
                                      struct made_client *ret_made);
+/* An id that no client has. */
+CHECKED enum err oauth_client_new_id(struct ctx *ctx, const char **ret_id);
+/* The same with an id that was made before, so that a form that is sent again makes no second one:
+ * ERR_CONFLICT when a client has the id, or had it within the last day. */
+CHECKED enum err oauth_client_create_once(struct ctx *ctx, const char *id,
+                                          const struct client_metadata *metadata,
+                                          const struct registrar *registrar,
+                                          struct made_client *ret_made);
 /* owner_id: only this user's; zero: all. By id, after the given one (NULL = from the first). list
  * of struct oauth_client. */
 CHECKED enum err oauth_client_list(struct ctx *ctx, const struct uuid *owner_id, const char *after,

@@ -93,7 +93,7 @@ def channels(tenant, domain):
 
 def fill(row, tenant):
     path = row.path
-    if path.startswith("/oauth/client/") and tenant.client:
+    if path.startswith(("/oauth/client/", "/dashboard/admin/clients/")) and tenant.client:
         path = path.replace("{id}", tenant.client["client_id"])
     return path.replace("{cid}", tenant.id).replace("{client_id}", tenant.id) \
         .replace("{file}", "app.css").replace("{id}", str(uuid.uuid4()))
@@ -338,7 +338,9 @@ CONSOLE = {f"{method} /dashboard/admin{path}" for method, path in (
     ("POST", "/users/{id}"), ("POST", "/users/{id}/role"), ("POST", "/users/{id}/active"),
     ("POST", "/users/{id}/sign-out"), ("POST", "/users/{id}/delete"), ("GET", "/settings"),
     ("POST", "/settings"), ("GET", "/keys"), ("POST", "/keys"), ("POST", "/keys/{id}/rotate"),
-    ("POST", "/keys/{id}/delete"), ("GET", "/audit"))}
+    ("POST", "/keys/{id}/delete"), ("GET", "/clients"), ("GET", "/clients/new"), ("POST", "/clients"),
+    ("GET", "/clients/{id}"), ("POST", "/clients/{id}"), ("POST", "/clients/{id}/rotate"),
+    ("POST", "/clients/{id}/delete"), ("GET", "/audit"))}
 
 
 def test_every_route_of_the_table_is_guarded_or_known_as_public(contract):

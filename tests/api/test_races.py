@@ -4,6 +4,7 @@ TS-4, TS-11, RL-2, G5, G6, design §8. All requests of a round wait at one barri
 """
 import hashlib
 import json
+import re
 import uuid
 
 import pytest
@@ -84,6 +85,44 @@ def test_rotations_of_a_secret(racers, place):
         ).status_code == 200]
     for racer in racers.apis[:2]:
         until(lambda racer=racer: works(racer) == last, 2.0)
+
+
+def console_form(api, user, path, action):
+    """Token, once and version of a form on a page of the console."""
+    page = api.get(path, tenant=user.tenant.slug, cookie=user.session,
+                   headers={"Accept": "text/html"}).text
+    part = page[page.index(f'action="{action}"'):]
+    return dict(re.findall(r'name="(form_token|once|version)" value="([^"]*)"',
+                           part[:part.index("</form>")]))
+
+
+@race
+def test_forms_of_an_application(racers, place):
+    """R004-28, R004-58: a form that is sent 32 times registers one application, another replaces its
+    secret once; the others are told, and no secret but the last one works."""
+    api, world, _ = place
+    owner = world.tenant().owner
+    owner.session = world.sign_in(owner)
+    root = "/dashboard/admin/clients"
+
+    def send(racer, path, form):
+        return racer.post(path, tenant=owner.tenant.slug, cookie=owner.session, form=form,
+                          headers={"Accept": "text/html"})
+
+    form = console_form(api, owner, root + "/new", root) | {"client_name": "N", "kind": "machine"}
+    answers = racers.race(lambda racer, _: send(racer, root, form))
+    assert statuses(answers) == {201: 1, 303: PARALLEL - 1}
+    page = f"{root}/{form['once']}"
+    form = console_form(api, owner, page, page + "/rotate") | {"overlap": "0"}
+    replaced = racers.race(lambda racer, _: send(racer, page + "/rotate", form))
+    found = statuses(replaced)
+    assert found[200] == 1 and set(found) <= {200, 409, 412}, found
+    shown = [secret for answer in answers + replaced
+             for secret in re.findall(r"CLIENT_SECRET=([\w-]+)", answer.text)]
+    assert len(shown) == 2
+    stored = api.instance.db.oauth_clients.find_one({"tenant_id": uuid.UUID(owner.tenant.id)})
+    assert page.endswith(stored["_id"]) and stored["version"] == 2
+    assert stored["secret_hash"] == hashlib.sha256(shown[1].encode()).digest()
 
 
 @race

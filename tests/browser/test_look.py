@@ -53,7 +53,8 @@ def pages(site):
             *[("console " + name, site.path(slug), "/dashboard/admin/" + path, "owner")
               for name, path in (("users", "users"), ("new user", "users/new"),
                                  ("user", f"users/{site.user_id(slug)}"), ("settings", "settings"),
-                                 ("keys", "keys"), ("audit", "audit"))],
+                                 ("keys", "keys"), ("applications", "clients"),
+                                 ("new application", "clients/new"), ("audit", "audit"))],
             ("front", site.front, "/", None),
             ("docs", site.front, "/docs", None), ("tenant docs", site.front, "/docs/client1", None),
             ("error", site.front, "/nothing-here", None)]

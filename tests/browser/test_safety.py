@@ -107,7 +107,7 @@ def test_payloads_stay_text_in_the_console(site, profile):
         assert markup(page) == 0, path
         return page.locator("body").inner_text()
 
-    for path in ("", "/keys", "/settings", "/users/new"):
+    for path in ("", "/keys", "/clients", "/clients/new", "/settings", "/users/new"):
         assert PAYLOADS[0] in visit(path)
     shown = visit("/users")
     while page.get_by_role("link", name="Next page").count():
@@ -132,6 +132,18 @@ def test_payloads_stay_text_in_the_console(site, profile):
         visit("/keys")
         page.fill("#key-label", PAYLOADS[n])
         page.click("#key-create")
+        assert markup(page) == 0
+    for n in (0, 7):
+        visit("/clients/new")
+        for field, text in (("#client-name", PAYLOADS[n]), ("#client-redirects", PAYLOADS[n])):
+            page.fill(field, text)
+        page.click("#client-create")
+        assert markup(page) == 0 and page.input_value("#client-redirects") == PAYLOADS[n]
+        page.fill("#client-redirects", "https://app.example/cb")
+        page.click("#client-create")
+        assert markup(page) == 0
+        assert PAYLOADS[n].split()[0] in visit("/clients")
+        page.locator("#clients a").first.click()
         assert markup(page) == 0
     assert PAYLOADS[2] in visit("/keys")
     visit("/settings")
@@ -240,7 +252,9 @@ def test_cross_site_forms_are_refused(site, profile, attacker):
              "/dashboard/admin/users": {"form_token": token, "username": unique("x"),
                                         "password": PASSWORD, "role": "owner"},
              "/dashboard/admin/settings": {"form_token": token, "access_token_ttl": "1"},
-             "/dashboard/admin/keys": {"form_token": token, "label": "x", "scope:auth": "on"}}
+             "/dashboard/admin/keys": {"form_token": token, "label": "x", "scope:auth": "on"},
+             "/dashboard/admin/clients": {"form_token": token, "client_name": "x",
+                                          "kind": "machine"}}
     for action, fields in forms.items():
         answer = attack(attacker, page, base + action, fields)
         assert answer.status == 403, action

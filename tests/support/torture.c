@@ -329,7 +329,8 @@ static void make_own(struct ctx *ctx, const struct torture_request *request)
     must(db_transaction(ctx, insert_own, NULL), ctx, "users");
     if (strstr(request->path, "{pk}") != NULL)
         must(platform_key_create(ctx, "own", 0, &own.platform), ctx, "platform key");
-    if (strstr(request->path, "/oauth/") != NULL || strstr(request->path, "/consents/") != NULL)
+    if (strstr(request->path, "/oauth/") != NULL || strstr(request->path, "/consents/") != NULL ||
+        strstr(request->path, "{oc}") != NULL)
         make_client(ctx);
     if (request->suspended)
         must(tenant_suspend(ctx, &victim.id, &changed), ctx, "suspended");

@@ -99,6 +99,11 @@ static const struct torture_input inputs[] = {
     {"/dashboard/admin/settings", {PAGE_FORM("/dashboard/admin/settings", CRED_SESSION, "/dashboard/admin/settings", "version={version}&refresh_grace=5")}, "", 0, NULL},
     {"/dashboard/admin/keys", {PAGE_FORM("/dashboard/admin/keys", CRED_SESSION, "/dashboard/admin/keys", "once={once}&label=l&scope%3Aauth=auth")}, "", 0, NULL},
     {"/dashboard/admin/keys/{id}/rotate", {PAGE_FORM("/dashboard/admin/keys/{key}/rotate", CRED_SESSION, "/dashboard/admin/keys", "overlap=0")}, "", 0, NULL},
+    {"/dashboard/admin/clients", {PAGE_FORM("/dashboard/admin/clients", CRED_SESSION, "/dashboard/admin/clients/new", "once={once}&client_name=N&kind=web&redirect_uris=https%3A%2F%2Fapp.example%2Fcb")}, "", 0, NULL},
+    {"/dashboard/admin/clients/{id}", {SEND("GET", "/dashboard/admin/clients/{oc}", CRED_SESSION, NULL)}, "", 0, NULL},
+    {"/dashboard/admin/clients/{id}", {PAGE_FORM("/dashboard/admin/clients/{oc}", CRED_SESSION, "/dashboard/admin/clients/{oc}", "version={version}&client_name=N&scope=read&redirect_uris=https%3A%2F%2Fapp.example%2Fcb")}, "", 0, NULL},
+    {"/dashboard/admin/clients/{id}/rotate", {PAGE_FORM("/dashboard/admin/clients/{oc}/rotate", CRED_SESSION, "/dashboard/admin/clients/{oc}", "version={version}&overlap=0")}, "", 0, NULL},
+    {"/dashboard/admin/clients/{id}/delete", {PAGE_FORM("/dashboard/admin/clients/{oc}/delete", CRED_SESSION, "/dashboard/admin/clients/{oc}", "confirm=own")}, "", 0, NULL},
     {"/dashboard/admin/keys/{id}/delete", {PAGE_FORM("/dashboard/admin/keys/{key}/delete", CRED_SESSION, "/dashboard/admin/keys", "")}, "", 0, NULL},
 };
 /* clang-format on */
