@@ -34,7 +34,7 @@ struct hash_pool {
     struct slot *first, *last; /* the queue */
     size_t slot_count, waiting, running;
     size_t capacity; /* of the queue */
-    int64_t hash_us; /* what one hash takes; 0 until measured */
+    int64_t hash_us; /* what one hash takes lately; 0 until measured */
     uint64_t hashes, refused;
     bool stopping, measure, measuring;
     enum password_scheme scheme;
@@ -58,6 +58,7 @@ static struct slot *take_first(struct hash_pool *pool)
     pool->running++;
     pool->hashes++;
     slot->state = SLOT_RUNNING;
+    slot->job.usual_us = pool->hash_us;
     return slot;
 }
 
@@ -81,6 +82,17 @@ static void measure(struct hash_pool *pool, struct crypt_data *scratch)
     pthread_mutex_unlock(&pool->lock);
 }
 
+/* A moving mean of what the configured hash takes here, over some sixteen of them. */
+static void learn(struct hash_pool *pool, const struct slot *slot, int64_t took)
+{
+    if (slot->job.other || slot->job.failed)
+        return;
+    if (pool->hash_us == 0)
+        pool->hash_us = took;
+    else
+        pool->hash_us += (took - pool->hash_us) / 16;
+}
+
 static void serve(struct hash_pool *pool, struct crypt_data *scratch)
 {
     pthread_mutex_lock(&pool->lock);
@@ -93,8 +105,15 @@ static void serve(struct hash_pool *pool, struct crypt_data *scratch)
         struct slot *slot = take_first(pool);
 
         pthread_mutex_unlock(&pool->lock);
+
+        const int64_t start = clock_thread_cpu_us();
+
         hash_job_run(&slot->job, scratch);
+
+        const int64_t took = clock_thread_cpu_us() - start;
+
         pthread_mutex_lock(&pool->lock);
+        learn(pool, slot, took);
         pool->running--;
         slot->state = SLOT_DONE;
         pthread_cond_signal(&slot->done);

@@ -18,6 +18,8 @@ struct hash_job {
     enum password_scheme scheme; /* of a new hash */
     int64_t cost;
     bool compare;
+    bool other;       /* stored is not what the configuration asks for */
+    int64_t usual_us; /* what a hash that it asks for takes lately; filled in by the pool */
     char password[ARGON2_MAX_PASSWORD + 1];
     char stored[PASSWORD_HASH_SIZE];
     char result[PASSWORD_HASH_SIZE]; /* the new hash */

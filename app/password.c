@@ -1,4 +1,4 @@
-/* What a password may be, and how it is hashed and compared. The only user of libxcrypt. */
+/* What a password may be, and how it is hashed. What is stored is read by app/stored_hash.c. */
 #include "app/password.h"
 
 #include <stdio.h>
@@ -9,112 +9,38 @@
 #include <sodium.h>
 
 #include "app/app.h"
+#include "app/clock.h"
 #include "app/hash_pool.h"
 #include "app/secret.h"
+#include "app/stored_hash.h"
 #include "app/text.h"
 
 #define BCRYPT_PREFIX         "$2b$"
 #define BCRYPT_SALT_BYTES     16
 #define BCRYPT_LENGTH         60
 #define BCRYPT_SETTING_LENGTH 29
-#define BCRYPT_MIN_COST       10
-#define BCRYPT_MAX_COST       14
 #define ARGON2_PREFIX         "$argon2id$v=19$m="
 #define ARGON2_PASSES         2
 #define ARGON2_KIB            19456
-#define ARGON2_MAX_PASSES     16
-#define ARGON2_MAX_KIB        65536
-#define ARGON2_MIN_KIB        8192
 
 /* ---- stored forms ---- */
 
-/* Digits without sign or leading zero, then the one character expected; 0 when it is not so. */
-static int64_t read_number(const char **text, char end)
-{
-    int64_t number = 0;
-    const char *at = *text;
-
-    if (*at < '1' || *at > '9')
-        return 0;
-    for (; *at >= '0' && *at <= '9'; at++) {
-        if (number > 1000000)
-            return 0;
-        number = number * 10 + (*at - '0');
-    }
-    if (*at != end)
-        return 0;
-    *text = at + 1;
-    return number;
-}
-
-#define CRYPT_BASE64 "./ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
-#define PHC_BASE64   "+/ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
-
-/* The cost of a bcrypt hash, 0 when it is none that may be verified. */
-static int64_t bcrypt_cost(const char *stored)
-{
-    const size_t prefix = sizeof BCRYPT_PREFIX - 1;
-
-    if (strlen(stored) != BCRYPT_LENGTH || strncmp(stored, BCRYPT_PREFIX, prefix) != 0)
-        return 0;
-
-    const char *at = stored + prefix;
-    const int64_t cost = read_number(&at, '$');
-
-    if (cost < BCRYPT_MIN_COST || cost > BCRYPT_MAX_COST ||
-        strspn(at, CRYPT_BASE64) != BCRYPT_LENGTH - (size_t)(at - stored))
-        return 0;
-    return cost;
-}
-
-struct argon2_cost {
-    int64_t kib, passes;
-};
-
-/* One base64 part of a PHC string, of a length that is sound and bounded. */
-static bool read_phc_part(const char **text, char end)
-{
-    const size_t length = strspn(*text, PHC_BASE64);
-
-    if (length < 11 || length > 86 || (*text)[length] != end)
-        return false;
-    *text += length + 1;
-    return true;
-}
-
-static bool argon2_read(const char *stored, struct argon2_cost *ret_cost)
-{
-    const size_t prefix = sizeof ARGON2_PREFIX - 1;
-    const char *at = stored + prefix;
-
-    if (strlen(stored) >= crypto_pwhash_STRBYTES || strncmp(stored, ARGON2_PREFIX, prefix) != 0)
-        return false;
-    ret_cost->kib = read_number(&at, ',');
-    if (ret_cost->kib < ARGON2_MIN_KIB || ret_cost->kib > ARGON2_MAX_KIB ||
-        strncmp(at, "t=", 2) != 0)
-        return false;
-    at += 2;
-    ret_cost->passes = read_number(&at, ',');
-    if (ret_cost->passes < 1 || ret_cost->passes > ARGON2_MAX_PASSES || strncmp(at, "p=1$", 4) != 0)
-        return false;
-    at += 4;
-    return read_phc_part(&at, '$') && read_phc_part(&at, '\0');
-}
-
 bool password_hash_is_known(const char *stored_hash)
 {
-    struct argon2_cost cost;
+    struct stored_hash hash;
 
-    return stored_hash != NULL && (bcrypt_cost(stored_hash) > 0 || argon2_read(stored_hash, &cost));
+    return stored_hash_read(stored_hash, &hash);
 }
 
-static bool is_stale(const struct config_password *config, const char *stored)
+/* Whether the configuration would make another one; text is all that is stored. */
+static bool is_stale(const struct config_password *config, const struct stored_hash *hash,
+                     const char *text)
 {
-    struct argon2_cost cost;
-
     if (config->scheme == PASSWORD_BCRYPT)
-        return bcrypt_cost(stored) != config->cost;
-    return !argon2_read(stored, &cost) || cost.kib != ARGON2_KIB || cost.passes != ARGON2_PASSES;
+        return strncmp(text, BCRYPT_PREFIX, sizeof BCRYPT_PREFIX - 1) != 0 ||
+               hash->cost != config->cost;
+    return strncmp(text, ARGON2_PREFIX, sizeof ARGON2_PREFIX - 1) != 0 || hash->kib != ARGON2_KIB ||
+           hash->cost != ARGON2_PASSES || hash->lanes != 1;
 }
 
 /* ---- on a hash thread ---- */
@@ -131,18 +57,10 @@ static bool bcrypt_make(struct hash_job *job, struct crypt_data *scratch)
 
     const char *hash = crypt_rn(job->password, setting, scratch, sizeof *scratch);
 
-    if (hash == NULL || bcrypt_cost(hash) == 0)
+    if (hash == NULL || hash[0] == '*' || strlen(hash) != BCRYPT_LENGTH)
         return false;
     memcpy(job->result, hash, BCRYPT_LENGTH + 1);
     return true;
-}
-
-static bool bcrypt_compare(const struct hash_job *job, struct crypt_data *scratch, bool *ret_done)
-{
-    const char *hash = crypt_rn(job->password, job->stored, scratch, sizeof *scratch);
-
-    *ret_done = hash != NULL && hash[0] != '*' && strlen(hash) == BCRYPT_LENGTH;
-    return *ret_done && secret_equal(hash, job->stored, BCRYPT_LENGTH);
 }
 
 static bool argon2_make(struct hash_job *job)
@@ -152,15 +70,29 @@ static bool argon2_make(struct hash_job *job)
                                  (size_t)ARGON2_KIB * 1024, crypto_pwhash_ALG_ARGON2ID13) == 0;
 }
 
+/* What is wrong must not be quicker than the hash that the configuration asks for: that is what an
+ * unknown name costs. */
+static bool compare(struct hash_job *job, struct crypt_data *scratch)
+{
+    const int64_t start = clock_thread_cpu_us();
+    struct stored_hash hash;
+    bool done = false;
+
+    if (!stored_hash_read(job->stored, &hash))
+        return false;
+    job->matches = stored_hash_compare(&hash, job->password, scratch, &done);
+    if (job->other && !job->matches)
+        stored_hash_spend(start, job->usual_us);
+    secret_wipe(&hash, sizeof hash);
+    return done;
+}
+
 void hash_job_run(struct hash_job *job, struct crypt_data *scratch)
 {
-    bool done = true;
+    bool done;
 
-    if (job->compare && bcrypt_cost(job->stored) > 0)
-        job->matches = bcrypt_compare(job, scratch, &done);
-    else if (job->compare)
-        job->matches =
-            crypto_pwhash_str_verify(job->stored, job->password, strlen(job->password)) == 0;
+    if (job->compare)
+        done = compare(job, scratch);
     else if (job->scheme == PASSWORD_BCRYPT)
         done = bcrypt_make(job, scratch);
     else
@@ -255,21 +187,40 @@ static void write_dummy(const struct config_password *config, const uint8_t *ran
              ARGON2_PASSES, salt, tail);
 }
 
-/* The password in the form it was set in; NULL when none such can have been set. */
-static enum err login_form(struct ctx *ctx, const char *password, const char *stored_hash,
+static bool can_have_been_set(const char *password)
+{
+    return password != NULL && password[0] != '\0' &&
+           strlen(password) <= (size_t)4 * ARGON2_MAX_PASSWORD &&
+           text_is_utf8(password, strlen(password)) && !has_control_character(password);
+}
+
+/* The password in the form it was set in; NULL when none such can have been set. Other systems
+ * hashed what was typed. bcrypt never sees what it would cut. */
+static enum err login_form(struct ctx *ctx, const char *password, const struct stored_hash *hash,
                            const char **ret_form)
 {
-    const enum password_scheme scheme =
-        bcrypt_cost(stored_hash) > 0 ? PASSWORD_BCRYPT : PASSWORD_ARGON2ID;
+    const size_t longest = hash->kind == STORED_BCRYPT ? BCRYPT_MAX_PASSWORD : ARGON2_MAX_PASSWORD;
 
     *ret_form = NULL;
-    if (password == NULL || password[0] == '\0' ||
-        strlen(password) > (size_t)4 * ARGON2_MAX_PASSWORD ||
-        !text_is_utf8(password, strlen(password)) || has_control_character(password))
+    if (!can_have_been_set(password))
         return ERR_OK;
-    TRY(text_nfc(ctx, password, ret_form));
-    if (strlen(*ret_form) > max_length(scheme))
+    if (stored_hash_may_be_ours(hash))
+        TRY(text_nfc(ctx, password, ret_form));
+    else
+        *ret_form = password;
+    if (strlen(*ret_form) > longest)
         *ret_form = NULL;
+    return ERR_OK;
+}
+
+/* The configured scheme could hold the password: else it stays as it is. */
+static enum err is_renewable(struct ctx *ctx, const char *password, bool *ret_renewable)
+{
+    const size_t longest = max_length(app_config(ctx->app)->password.scheme);
+    const char *form = NULL;
+
+    TRY(text_nfc(ctx, password, &form));
+    *ret_renewable = strlen(form) <= longest;
     return ERR_OK;
 }
 
@@ -278,20 +229,20 @@ enum err password_matches(struct ctx *ctx, const char *password, const char *sto
 {
     const struct config_password *config = &app_config(ctx->app)->password;
     struct hash_job job = {.compare = true};
+    struct stored_hash hash;
     const char *form = NULL;
 
-    if (password_hash_is_known(stored_hash))
-        TRY(login_form(ctx, password, stored_hash, &form));
+    if (stored_hash_read(stored_hash, &hash))
+        TRY(login_form(ctx, password, &hash, &form));
     if (form != NULL) {
         memcpy(job.password, form, strlen(form) + 1);
         memcpy(job.stored, stored_hash, strlen(stored_hash) + 1);
+        job.other = is_stale(config, &hash, stored_hash);
     } else {
         write_dummy(config, hash_pool_dummy(ctx->app->hashes), job.stored);
     }
     TRY(run(ctx, &job));
     *ret_matches = form != NULL && job.matches;
-    /* A password that the new scheme could not hold stays as it is. */
-    *ret_stale =
-        *ret_matches && is_stale(config, stored_hash) && strlen(form) <= max_length(config->scheme);
-    return ERR_OK;
+    *ret_stale = *ret_matches && job.other;
+    return *ret_stale ? is_renewable(ctx, password, ret_stale) : ERR_OK;
 }

@@ -1,5 +1,6 @@
 /*
- * Password hashes. bcrypt $2b$ (libxcrypt) or Argon2id (libsodium); both are always verified.
+ * Password hashes. bcrypt $2b$ (libxcrypt) or Argon2id (libsodium) are made; they and the forms of
+ * other systems (app/stored_hash.h) are always verified.
  * Hashing runs on its own threads with their own stacks, behind a bounded queue: when that is full
  * the answer is ERR_BUSY with Retry-After at once. Callers block on their connection thread; no
  * database client may be held meanwhile. Passwords are wiped by the arena of the request.
@@ -40,11 +41,13 @@ CHECKED enum err password_prepare(struct ctx *ctx, const char *field, const char
  */
 CHECKED enum err password_hash(struct ctx *ctx, const char *password, const char **ret_hash);
 
-/* Exactly one hash of configured cost whatever the input: NULL or unknown stored forms, empty,
- * over-long or invalid passwords are compared with a dummy and do not match. ret_stale: matches,
- * but the configuration asks for another scheme or cost now. ERR_BUSY when the queue is full. */
+/* Exactly one hash whatever the input: NULL or unknown stored forms, empty, over-long or invalid
+ * passwords are compared with a dummy of configured cost and do not match. What another scheme made
+ * costs what it costs, a failure no less than the configured hash usually takes (ADR 0019).
+ * ret_stale: matches, but the configuration asks for another scheme or cost now. ERR_BUSY when the
+ * queue is full. */
 CHECKED enum err password_matches(struct ctx *ctx, const char *password, const char *stored_hash,
                                   bool *ret_matches, bool *ret_stale);
 
-/* True for the stored forms that may reach a verifier: $2b$ cost 10..14, Argon2id PHC. */
+/* True for the stored forms that may reach a verifier. */
 bool password_hash_is_known(const char *stored_hash);

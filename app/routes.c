@@ -316,6 +316,10 @@ const struct route routes[] = {
      ROUTE_NO_STORE | ROUTE_API_V1, "A new secret; the old one works for overlap_seconds longer"},
 
     /* --- The caller --- */
+    {POST, "/users", handle_user_create, TENANT_REQUIRED,
+     AUTH_SESSION | AUTH_BEARER | AUTH_KEY, "admin", "users:write", ROLE_ADMIN, RATE_WRITE,
+     BODY_JSON, 64 * KIB, &tenant_user_input_schema, &user_schema, 201,
+     ROUTE_NO_STORE | ROUTE_API_V1 | ROUTE_IDEMPOTENT, "Make a user, with a password or the hash that another system stored"},
     {GET, "/users/me", handle_me_get, TENANT_REQUIRED,
      AUTH_SESSION | AUTH_BEARER, "profile", NULL, ROLE_USER, RATE_READ,
      BODY_NONE, 64 * KIB, NULL, &user_schema, 200,

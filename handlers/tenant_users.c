@@ -3,6 +3,7 @@
 
 #include "app/etag.h"
 #include "app/text.h"
+#include "models/scope.h"
 #include "models/tenant_rules.h"
 #include "models/user_admin.h"
 
@@ -84,38 +85,78 @@ static enum err respond_user(struct request *req, struct response *res, const st
     return respond(req, res, 200, user);
 }
 
-static enum err answer_created(struct request *req, struct response *res, void *arg)
+static enum err head_created(struct request *req, struct response *res, const struct user *user)
 {
-    const struct user_answer *answer = arg;
     char id[UUID_TEXT_SIZE];
 
-    uuid_text(&answer->user.id, id);
+    uuid_text(&user->id, id);
 
     const char *location = arena_printf(req->ctx.arena, "/tenants/users/%s", id);
 
     if (location == NULL)
         return ERR_MEMORY;
     response_header(res, "Location", location);
-    TRY(etag_set(req, res, answer->user.version));
+    return etag_set(req, res, user->version);
+}
+
+static enum err answer_created(struct request *req, struct response *res, void *arg)
+{
+    const struct user_answer *answer = arg;
+
+    TRY(head_created(req, res, &answer->user));
     return respond(req, res, 201, answer);
 }
 
-enum err handle_tenant_user_create(struct request *req, struct response *res)
+static enum err answer_user(struct request *req, struct response *res, void *arg)
 {
-    struct user_answer answer = {.message = "User created successfully"};
+    const struct user *user = arg;
+
+    TRY(head_created(req, res, user));
+    return respond(req, res, 201, user);
+}
+
+/* A key is trusted with hashes only by a scope of its own: whoever sets one chooses a password. */
+static enum err check_hash(struct ctx *ctx, const struct user_input *in)
+{
+    if (in->password_hash == NULL || ctx->who.credential != CREDENTIAL_KEY ||
+        scope_has(ctx->who.scope, "users:hashes"))
+        return ERR_OK;
+    return fail(ctx, ERR_SCOPE, "password_hash",
+                "A password_hash needs the scope \"users:hashes\".");
+}
+
+static enum err create(struct request *req, struct user *ret_user)
+{
     struct user_input in;
 
     TRY(request_input(req, &in));
-    respond_within(req, res, answer_created, &answer);
+    TRY(check_hash(&req->ctx, &in));
     return user_admin_create(
         &req->ctx,
         &(struct new_user){.username = in.username,
                            .email = in.email,
                            .name = in.name,
                            .password = in.password,
+                           .password_hash = in.password_hash,
                            .custom_fields = in.custom_fields,
                            .role = in.role != ROLE_UNSET ? in.role : ROLE_USER},
-        &answer.user);
+        ret_user);
+}
+
+enum err handle_tenant_user_create(struct request *req, struct response *res)
+{
+    struct user_answer answer = {.message = "User created successfully"};
+
+    respond_within(req, res, answer_created, &answer);
+    return create(req, &answer.user);
+}
+
+enum err handle_user_create(struct request *req, struct response *res)
+{
+    struct user user = {0};
+
+    respond_within(req, res, answer_user, &user);
+    return create(req, &user);
 }
 
 enum err handle_tenant_user_get(struct request *req, struct response *res)

@@ -9,6 +9,8 @@ extern const struct schema tenant_user_role_schema;
 extern const struct schema tenant_user_answer_schema;
 
 enum err handle_tenant_user_create(struct request *req, struct response *res);
+/* The same for access keys, too; answers with the user alone. */
+enum err handle_user_create(struct request *req, struct response *res);
 enum err handle_tenant_user_get(struct request *req, struct response *res);
 enum err handle_tenant_user_patch(struct request *req, struct response *res);
 enum err handle_tenant_user_delete(struct request *req, struct response *res);

@@ -1,6 +1,7 @@
 /* The tables of what callers say about something new. */
 #include "models/creation.h"
 
+#include "app/stored_hash.h"
 #include "app/text.h"
 #include "models/access_key_admin.h"
 #include "models/user.h"
@@ -30,7 +31,8 @@ const struct schema admin_tenant_input_schema = {
 static const struct field user_input_fields[] = {
     FIELD_STR(struct user_input, username, "username", F_TRIM, 1, 64, .check = text_check_username, .doc = "At least one of username and email."),
     FIELD_STR(struct user_input, email, "email", F_TRIM, 3, 254, .check = text_check_email),
-    FIELD_STR(struct user_input, password, "password", F_REQUIRED | F_WRITE_ONLY, 1, 1024),
+    FIELD_STR(struct user_input, password, "password", F_WRITE_ONLY, 1, 1024, .doc = "Unless the hash of another system comes instead."),
+    FIELD_STR(struct user_input, password_hash, "password_hash", F_WRITE_ONLY, 1, STORED_HASH_MAX, .check = stored_hash_problem, .doc = "What another system stored: bcrypt, Argon2, scrypt, PBKDF2 or SHA-crypt. Renewed by the first login."),
     FIELD_ENUM(struct user_input, role, "role", F_NONE, role_names, .doc = "Up to the caller's own; user when absent."),
     FIELD_STR(struct user_input, name, "name", F_TRIM, 1, 200, .check = text_check_name),
     FIELD_DOC(struct user_input, custom_fields, "custom_fields", F_NONE),

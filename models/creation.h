@@ -17,7 +17,8 @@ struct admin_tenant_input {
 };
 
 struct user_input {
-    const char *username, *email, *name, *password;
+    const char *username, *email, *name;
+    const char *password, *password_hash; /* one of them */
     struct bytes custom_fields;
     int role;
 };

@@ -4,6 +4,7 @@
 
 #include "app/app.h"
 #include "app/password.h"
+#include "app/stored_hash.h"
 #include "app/text.h"
 #include "models/audit.h"
 #include "models/password_policy.h"
@@ -61,9 +62,42 @@ static enum err give_back(struct ctx *ctx, const char *action, enum err code)
     return code;
 }
 
+static enum err hash_new(struct ctx *ctx, const struct new_user *new_user, const char **ret_hash)
+{
+    const struct password_owner owner = {
+        .username = new_user->username, .email = new_user->email, .name = new_user->name};
+    const char *password = NULL;
+
+    TRY(password_policy_prepare(ctx, "password", new_user->password, &password));
+    TRY(password_policy_check(ctx, "password", password, &owner));
+    return password_hash(ctx, password, ret_hash);
+}
+
+/* A hash that was made elsewhere stays as it is until its user signs in: nobody knows the password
+ * that a policy could look at. */
+static enum err take_password(struct ctx *ctx, const struct new_user *new_user,
+                              const char **ret_hash)
+{
+    const char *stored = new_user->password_hash;
+
+    if (stored == NULL && new_user->password == NULL)
+        return fail(ctx, ERR_VALIDATION, "password", "Missing: password");
+    if (stored == NULL)
+        return hash_new(ctx, new_user, ret_hash);
+    if (new_user->password != NULL)
+        return fail(ctx, ERR_VALIDATION, "password_hash",
+                    "A user has password or password_hash, not both.");
+
+    const char *problem = stored_hash_problem(stored);
+
+    if (problem != NULL)
+        return fail(ctx, ERR_VALIDATION, "password_hash", "password_hash %s", problem);
+    *ret_hash = stored;
+    return ERR_OK;
+}
+
 enum err sign_up(struct ctx *ctx, const struct new_user *new_user, struct user *ret_user)
 {
-    const char *password = NULL;
     struct user user = {
         .id = ctx_new_id(ctx),
         .username = new_user->username,
@@ -79,12 +113,7 @@ enum err sign_up(struct ctx *ctx, const struct new_user *new_user, struct user *
     };
 
     TRY(check(ctx, new_user));
-    TRY(password_policy_prepare(ctx, "password", new_user->password, &password));
-    TRY(password_policy_check(ctx, "password", password,
-                              &(struct password_owner){.username = new_user->username,
-                                                       .email = new_user->email,
-                                                       .name = new_user->name}));
-    TRY(password_hash(ctx, password, &user.password_hash));
+    TRY(take_password(ctx, new_user, &user.password_hash));
 
     const enum err reserved = tenant_reserve_user(ctx);
 

@@ -10,6 +10,7 @@ struct new_user {
     const char *email;    /* or NULL; at least one of both */
     const char *name;
     const char *password;
+    const char *password_hash; /* instead of password: what another system stored */
     struct bytes custom_fields;
     int role; /* ROLE_USER unless the caller may give more */
     /* Asked inside the transaction, too: may this caller still give the role? NULL = nobody asks.

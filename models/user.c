@@ -149,8 +149,6 @@ enum err user_set_password(struct ctx *ctx, const struct user *user, const char 
 
     bson_put_uuid(filter, "_id", &user->id);
     bson_put_int(filter, "security_epoch", user->security_epoch);
-    if (user->password_hash != NULL)
-        bson_put_text(filter, "password_hash", user->password_hash);
 
     const enum err updated = db_update_one(ctx, &user_schema, filter, update);
 

@@ -53,8 +53,9 @@ CHECKED enum err user_touch_login(struct ctx *ctx, struct user *user, bool on_kn
 CHECKED enum err user_taken(struct ctx *ctx);
 /* Replaces the hash if it is still old_hash (rehash on login). ERR_NOT_FOUND when it is not. */
 CHECKED enum err user_rehash(struct ctx *ctx, const struct user *user, const char *new_hash);
-/* New hash, epoch + 1 (only if hash and epoch are still those of user). For the transaction of a
- * password change. ERR_CONFLICT when the user changed meanwhile. */
+/* New hash, epoch + 1 (only if the epoch is still that of user: each change of a password raises
+ * it, a rehash does not). For the transaction of a password change. ERR_CONFLICT when the user
+ * changed meanwhile. */
 CHECKED enum err user_set_password(struct ctx *ctx, const struct user *user, const char *new_hash);
 CHECKED enum err user_raise_epoch(struct ctx *ctx, const struct uuid *id, int64_t *ret_epoch);
 /* Own profile: name and custom_fields (merge patch) under the version read. ret_user afterwards.

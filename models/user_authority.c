@@ -23,6 +23,11 @@ enum err user_authority(struct ctx *ctx, struct authority *ret_authority)
     *ret_authority = (struct authority){.role = ROLE_OWNER};
     if (ctx->who.credential == CREDENTIAL_PLATFORM)
         return ERR_OK;
+    /* A program with a scope for it makes users, and none that could do more. */
+    if (ctx->who.credential == CREDENTIAL_KEY) {
+        ret_authority->role = ROLE_USER;
+        return ERR_OK;
+    }
     if (uuid_is_zero(&ctx->who.user_id))
         return fail_internal(ctx, ERR_ROLE, "no user and no operator stands behind this request");
     return of_user(ctx, ret_authority);

@@ -1,7 +1,7 @@
 /*
  * Who may change whom among the users of a tenant: owner > admin > user; nobody reaches above
- * themselves. Asked within the transaction of the change, so that an administrator who was just
- * demoted no longer changes anybody. Any thread.
+ * themselves. An access key makes users and nobody above. Asked within the transaction of the
+ * change, so that an administrator who was just demoted no longer changes anybody. Any thread.
  */
 #pragma once
 
@@ -10,8 +10,7 @@
 
 struct authority {
     enum role role;
-    struct uuid
-        user_id; /* zero: the operator (command line, platform key), who may what owners may */
+    struct uuid user_id; /* zero: a key, or the operator, who may what owners may */
 };
 
 /* Of the ctx's caller, read again. ERR_ROLE below admin; ERR_BAD_TOKEN when the account ended. */

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from support.check import until
+from support.check import ok, until
 from support.authorize import code_client, code_of, decide, exchange, params_of
 from support.oauth import ask, client, token
 from support.world import OWNER_PASSWORD, USER_PASSWORD, World, unique
@@ -162,6 +162,13 @@ def create_user(env):
     return lambda: env.api.post("/tenants/users", token=env.owner.token, json=body)
 
 
+def create_user_by_key(env):
+    key = ok(env.api.post("/tenants/access-keys", token=env.owner.token, json={
+        "label": "import", "scopes": ["users:write"]}), 201)["access_key"]
+    body = {"email": f"{unique('made')}@example.com", "password": USER_PASSWORD}
+    return lambda: env.api.post("/users", token=key, json=body)
+
+
 def create_key(env):
     return lambda: env.api.post("/tenants/access-keys", token=env.owner.token,
                                 json={"label": unique("key")})
@@ -292,6 +299,7 @@ CASES = {
     "DELETE /users/me": (delete_me, "user.deletion_requested"),
     "DELETE /users/me/sessions/{id}": (end_session, "session.revoked"),
     "POST /tenants/users": (create_user, "user.created"),
+    "POST /users": (create_user_by_key, "user.created"),
     "PATCH /tenants/users/{id}": (as_owner("PATCH", "/tenants/users/{id}",
                                            json={"is_active": False}), "user.deactivated"),
     "DELETE /tenants/users/{id}": (as_owner("DELETE", "/tenants/users/{id}"), "user.deleted"),

@@ -72,6 +72,7 @@ CREATIONS = {
     "POST /api/v1/{cid}/signup": (new_user, {"key": True}),
     "POST /tenants/access-keys": (new_access_key, {"owner": True}),
     "POST /tenants/users": (new_user, {"owner": True}),
+    "POST /users": (new_user, {"owner": True}),
     "POST /oauth/client/register": (new_oauth_client, {"owner": True}),
     "POST /admin/tenants": (new_admin_tenant, {"platform": True}),
     "POST /admin/keys": (new_access_key, {"platform": True}),

@@ -61,6 +61,7 @@ class Side:
             "/auth/register": {"email": email, "password": USER_PASSWORD},
             "/api/v1/{cid}/signup": {"email": email, "password": USER_PASSWORD},
             "/tenants/users": {"username": name, "email": email, "password": USER_PASSWORD},
+            "/users": {"username": name, "email": email, "password": USER_PASSWORD},
             "/tenants/register": {"tenant_name": name, "tenant_slug": name, "admin_username": name,
                                   "admin_email": email, "admin_password": USER_PASSWORD},
             "/api/v1/clients/register": {"client_name": name, "industry": "SaaS"},

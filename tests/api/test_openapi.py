@@ -1,4 +1,5 @@
 """The API description: complete, valid, and true about the running service (R001-24)."""
+import copy
 import json
 
 import jsonschema
@@ -88,7 +89,10 @@ def test_every_schema_is_one(document):
 
 def test_no_schema_tells_what_stays_inside(document):
     """No hash, counter or key of the database has a name in the public description."""
-    text = json.dumps(document["components"]["schemas"])
+    schemas = copy.deepcopy(document["components"]["schemas"])
+    # What may be brought from elsewhere is written, and never read.
+    assert schemas["tenant_user_input"]["properties"].pop("password_hash")["writeOnly"] is True
+    text = json.dumps(schemas)
     for name in ("password_hash", "security_epoch", "username_canonical", "email_canonical",
                  "private_sealed"):
         assert name not in text
@@ -132,7 +136,7 @@ def test_head_answers_like_get_without_a_body(api, acme):
 
 
 def test_unknown_paths_are_404(api):
-    for path in ("/nothing", "/auth", "/tenants", "/api/v1", "/oauth", "/oauth/client", "/users", "/admin",
+    for path in ("/nothing", "/auth", "/tenants", "/api/v1", "/oauth", "/oauth/client", "/admin",
                  "/auth/login/more", "/metrics"):
         assert api.get(path).status_code == 404, path
 

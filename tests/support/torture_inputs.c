@@ -66,6 +66,7 @@ static const struct torture_input inputs[] = {
     {"/dashboard/sessions/end-others", {PAGE_FORM("/dashboard/sessions/end-others", CRED_SESSION, "/dashboard", "")}, "", 0, "sessions+ "},
     {"/tenants/info", {SEND("POST", "/tenants/info", CRED_BEARER, NULL)}, "", 0, NULL},
     {"/tenants/users", {SEND("POST", "/tenants/users", CRED_BEARER, "{\"username\":\"n{new}\",\"email\":\"n{new}@x.example\",\"password\":\"{password}\",\"role\":\"admin\"}")}, "", 0, NULL},
+    {"/users", {SEND("POST", "/users", CRED_BEARER, "{\"email\":\"n{new}@x.example\",\"password_hash\":\"$5$salt$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA\"}")}, "", 0, NULL},
     {"/tenants/users/{id}", {SEND("GET", "/tenants/users/{user}", CRED_BEARER, NULL)}, "", 0, NULL},
     {"/tenants/users/{id}", {SEND("PATCH", "/tenants/users/{user}", CRED_BEARER, "{\"name\":\"N\",\"email\":\"n{new}@x.example\",\"is_active\":false}")}, "", 0, NULL},
     {"/tenants/users/{id}", {SEND("DELETE", "/tenants/users/{user}", CRED_BEARER, NULL)}, "", 0, NULL},
