@@ -133,18 +133,17 @@ def test_payloads_stay_text_in_the_console(site, profile):
         page.fill("#key-label", PAYLOADS[n])
         page.click("#key-create")
         assert markup(page) == 0
-    for n in (0, 7):
-        visit("/clients/new")
-        for field, text in (("#client-name", PAYLOADS[n]), ("#client-redirects", PAYLOADS[n])):
-            page.fill(field, text)
-        page.click("#client-create")
-        assert markup(page) == 0 and page.input_value("#client-redirects") == PAYLOADS[n]
-        page.fill("#client-redirects", "https://app.example/cb")
-        page.click("#client-create")
-        assert markup(page) == 0
-        assert PAYLOADS[n].split()[0] in visit("/clients")
-        page.locator("#clients a").first.click()
-        assert markup(page) == 0
+    visit("/clients/new")
+    page.fill("#client-name", PAYLOADS[0])
+    page.fill("#client-redirects", PAYLOADS[0])
+    page.click("#client-create")
+    assert markup(page) == 0 and page.input_value("#client-redirects") == PAYLOADS[0]
+    page.fill("#client-redirects", "https://app.example/cb")
+    page.click("#client-create")
+    assert markup(page) == 0 and PAYLOADS[0] in page.locator("main").inner_text()
+    assert PAYLOADS[0] in visit("/clients")
+    page.locator("#clients a").first.click()
+    assert markup(page) == 0 and PAYLOADS[0] in page.locator("main").inner_text()
     assert PAYLOADS[2] in visit("/keys")
     visit("/settings")
     page.fill("#setting-allowed_origins", "\n".join(PAYLOADS[:9]))
