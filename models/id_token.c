@@ -73,22 +73,27 @@ static enum err write_claims(struct ctx *ctx, const struct id_token_terms *terms
     return buf_ok(out) ? ERR_OK : fail_internal(ctx, ERR_MEMORY, "an ID token became too long");
 }
 
-enum err id_token_sign(struct ctx *ctx, const struct id_token_terms *terms, const char **ret_token)
+enum err id_token_sign_claims(struct ctx *ctx, const struct oauth_client *client, const char *typ,
+                              const struct buf *claims, const char **ret_token)
 {
-    const enum jws_alg alg = terms->client->id_token_alg == ID_TOKEN_ES256 ? JWS_ES256 : JWS_RS256;
+    const enum jws_alg alg = client->id_token_alg == ID_TOKEN_ES256 ? JWS_ES256 : JWS_RS256;
+    const struct bytes text = {.data = (const uint8_t *)buf_text(claims), .size = claims->size};
     const struct key_set *keys = NULL;
-    struct buf claims;
 
     if (alg == JWS_RS256)
         TRY(keys_get_complete(ctx, &keys));
     else
         TRY(keys_get(ctx, &keys));
+    return jws_sign(ctx, key_set_signer(keys, alg), typ, &text, ret_token);
+}
+
+enum err id_token_sign(struct ctx *ctx, const struct id_token_terms *terms, const char **ret_token)
+{
+    struct buf claims;
+
     buf_init(&claims, ctx->arena, CLAIMS_MAX_TEXT);
     TRY(write_claims(ctx, terms, &claims));
-
-    const struct bytes text = {.data = (const uint8_t *)buf_text(&claims), .size = claims.size};
-
-    return jws_sign(ctx, key_set_signer(keys, alg), TYP, &text, ret_token);
+    return id_token_sign_claims(ctx, terms->client, TYP, &claims, ret_token);
 }
 
 /* ---- reading ---- */

@@ -4,6 +4,7 @@
  */
 #pragma once
 
+#include "app/buf.h"
 #include "app/ctx.h"
 #include "app/schema.h"
 #include "models/oauth_client.h"
@@ -29,6 +30,11 @@ struct id_token_terms {
 /* Of the ctx's tenant; in the arena. */
 CHECKED enum err id_token_sign(struct ctx *ctx, const struct id_token_terms *terms,
                                const char **ret_token);
+
+/* Any claims for a client, whole in the buffer, with the algorithm that it registered. */
+CHECKED enum err id_token_sign_claims(struct ctx *ctx, const struct oauth_client *client,
+                                      const char *typ, const struct buf *claims,
+                                      const char **ret_token);
 
 /* What a hint tells (id_token_hint of authorize and end-session). */
 struct id_token_hint {

@@ -6,7 +6,7 @@
 #include "app/buf.h"
 #include "app/clock.h"
 #include "app/db.h"
-#include "app/keys.h"
+#include "models/id_token.h"
 #include "models/session.h"
 #include "models/tenant.h"
 
@@ -148,18 +148,9 @@ static enum err write_claims(struct ctx *ctx, const struct outbox_row *row,
 enum err logout_token_sign(struct ctx *ctx, const struct outbox_row *row,
                            const struct oauth_client *client, const char **ret_token)
 {
-    const enum jws_alg alg = client->id_token_alg == ID_TOKEN_ES256 ? JWS_ES256 : JWS_RS256;
-    const struct key_set *keys = NULL;
     struct buf claims;
 
-    if (alg == JWS_RS256)
-        TRY(keys_get_complete(ctx, &keys));
-    else
-        TRY(keys_get(ctx, &keys));
     buf_init(&claims, ctx->arena, CLAIMS_MAX_TEXT);
     TRY(write_claims(ctx, row, client, &claims));
-
-    const struct bytes text = {.data = (const uint8_t *)buf_text(&claims), .size = claims.size};
-
-    return jws_sign(ctx, key_set_signer(keys, alg), TYP, &text, ret_token);
+    return id_token_sign_claims(ctx, client, TYP, &claims, ret_token);
 }
