@@ -54,19 +54,34 @@ static double as_double(const struct number *number)
 /* People write decimals: 4.02 is a multiple of 0.01, though no doubles are. The nearest multiple
  * is the number when both read the same in the 15 digits that every double keeps; the database
  * compares so too. */
-bool number_is_multiple(const struct number *number, const struct number *of)
+static bool is_decimal_multiple(const struct number *number, const struct number *of)
 {
     char is[DECIMAL_SIZE], multiple[DECIMAL_SIZE];
-    double times;
+    const double times = as_double(number) / as_double(of);
 
-    if (!number->real && !of->real)
-        return of->integer != 0 && number->integer % of->integer == 0;
-    times = as_double(number) / as_double(of);
     if (!isfinite(times) || fabs(times) > TWO_53)
         return fmod(as_double(number), as_double(of)) == 0;
     snprintf(is, sizeof is, "%.15g", as_double(number));
     snprintf(multiple, sizeof multiple, "%.15g", nearbyint(times) * as_double(of));
     return strcmp(is, multiple) == 0 || as_double(number) == 0;
+}
+
+/* 10.0 as 10. */
+static struct number whole(const struct number *number)
+{
+    if (number->real && number->fraction == floor(number->fraction) &&
+        number->fraction >= -TWO_63 && number->fraction < TWO_63)
+        return (struct number){.given = true, .integer = (int64_t)number->fraction};
+    return *number;
+}
+
+bool number_is_multiple(const struct number *number, const struct number *of)
+{
+    const struct number left = whole(number), right = whole(of);
+
+    if (!left.real && !right.real)
+        return right.integer != 0 && left.integer % right.integer == 0;
+    return is_decimal_multiple(&left, &right);
 }
 
 void number_put(const struct number *number, struct buf *out)

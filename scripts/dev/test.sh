@@ -56,7 +56,8 @@ test_setup() {
         case $suite in
         unit) targets+=(unit_tests) ;;
         fuzz) targets+=(fuzz_targets) ;;
-        api | browser | examples) targets+=(tenantd) ;;
+        api) targets+=(tenantd differential_programs) ;;
+        browser | examples) targets+=(tenantd) ;;
         esac
         [[ $suite == lint || $suite == fuzz ]] || test_mongo_launch
     done
