@@ -27,6 +27,7 @@
 #include "models/audit.h"
 #include "models/audit_refusals.h"
 #include "models/client_origins.h"
+#include "models/custom_schema.h"
 #include "models/grant_memory.h"
 #include "models/oauth_client.h"
 #include "models/platform_key.h"
@@ -78,6 +79,7 @@ static enum err open_caches(struct app *app, char **ret_message)
     app->client_origins =
         cache_new("client_origins", CACHED_TENANTS, CACHE_AGE_MS, client_origins_load);
     app->discovery = cache_new("discovery", CACHED_TENANTS, CACHE_AGE_MS, discovery_load);
+    app->shapes = cache_new("shapes", CACHED_TENANTS, CACHE_AGE_MS, custom_schema_load);
     app->user_names = cache_new("user_names", CACHED_USER_NAMES, USER_NAME_AGE_MS, user_name_load);
     app->tokens = token_cache_new(CACHED_TOKENS);
     app->limiter = limiter_new(LIMITED_KEYS);
@@ -86,8 +88,8 @@ static enum err open_caches(struct app *app, char **ret_message)
     if (app->tenants == NULL || app->slugs == NULL || app->domains == NULL ||
         app->origins == NULL || app->keys == NULL || app->access_keys == NULL ||
         app->clients == NULL || app->client_origins == NULL || app->discovery == NULL ||
-        app->user_names == NULL || app->tokens == NULL || app->limiter == NULL ||
-        app->revocations == NULL || app->metrics == NULL)
+        app->user_names == NULL || app->shapes == NULL || app->tokens == NULL ||
+        app->limiter == NULL || app->revocations == NULL || app->metrics == NULL)
         return fail_start(ERR_MEMORY, "out of memory", ret_message);
     return ERR_OK;
 }
@@ -223,6 +225,7 @@ void app_free(struct app *app)
     cache_free(app->access_keys);
     cache_free(app->clients);
     cache_free(app->client_origins);
+    cache_free(app->shapes);
     cache_free(app->user_names);
     cache_free(app->discovery);
     token_cache_free(app->tokens);

@@ -41,6 +41,7 @@ struct app {
     struct cache *clients;        /* by client id -> struct oauth_client */
     struct cache *client_origins; /* by tenant id -> models/client_origins.h */
     struct cache *discovery;      /* by tenant id, version and configuration -> metadata text */
+    struct cache *shapes;         /* by tenant id and version -> struct shape */
     struct cache *user_names;     /* by tenant id and user id -> struct user_name, for a second */
     struct token_cache *tokens;   /* verified access tokens */
     struct hash_pool *hashes;

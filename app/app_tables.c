@@ -9,6 +9,7 @@
 #include "models/access_key.h"
 #include "models/access_key_use.h"
 #include "models/audit.h"
+#include "models/custom_schema.h"
 #include "models/grant.h"
 #include "models/idempotency.h"
 #include "models/login_attempt.h"
@@ -26,7 +27,7 @@ static const struct schema *const stored_schemas[] = {
     &access_key_schema,    &access_key_use_schema, &audit_schema,           &login_attempt_schema,
     &revocation_schema,    &signing_key_schema,    &data_key_schema,        &lease_schema,
     &migration_schema,     &idempotency_schema,    &rate_limit_schema,      &user_removal_schema,
-    &outbox_schema,        &oauth_client_schema,
+    &outbox_schema,        &oauth_client_schema,   &custom_schema_schema,
 };
 
 const char *app_check_tables(void)

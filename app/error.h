@@ -17,6 +17,8 @@ enum err {
 };
 #undef ERR
 
+struct shape_failure;
+
 /* What fail() recorded; lives in the ctx, strings in its arena or static. */
 struct failure {
     enum err code;
@@ -27,6 +29,8 @@ struct failure {
     int64_t limit, usage; /* of ERR_PLAN_LIMIT */
     const char *const *required; /* names of missing members, or NULL */
     size_t required_count;
+    const struct shape_failure *items; /* everything that is wrong with custom fields, or NULL */
+    size_t item_count;
 };
 
 struct error_info {

@@ -11,6 +11,7 @@
 #include "app/log.h"
 #include "app/page.h"
 #include "app/routes.h"
+#include "app/shape.h"
 #include "models/tenant.h"
 
 /* What was recorded belongs to this code only when the codes agree. */
@@ -125,6 +126,21 @@ static void add_plan_limit(struct request *req, struct buf *out, const struct fa
     buf_member_text(out, "upgrade_url", config != NULL ? config->tenants.upgrade_url : NULL);
 }
 
+static void add_items(struct buf *out, const struct failure *failure)
+{
+    buf_puts(out, ",\"errors\":[");
+    for (size_t i = 0; i < failure->item_count; i++) {
+        const struct shape_failure *item = &failure->items[i];
+
+        buf_puts(out, i > 0 ? ",{\"pointer\":" : "{\"pointer\":");
+        buf_json_string(out, item->pointer, strlen(item->pointer));
+        buf_member_text(out, "keyword", item->keyword);
+        buf_member_text(out, "message", item->message);
+        buf_putc(out, '}');
+    }
+    buf_putc(out, ']');
+}
+
 static void write_json(struct request *req, struct response *res, const struct failure *failure,
                        const struct error_info *info)
 {
@@ -145,6 +161,8 @@ static void write_json(struct request *req, struct response *res, const struct f
         buf_member_text(out, "field", failure->field);
     if (failure->required_count > 0)
         add_required(out, failure);
+    if (failure->item_count > 0)
+        add_items(out, failure);
     if (failure->code == ERR_PLAN_LIMIT)
         add_plan_limit(req, out, failure);
     if (failure->internal != NULL && req->ctx.app != NULL && app_is_development(req->ctx.app))

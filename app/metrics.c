@@ -229,9 +229,10 @@ static void write_histograms(const struct metrics *metrics, struct buf *out)
 
 static void write_caches(const struct app *app, struct buf *out)
 {
-    struct cache *const caches[] = {
-        app->tenants,     app->slugs,   app->domains,        app->origins,   app->keys,
-        app->access_keys, app->clients, app->client_origins, app->discovery, app->user_names};
+    struct cache *const caches[] = {app->tenants,    app->slugs,          app->domains,
+                                    app->origins,    app->keys,           app->access_keys,
+                                    app->clients,    app->client_origins, app->discovery,
+                                    app->user_names, app->shapes};
     static const char *const series[] = {"hits", "misses", "drops", "entries"};
 
     for (size_t s = 0; s < 4; s++) {

@@ -17,6 +17,7 @@
 #include "handlers/consents.h"
 #include "handlers/console.h"
 #include "handlers/console_forms.h"
+#include "handlers/custom_schema.h"
 #include "handlers/discovery.h"
 #include "handlers/docs.h"
 #include "handlers/end_session.h"
@@ -156,6 +157,14 @@ const struct route routes[] = {
      AUTH_SESSION | AUTH_BEARER, "admin", NULL, ROLE_OWNER, RATE_WRITE,
      BODY_JSON, 64 * KIB, &settings_input_schema, &settings_schema, 200,
      ROUTE_API_V1, "Change settings; null gives one back to the configuration"},
+    {GET, "/tenants/schema", handle_schema_get, TENANT_REQUIRED,
+     AUTH_SESSION | AUTH_BEARER | AUTH_KEY, "read", "schema", ROLE_USER, RATE_READ,
+     BODY_NONE, 64 * KIB, NULL, &custom_schema_answer_schema, 200,
+     ROUTE_API_V1, "The JSON Schema of custom fields, with its version"},
+    {PUT, "/tenants/schema", handle_schema_put, TENANT_REQUIRED,
+     AUTH_SESSION | AUTH_BEARER | AUTH_KEY, "admin", "schema", ROLE_OWNER, RATE_WRITE,
+     BODY_JSON, 64 * KIB, &custom_schema_input_schema, &custom_schema_result_schema, 200,
+     ROUTE_API_V1, "Publish a JSON Schema for custom fields, or with ?dry_run=true see whom it does not fit"},
     {GET, "/tenants/audit", handle_audit_list, TENANT_REQUIRED,
      AUTH_SESSION | AUTH_BEARER, "admin", NULL, ROLE_ADMIN, RATE_READ,
      BODY_NONE, 64 * KIB, &audit_query_schema, &audit_page_schema, 200,

@@ -85,6 +85,7 @@ void watch_flush(struct app *app)
     flush(app->access_keys);
     flush(app->clients);
     flush(app->client_origins);
+    flush(app->shapes);
     if (app->tokens != NULL)
         token_cache_flush(app->tokens);
 }

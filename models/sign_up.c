@@ -7,6 +7,7 @@
 #include "app/stored_hash.h"
 #include "app/text.h"
 #include "models/audit.h"
+#include "models/custom_schema.h"
 #include "models/password_policy.h"
 #include "models/tenant.h"
 #include "models/tenant_usage.h"
@@ -113,6 +114,11 @@ enum err sign_up(struct ctx *ctx, const struct new_user *new_user, struct user *
     };
 
     TRY(check(ctx, new_user));
+    TRY(custom_fields_settle(
+        ctx,
+        &(struct custom_write){.is_new = true,
+                               .party = new_user->permit != NULL ? custom_party(ctx) : SHAPE_USER},
+        &user.custom_fields));
     TRY(take_password(ctx, new_user, &user.password_hash));
 
     const enum err reserved = tenant_reserve_user(ctx);

@@ -37,6 +37,7 @@ static const struct field tenant_fields[] = {
     FIELD_OBJECT(struct tenant, settings, "settings", F_READONLY, &tenant_settings_schema),
     FIELD_OBJECT(struct tenant, limits, "limits", F_READONLY, &tenant_overrides_schema),
     FIELD_STR(struct tenant, name_key, "name_key", F_READONLY | F_INTERNAL, 1, 400),
+    FIELD_INT(struct tenant, schema_version, "schema_version", F_READONLY | F_INTERNAL, 0, INT64_MAX),
     FIELD_INT(struct tenant, epoch, "epoch", F_READONLY | F_INTERNAL, 0, INT64_MAX),
     FIELD_TIME(struct tenant, status_changed_at, "status_changed_at", F_READONLY),
     FIELD_TIME(struct tenant, purge_at, "purge_at", F_READONLY, .doc = "When a scheduled deletion becomes final."),

@@ -39,7 +39,8 @@ struct tenant {
     bool discoverable;
     struct tenant_settings settings;
     struct tenant_overrides limits;
-    const char *name_key; /* canonical form of name, for searches */
+    const char *name_key;   /* canonical form of name, for searches */
+    int64_t schema_version; /* of custom fields, in force (models/custom_schema.h); 0 = none */
     int64_t epoch;
     int64_t status_changed_at; /* 0 = never since its creation */
     int64_t purge_at;          /* of a scheduled deletion; 0 otherwise */

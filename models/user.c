@@ -7,6 +7,7 @@
 #include "app/clock.h"
 #include "app/document.h"
 #include "app/text.h"
+#include "models/custom_schema.h"
 
 const char *const role_names[] = {NULL, "user", "admin", "owner", NULL};
 
@@ -201,10 +202,15 @@ enum err user_patch(struct ctx *ctx, const struct user *user, const struct user_
 {
     AUTO(bson_destroy) bson_t *filter = bson_new();
     AUTO(bson_destroy) bson_t *update = bson_new();
+    struct user_patch settled = *patch;
 
+    if (patch->has_custom_fields)
+        TRY(custom_fields_settle(
+            ctx, &(struct custom_write){.before = user->custom_fields, .party = SHAPE_USER},
+            &settled.custom_fields));
     bson_put_uuid(filter, "_id", &user->id);
     bson_put_int(filter, "version", user->version);
-    build_patch(patch, update);
+    build_patch(&settled, update);
 
     const enum err updated = db_find_and_update(
         ctx, &user_schema, &(struct db_change){.filter = filter, .update = update}, ret_user);

@@ -14,6 +14,7 @@
 #include "models/audit.h"
 #include "models/authorization.h"
 #include "models/consent.h"
+#include "models/custom_schema.h"
 #include "models/grant.h"
 #include "models/idempotency.h"
 #include "models/login_attempt.h"
@@ -84,6 +85,9 @@ static const struct db_index authorization_indexes[] = {
 static const struct db_index consent_indexes[] = {
     {.name = "tenant_id_1_user_id_1_oauth_client_id_1", KEYS("tenant_id", "user_id", "oauth_client_id"), .unique = true, .ttl_seconds = -1},
 };
+static const struct db_index custom_schema_indexes[] = {
+    {.name = "tenant_id_1_version_1", KEYS("tenant_id", "version"), .unique = true, .ttl_seconds = -1},
+};
 static const struct db_index access_key_use_indexes[] = {
     {.name = "tenant_id_1", KEYS("tenant_id"), .ttl_seconds = -1},
     {.name = "used_at_1", KEYS("used_at"), .ttl_seconds = (int64_t)ACCESS_KEY_USE_DAYS * 86400},
@@ -133,6 +137,7 @@ static const struct central {
     {.schema = &oauth_client_schema, INDEXES(oauth_client_indexes)},
     {.schema = &authorization_schema, INDEXES(authorization_indexes)},
     {.schema = &consent_schema, INDEXES(consent_indexes)},
+    {.schema = &custom_schema_schema, INDEXES(custom_schema_indexes)},
     {.schema = &outbox_schema, INDEXES(outbox_indexes)},
     {.schema = &user_removal_schema, INDEXES(user_removal_indexes)},
     {.schema = &audit_schema, INDEXES(audit_indexes)},

@@ -310,6 +310,8 @@ CASES = {
     "PUT /tenants/settings": (as_owner("PUT", "/tenants/settings",
                                        json={"settings": {"password_min_length": 9}}),
                               "tenant.settings_changed"),
+    "PUT /tenants/schema": (as_owner("PUT", "/tenants/schema", json={"title": "Fields"}),
+                            "schema.published"),
     "POST /tenants/access-keys": (create_key, "key.created"),
     "POST /tenants/access-keys/{id}/rotate": (with_key("POST", "/tenants/access-keys/{id}/rotate"),
                                               "key.rotated"),

@@ -71,6 +71,7 @@ class Side:
             "/oauth/client/register": {"client_name": name, "grant_types": ["client_credentials"]},
             "/oauth/client/{id}": {"client_name": name, "grant_types": ["client_credentials"]},
             "/tenants/settings": {"settings": {"refresh_grace": 3}},
+            "/tenants/schema": {"title": name},
         }
         return bodies.get(path)
 

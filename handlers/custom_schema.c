@@ -1,0 +1,143 @@
+/* The body of the PUT is the schema itself; its keywords are read by app/shape_compile.c. */
+#include "handlers/custom_schema.h"
+
+#include <string.h>
+
+#include "app/etag.h"
+#include "models/custom_schema.h"
+#include "models/tenant.h"
+#include "models/tenant_rules.h"
+
+/* What OpenAPI shows of the body: the keywords that most schemas have. */
+struct schema_input {
+    struct bytes properties;
+    struct strs required;
+    bool additional;
+    bool has_additional;
+};
+
+struct schema_answer {
+    int64_t version;
+    struct bytes schema;
+    struct strs indexes;
+};
+
+struct failing {
+    int64_t checked, count;
+    struct list sample;
+};
+
+struct schema_result {
+    int64_t version;
+    const char *state;
+    struct failing failing;
+};
+
+/* clang-format off */
+static const struct field schema_input_fields[] = {
+    FIELD_DOC(struct schema_input, properties, "properties", F_NONE, .doc = "A schema for each field, by name."),
+    FIELD_STRS(struct schema_input, required, "required", F_NONE, 1, 200, 200, .doc = "Names of fields that every user has."),
+    FIELD_BOOL_OPT(struct schema_input, additional, has_additional, "additionalProperties", F_NONE, .doc = "false: no other fields. May be a schema for them."),
+};
+const struct schema custom_schema_input_schema = {
+    .name = "custom_schema_input", .size = sizeof(struct schema_input), .open = true, SCHEMA_FIELDS(schema_input_fields),
+};
+static const struct field schema_answer_fields[] = {
+    FIELD_INT(struct schema_answer, version, "version", F_REQUIRED, 1, INT64_MAX),
+    FIELD_DOC(struct schema_answer, schema, "schema", F_REQUIRED | F_ALWAYS, .doc = "As it was published."),
+    FIELD_STRS(struct schema_answer, indexes, "indexes", F_REQUIRED | F_ALWAYS, 1, 200, 64, .doc = "Indexes that the schema asks for."),
+};
+const struct schema custom_schema_answer_schema = {
+    .name = "custom_schema", .size = sizeof(struct schema_answer), SCHEMA_FIELDS(schema_answer_fields),
+};
+static const struct field custom_failure_fields[] = {
+    FIELD_UUID(struct custom_failure, user_id, "user_id", F_REQUIRED),
+    FIELD_STR(struct custom_failure, pointer, "pointer", F_REQUIRED, 1, 2000),
+    FIELD_STR(struct custom_failure, keyword, "keyword", F_REQUIRED, 1, 64),
+    FIELD_STR(struct custom_failure, message, "message", F_REQUIRED, 1, 2000),
+};
+static const struct schema custom_failure_schema = {
+    .name = "custom_schema_failure", .size = sizeof(struct custom_failure), SCHEMA_FIELDS(custom_failure_fields),
+};
+static const struct field failing_fields[] = {
+    FIELD_INT(struct failing, checked, "checked", F_REQUIRED, 0, INT64_MAX, .doc = "Users that were held against the schema."),
+    FIELD_INT(struct failing, count, "count", F_REQUIRED, 0, INT64_MAX),
+    FIELD_LIST(struct failing, sample, "sample", F_REQUIRED | F_ALWAYS, &custom_failure_schema, CUSTOM_SCHEMA_SAMPLE, .doc = "The first of them, each with the first thing that is wrong."),
+};
+static const struct schema failing_schema = {
+    .name = "custom_schema_failing", .size = sizeof(struct failing), SCHEMA_FIELDS(failing_fields),
+};
+static const struct field schema_result_fields[] = {
+    FIELD_INT(struct schema_result, version, "version", F_REQUIRED, 1, INT64_MAX, .doc = "That the schema has, or after a dry run would have."),
+    FIELD_STR(struct schema_result, state, "state", F_REQUIRED, 1, 16, .doc = "active, or dry_run: nothing was changed."),
+    FIELD_OBJECT(struct schema_result, failing, "failing", F_REQUIRED | F_ALWAYS, &failing_schema, .doc = "Users whom the schema does not fit."),
+};
+const struct schema custom_schema_result_schema = {
+    .name = "custom_schema_result", .size = sizeof(struct schema_result), SCHEMA_FIELDS(schema_result_fields),
+};
+/* clang-format on */
+
+enum err handle_schema_get(struct request *req, struct response *res)
+{
+    struct custom_schema stored = {0};
+
+    TRY(custom_schema_find(&req->ctx, &stored));
+
+    const struct schema_answer answer = {.version = stored.version, .schema = stored.schema};
+
+    TRY(etag_set(req, res, stored.version));
+    return respond(req, res, 200, &answer);
+}
+
+static enum err read_dry_run(struct request *req, bool *ret_dry_run)
+{
+    const char *text = NULL;
+
+    TRY(request_query(req, "dry_run", &text));
+    *ret_dry_run = text != NULL && strcmp(text, "true") == 0;
+    if (text == NULL || *ret_dry_run || strcmp(text, "false") == 0)
+        return ERR_OK;
+    return fail(&req->ctx, ERR_BAD_REQUEST, "dry_run", "dry_run must be true or false.");
+}
+
+/* Which version If-Match allows to be replaced; -1 = any. */
+static enum err read_expected(struct request *req, int64_t *ret_version)
+{
+    struct ctx *ctx = &req->ctx;
+    const int64_t current = ctx->tenant->schema_version;
+    int64_t bound = 0;
+
+    *ret_version = -1;
+    TRY(etag_demand(req, tenant_requires_if_match(ctx) && current > 0));
+    if (request_header(req, "If-Match") == NULL)
+        return ERR_OK;
+    TRY(etag_match(req, current, &bound));
+    *ret_version = current;
+    return ERR_OK;
+}
+
+enum err handle_schema_put(struct request *req, struct response *res)
+{
+    struct custom_trial *trial = ARENA_NEW(req->ctx.arena, struct custom_trial);
+
+    if (trial == NULL)
+        return ERR_MEMORY;
+    if (req->input == NULL)
+        return fail(&req->ctx, ERR_SCHEMA, "", "The body must be a JSON Schema, an object.");
+    trial->schema = req->input;
+    TRY(read_dry_run(req, &trial->dry_run));
+    TRY(read_expected(req, &trial->version));
+    TRY(custom_schema_put(&req->ctx, trial));
+
+    const struct schema_result result = {
+        .version = trial->new_version,
+        .state = trial->dry_run ? "dry_run" : "active",
+        .failing = {.checked = trial->checked,
+                    .count = trial->failing,
+                    .sample = {.items = trial->sample, .count = trial->sample_count}},
+    };
+
+    if (!trial->dry_run)
+        TRY(etag_set(req, res, trial->new_version));
+    return respond(req, res, 200, &result);
+}

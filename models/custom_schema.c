@@ -1,0 +1,158 @@
+/* Schemas of custom fields: kept, found, obeyed. Publishing stands in custom_schema_put.c. */
+#include "models/custom_schema.h"
+
+#include <string.h>
+
+#include "app/app.h"
+#include "app/cache.h"
+#include "app/db.h"
+#include "app/document.h"
+#include "app/json.h"
+#include "models/tenant.h"
+
+#define TEXT_MAX ((size_t)256 * 1024)
+
+/* clang-format off */
+static const struct field custom_schema_fields[] = {
+    FIELD_UUID(struct custom_schema, id, "id", F_READONLY | F_REQUIRED, .bson = "_id"),
+    FIELD_UUID(struct custom_schema, tenant_id, "tenant_id", F_READONLY | F_REQUIRED),
+    FIELD_INT(struct custom_schema, version, "version", F_READONLY | F_REQUIRED, 1, INT64_MAX),
+    FIELD_DOC(struct custom_schema, schema, "schema", F_READONLY | F_REQUIRED),
+    FIELD_UUID(struct custom_schema, created_by, "created_by", F_READONLY),
+    FIELD_TIME(struct custom_schema, created_at, "created_at", F_READONLY | F_REQUIRED),
+};
+const struct schema custom_schema_schema = {
+    .name = "custom_schema", .collection = "custom_schemas",
+    .size = sizeof(struct custom_schema), SCHEMA_FIELDS(custom_schema_fields),
+};
+/* clang-format on */
+
+static enum err find_version(struct ctx *ctx, int64_t version, struct custom_schema *ret_schema)
+{
+    AUTO(bson_destroy) bson_t *filter = bson_new();
+
+    bson_put_int(filter, "version", version);
+    return db_find_one(ctx, &custom_schema_schema, filter, ret_schema);
+}
+
+enum err custom_schema_find(struct ctx *ctx, struct custom_schema *ret_schema)
+{
+    const int64_t version = ctx->tenant != NULL ? ctx->tenant->schema_version : 0;
+
+    return version > 0 ? find_version(ctx, version, ret_schema) : ERR_NOT_FOUND;
+}
+
+/* ---- compiled ---- */
+
+/* A version never changes, so an entry is never wrong. */
+struct shape_key {
+    struct uuid tenant_id;
+    int64_t version;
+};
+
+enum err custom_schema_load(struct ctx *ctx, const void *key, size_t size, const void **ret_data)
+{
+    struct custom_schema stored = {0};
+    const struct shape *shape = NULL;
+    struct shape_key wanted;
+    struct value value;
+    struct buf text;
+
+    if (size != sizeof wanted)
+        return ERR_INTERNAL;
+    memcpy(&wanted, key, sizeof wanted);
+    TRY(find_version(ctx, wanted.version, &stored));
+    buf_init(&text, ctx->arena, TEXT_MAX);
+    document_to_json(&stored.schema, &text);
+    if (!buf_ok(&text))
+        return fail_internal(ctx, ERR_MEMORY, "no memory for a schema");
+    TRY(json_parse(ctx, text.data, text.size, &value));
+    TRY(shape_compile(ctx, &value, &shape));
+    *ret_data = shape;
+    return ERR_OK;
+}
+
+enum err custom_schema_shape(struct ctx *ctx, const struct shape **ret_shape)
+{
+    const struct shape_key key = {
+        .tenant_id = ctx->tenant_id,
+        .version = ctx->tenant != NULL ? ctx->tenant->schema_version : 0,
+    };
+    const void *data = NULL;
+
+    if (key.version == 0)
+        return ERR_NOT_FOUND;
+
+    const enum err found = cache_get(ctx->app->shapes, ctx, &key, sizeof key, &data);
+
+    /* Without it nothing may be written: a mistake of ours, or somebody changed the database. */
+    if (found == ERR_NOT_FOUND || found == ERR_SCHEMA || found == ERR_JSON)
+        return fail_internal(ctx, ERR_INTERNAL, "version %lld of the tenant's schema is unusable",
+                             (long long)key.version);
+    TRY(found);
+    *ret_shape = data;
+    return ERR_OK;
+}
+
+/* ---- obeyed ---- */
+
+enum shape_party custom_party(const struct ctx *ctx)
+{
+    switch (ctx->who.credential) {
+    case CREDENTIAL_KEY:
+    case CREDENTIAL_PLATFORM:
+    case CREDENTIAL_CLIENT:
+        return SHAPE_SERVER;
+    case CREDENTIAL_BEARER:
+    case CREDENTIAL_SESSION:
+        if (uuid_is_zero(&ctx->who.user_id))
+            return SHAPE_SERVER;
+        break;
+    case CREDENTIAL_NONE:
+        break;
+    }
+    return ctx->who.role >= ROLE_ADMIN ? SHAPE_ADMIN : SHAPE_USER;
+}
+
+/* All sentences in one, the machine's form beside it. */
+static enum err refuse(struct ctx *ctx, const struct shape_failures *failures)
+{
+    const size_t told = failures->count < SHAPE_MAX_FAILURES ? failures->count : SHAPE_MAX_FAILURES;
+    struct buf text;
+
+    buf_init(&text, ctx->arena, 2048);
+    for (size_t i = 0; i < told && text.size < 1000; i++) {
+        buf_puts(&text, i > 0 ? "; " : "");
+        buf_puts(&text, failures->items[i].pointer);
+        buf_putc(&text, ' ');
+        buf_puts(&text, failures->items[i].message);
+    }
+    (void)fail(ctx, ERR_CUSTOM_FIELDS, failures->items[0].pointer, "%s",
+               buf_ok(&text) ? buf_text(&text) : failures->items[0].message);
+    ctx->failure.items = failures->items;
+    ctx->failure.item_count = told;
+    return ERR_CUSTOM_FIELDS;
+}
+
+enum err custom_fields_settle(struct ctx *ctx, const struct custom_write *write,
+                              struct bytes *fields)
+{
+    struct shape_failures failures = {0};
+    const struct shape *shape = NULL;
+    const char *foreign = NULL;
+    const enum err found = custom_schema_shape(ctx, &shape);
+
+    if (found == ERR_NOT_FOUND)
+        return ERR_OK;
+    TRY(found);
+    TRY(shape_check_writer(ctx, shape, &write->before, fields, write->party, &foreign));
+    if (foreign != NULL)
+        return fail(ctx, ERR_FIELD_NOT_WRITABLE,
+                    arena_printf(ctx->arena, "/custom_fields%s", foreign),
+                    "/custom_fields%s cannot be written by %s.", foreign,
+                    write->party == SHAPE_USER ? "users themselves" : "administrators");
+    if (write->is_new)
+        TRY(shape_fill(ctx, shape, fields, fields));
+    TRY(shape_check(ctx, shape, "/custom_fields", fields, &failures));
+    return failures.count > 0 ? refuse(ctx, &failures) : ERR_OK;
+}

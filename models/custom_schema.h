@@ -1,0 +1,68 @@
+/*
+ * What a tenant says about its users' custom fields: one JSON Schema, in versions that are never
+ * changed. The tenant's document names the version in force, so publishing is one transaction with
+ * its audit row, and every instance knows it within a second. The compiled form is cached by tenant
+ * and version. Owner of the collection custom_schemas.
+ */
+#pragma once
+
+#include "app/ctx.h"
+#include "app/schema.h"
+#include "app/shape.h"
+
+struct custom_schema {
+    struct uuid id;
+    struct uuid tenant_id;
+    int64_t version;
+    struct bytes schema; /* as it was put */
+    struct uuid created_by;
+    int64_t created_at;
+};
+
+extern const struct schema custom_schema_schema;
+
+/* The version in force: from the database, and (borrowed by ctx) as it is obeyed. ERR_NOT_FOUND
+ * when the tenant has none. */
+CHECKED enum err custom_schema_find(struct ctx *ctx, struct custom_schema *ret_schema);
+CHECKED enum err custom_schema_shape(struct ctx *ctx, const struct shape **ret_shape);
+/* Loader for app->shapes. */
+enum err custom_schema_load(struct ctx *ctx, const void *key, size_t size, const void **ret_data);
+
+#define CUSTOM_SCHEMA_SAMPLE 10
+
+/* A user whom the schema does not fit. */
+struct custom_failure {
+    struct uuid user_id;
+    const char *pointer, *keyword, *message; /* the first that is wrong */
+};
+
+struct custom_trial {
+    const struct value *schema; /* the JSON that came in */
+    bool dry_run;
+    int64_t version; /* that must be in force; -1 = any */
+    /* What came of it: */
+    int64_t new_version; /* that it has, or would have */
+    int64_t checked, failing;
+    struct custom_failure sample[CUSTOM_SCHEMA_SAMPLE];
+    size_t sample_count;
+};
+
+/* Compiles the schema, holds all users of the tenant against it and, unless it is a dry run,
+ * publishes it. ERR_SCHEMA with the JSON pointer; ERR_SCHEMA_UNMET when users do not fit;
+ * ERR_PRECONDITION; ERR_CONFLICT when another one was published meanwhile. */
+CHECKED enum err custom_schema_put(struct ctx *ctx, struct custom_trial *trial);
+
+/* One write of a user's custom fields, for whoever writes them (models/sign_up.c, user.c,
+ * user_admin.c). */
+struct custom_write {
+    struct bytes before;
+    bool is_new;            /* defaults are filled in */
+    enum shape_party party; /* for whom it is written */
+};
+
+/* Whose rights the caller of an administrative write has. */
+enum shape_party custom_party(const struct ctx *ctx);
+/* *fields as it may be stored. ERR_CUSTOM_FIELDS with all that is wrong, ERR_FIELD_NOT_WRITABLE
+ * with the pointer. */
+CHECKED enum err custom_fields_settle(struct ctx *ctx, const struct custom_write *write,
+                                      struct bytes *fields);
