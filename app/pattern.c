@@ -22,6 +22,7 @@ struct pattern {
 };
 
 struct matcher {
+    struct ctx *ctx;
     pcre2_match_data *data;
     pcre2_match_context *context;
     int64_t steps;
@@ -179,6 +180,7 @@ enum err matcher_new(struct ctx *ctx, struct matcher **ret_matcher)
 
     if (matcher == NULL || memory == NULL)
         return no_memory(ctx);
+    matcher->ctx = ctx;
     matcher->data = pcre2_match_data_create(1, memory);
     matcher->context = pcre2_match_context_create(memory);
     if (matcher->data == NULL || matcher->context == NULL)
@@ -191,8 +193,8 @@ enum err matcher_new(struct ctx *ctx, struct matcher **ret_matcher)
     return ERR_OK;
 }
 
-enum err pattern_match(struct ctx *ctx, struct matcher *matcher, const struct pattern *pattern,
-                       const char *text, size_t length, enum match *ret_match)
+enum err pattern_match(struct matcher *matcher, const struct pattern *pattern, const char *text,
+                       size_t length, enum match *ret_match)
 {
     int found;
 
@@ -204,7 +206,7 @@ enum err pattern_match(struct ctx *ctx, struct matcher *matcher, const struct pa
     found = pcre2_match(pattern->code, (PCRE2_SPTR)text, length, 0, PCRE2_NO_UTF_CHECK,
                         matcher->data, matcher->context);
     if (found == PCRE2_ERROR_NOMEMORY)
-        return no_memory(ctx);
+        return no_memory(matcher->ctx);
     if (found >= 0)
         *ret_match = MATCH_YES;
     else

@@ -34,6 +34,5 @@ enum match {
 };
 
 /* Whether the pattern is found anywhere in the text, which is valid UTF-8. */
-CHECKED enum err pattern_match(struct ctx *ctx, struct matcher *matcher,
-                               const struct pattern *pattern, const char *text, size_t length,
-                               enum match *ret_match);
+CHECKED enum err pattern_match(struct matcher *matcher, const struct pattern *pattern,
+                               const char *text, size_t length, enum match *ret_match);

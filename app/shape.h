@@ -121,11 +121,15 @@ struct shape_failures {
 CHECKED enum err shape_check(struct ctx *ctx, const struct shape *shape, const char *prefix,
                              const struct bytes *document, struct shape_failures *ret_failures);
 
+struct shape_change {
+    const struct bytes *before, *after;
+    enum shape_party party; /* who makes it */
+};
+
 /* The first field that differs between before and after though the party may not write it: its
  * pointer, or NULL. */
 CHECKED enum err shape_check_writer(struct ctx *ctx, const struct shape *shape,
-                                    const struct bytes *before, const struct bytes *after,
-                                    enum shape_party party, const char **ret_pointer);
+                                    const struct shape_change *change, const char **ret_pointer);
 
 /* The document with the defaults of the members that it has not. */
 CHECKED enum err shape_fill(struct ctx *ctx, const struct shape *shape,

@@ -5,17 +5,11 @@
 #include <string.h>
 
 #include "app/document.h"
-#include "app/shape.h"
+#include "app/shape_internal.h"
 #include "app/text.h"
 
-#define POINTER_BYTES 1024
 #define MESSAGE_BYTES 600
 #define SHOWN_VALUES  20
-
-struct place {
-    const struct place *up;
-    const char *key;
-};
 
 struct walk {
     struct ctx *ctx;
@@ -45,36 +39,6 @@ const struct shape_property *shape_find(const struct shape *shape, const char *n
 
 /* ---- telling ---- */
 
-static void put_pointer(struct buf *out, const struct place *place)
-{
-    if (place == NULL)
-        return;
-    put_pointer(out, place->up);
-    buf_putc(out, '/');
-    for (const char *c = place->key; *c != '\0'; c++) {
-        if (*c == '~')
-            buf_puts(out, "~0");
-        else if (*c == '/')
-            buf_puts(out, "~1");
-        else
-            buf_putc(out, *c);
-    }
-}
-
-/* Of a place too long to show, the nearest one above it that is not. */
-static const char *pointer_to(struct walk *walk, const struct place *place)
-{
-    for (;; place = place->up) {
-        struct buf out;
-
-        buf_init(&out, walk->ctx->arena, POINTER_BYTES);
-        buf_puts(&out, walk->prefix);
-        put_pointer(&out, place);
-        if (buf_ok(&out) || place == NULL)
-            return buf_text(&out);
-    }
-}
-
 static void tell(struct walk *walk, const struct place *place, const char *keyword,
                  const char *message)
 {
@@ -91,8 +55,9 @@ static void tell(struct walk *walk, const struct place *place, const char *keywo
         return;
     }
     failure = &failures->items[failures->count - 1];
-    *failure = (struct shape_failure){
-        .pointer = pointer_to(walk, place), .keyword = keyword, .message = message};
+    *failure = (struct shape_failure){.pointer = place_pointer(walk->ctx, walk->prefix, place),
+                                      .keyword = keyword,
+                                      .message = message};
     if (failure->pointer == NULL)
         walk->result = fail_internal(walk->ctx, ERR_MEMORY, "no memory for failures");
 }
@@ -278,8 +243,7 @@ static void check_pattern(struct walk *walk, const struct shape *shape, const st
     if (walk->matcher == NULL)
         walk->result = matcher_new(walk->ctx, &walk->matcher);
     if (walk->result == ERR_OK)
-        walk->result =
-            pattern_match(walk->ctx, walk->matcher, shape->pattern, text, length, &match);
+        walk->result = pattern_match(walk->matcher, shape->pattern, text, length, &match);
     if (walk->result != ERR_OK || match == MATCH_YES)
         return;
     if (match == MATCH_TOO_LONG)

@@ -47,9 +47,8 @@ static const char *first_foreign(const struct shape *shape, const bson_iter_t *b
     return NULL;
 }
 
-enum err shape_check_writer(struct ctx *ctx, const struct shape *shape, const struct bytes *before,
-                            const struct bytes *after, enum shape_party party,
-                            const char **ret_pointer)
+enum err shape_check_writer(struct ctx *ctx, const struct shape *shape,
+                            const struct shape_change *change, const char **ret_pointer)
 {
     AUTO(bson_destroy) bson_t *both = bson_new();
     bson_iter_t was, is;
@@ -59,13 +58,13 @@ enum err shape_check_writer(struct ctx *ctx, const struct shape *shape, const st
     *ret_pointer = NULL;
     if (!shape->has_writers)
         return ERR_OK;
-    if (!document_view(before, &left) || !document_view(after, &right))
+    if (!document_view(change->before, &left) || !document_view(change->after, &right))
         return fail_internal(ctx, ERR_INTERNAL, "custom fields are no valid BSON");
     (void)bson_append_document(both, "before", -1, &left);
     (void)bson_append_document(both, "after", -1, &right);
     buf_init(&pointer, ctx->arena, POINTER_BYTES);
     if (bson_iter_init_find(&was, both, "before") && bson_iter_init_find(&is, both, "after"))
-        *ret_pointer = first_foreign(shape, &was, &is, party, &pointer);
+        *ret_pointer = first_foreign(shape, &was, &is, change->party, &pointer);
     return pointer.failed ? fail_internal(ctx, ERR_MEMORY, "no memory for a pointer") : ERR_OK;
 }
 

@@ -12,8 +12,6 @@
 struct schema_input {
     struct bytes properties;
     struct strs required;
-    bool additional;
-    bool has_additional;
 };
 
 struct schema_answer {
@@ -37,7 +35,6 @@ struct schema_result {
 static const struct field schema_input_fields[] = {
     FIELD_DOC(struct schema_input, properties, "properties", F_NONE, .doc = "A schema for each field, by name."),
     FIELD_STRS(struct schema_input, required, "required", F_NONE, 1, 200, 200, .doc = "Names of fields that every user has."),
-    FIELD_BOOL_OPT(struct schema_input, additional, has_additional, "additionalProperties", F_NONE, .doc = "false: no other fields. May be a schema for them."),
 };
 const struct schema custom_schema_input_schema = {
     .name = "custom_schema_input", .size = sizeof(struct schema_input), .open = true, SCHEMA_FIELDS(schema_input_fields),

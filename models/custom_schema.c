@@ -145,7 +145,10 @@ enum err custom_fields_settle(struct ctx *ctx, const struct custom_write *write,
     if (found == ERR_NOT_FOUND)
         return ERR_OK;
     TRY(found);
-    TRY(shape_check_writer(ctx, shape, &write->before, fields, write->party, &foreign));
+    TRY(shape_check_writer(
+        ctx, shape,
+        &(struct shape_change){.before = &write->before, .after = fields, .party = write->party},
+        &foreign));
     if (foreign != NULL)
         return fail(ctx, ERR_FIELD_NOT_WRITABLE,
                     arena_printf(ctx->arena, "/custom_fields%s", foreign),

@@ -3,11 +3,15 @@
 
 #include "app/db.h"
 #include "models/custom_schema.h"
+#include "models/tenant.h"
 
 /* An older version obeys none; what was published would be forgotten. */
 static enum err down(struct ctx *ctx)
 {
-    TRY(migrations_refuse_if_any(ctx, &custom_schema_schema, NULL,
+    AUTO(bson_destroy)
+    bson_t *filter = BCON_NEW("schema_version", "{", "$gt", BCON_INT64(0), "}");
+
+    TRY(migrations_refuse_if_any(ctx, &tenant_schema, filter,
                                  "tenants have published schemas of custom fields"));
     return db_drop_collection(ctx, &custom_schema_schema);
 }

@@ -29,7 +29,7 @@ SCHEMA = {
 
 
 def put(api, tenant, schema=None, **options):
-    return api.put("/tenants/schema", token=tenant.owner.token, json=schema or SCHEMA, **options)
+    return api.put("/tenants/schema", token=tenant.owner.token, json=SCHEMA if schema is None else schema, **options)
 
 
 def fields(api, user, value):
@@ -193,8 +193,8 @@ def test_only_owners_publish(api, world, staff):
 def test_access_keys_with_the_scope_publish_and_write(api, world):
     """api.md §10: the scope "schema" of access keys."""
     tenant = world.key_tenant()
-    assert ok(api.put("/tenants/schema", key=tenant.key, json={"title": "by key"}))["version"] == 1
-    assert ok(api.get("/tenants/schema", key=tenant.key))["schema"] == {"title": "by key"}
+    assert ok(api.put("/tenants/schema", token=tenant.key, json={"title": "by key"}))["version"] == 1
+    assert ok(api.get("/tenants/schema", token=tenant.key))["schema"] == {"title": "by key"}
 
 
 @pytest.mark.parametrize("schema, place", [
