@@ -12,7 +12,6 @@
 #include "app/clock.h"
 #include "app/db.h"
 #include "app/dispatch.h"
-#include "app/json.h"
 #include "app/lease.h"
 #include "app/limit.h"
 #include "app/log.h"
@@ -25,7 +24,6 @@
 #include "app/watch_event.h"
 #include "models/access_key.h"
 #include "models/consent.h"
-#include "models/custom_schema.h"
 #include "models/grant_code.h"
 #include "models/grant_memory.h"
 #include "models/oauth_client_admin.h"
@@ -88,21 +86,6 @@ struct app *torture_app(void)
 
 /* --- life --- */
 
-/* So that whatever writes users has a schema to read. */
-static void publish_schema(struct ctx *ctx)
-{
-    static const char text[] = "{\"properties\":{\"level\":{\"type\":\"integer\",\"default\":1},"
-                               "\"badge\":{\"pattern\":\"^[a-z]*$\",\"default\":\"a\"}}}";
-    struct custom_trial trial = {.version = -1};
-    struct value schema;
-
-    ctx_set_tenant(ctx, &tenant, &tenant.id);
-    must(json_parse(ctx, text, sizeof text - 1, &schema), ctx, "schema");
-    trial.schema = &schema;
-    must(custom_schema_put(ctx, &trial), ctx, "schema");
-    tenant = *ctx->tenant;
-}
-
 static void make_world(void)
 {
     struct created_tenant created = {0};
@@ -129,7 +112,7 @@ static void make_world(void)
                        &created),
          &ctx, "tenant");
     tenant = created.tenant;
-    publish_schema(&ctx);
+    torture_publish_schema(&ctx, &tenant);
     ctx_clear(&ctx);
 }
 

@@ -59,6 +59,11 @@ struct route;
 bool torture_find_input(const struct route *route, enum method method,
                         struct torture_input *ret_input);
 
+/* So that whatever writes users of the tenant has a schema to read. */
+struct ctx;
+struct tenant;
+void torture_publish_schema(struct ctx *ctx, struct tenant *tenant);
+
 /* The try's own users and credentials. Anew for each try. */
 void torture_prepare(const struct torture_request *request);
 /* Sees that the change stream is known to be up to date, as in a running service. */

@@ -1,0 +1,25 @@
+/* The schema of custom fields that the sweep's tenant has. */
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "app/json.h"
+#include "models/custom_schema.h"
+#include "models/tenant.h"
+#include "support/torture.h"
+
+void torture_publish_schema(struct ctx *ctx, struct tenant *tenant)
+{
+    static const char text[] = "{\"properties\":{\"level\":{\"type\":\"integer\",\"default\":1},"
+                               "\"badge\":{\"pattern\":\"^[a-z]*$\",\"default\":\"a\"}}}";
+    struct custom_trial trial = {.version = -1};
+    struct value schema;
+
+    ctx_set_tenant(ctx, tenant, &tenant->id);
+    trial.schema = &schema;
+    if (json_parse(ctx, text, sizeof text - 1, &schema) != ERR_OK ||
+        custom_schema_put(ctx, &trial) != ERR_OK) {
+        fprintf(stderr, "the schema: %s\n", ctx->failure.detail);
+        abort();
+    }
+    *tenant = *ctx->tenant;
+}
