@@ -109,11 +109,11 @@ static enum err leave_tombstone(struct ctx *ctx, void *arg)
 {
     AUTO(bson_destroy) bson_t *filter = BCON_NEW("status", BCON_UTF8("purging"));
     AUTO(bson_destroy)
-    bson_t *update =
-        BCON_NEW("0", "{", "$set", "{", "status", BCON_UTF8("deleted"), "name", "$slug",
-                 "discoverable", BCON_BOOL(false), "status_changed_at", "$$NOW", "version", "{",
-                 "$add", "[", "$version", BCON_INT64(1), "]", "}", "}", "}", "1", "{", "$unset",
-                 "[", "purge_at", "industry", "domain", "settings", "limits", "name_key", "]", "}");
+    bson_t *update = BCON_NEW(
+        "0", "{", "$set", "{", "status", BCON_UTF8("deleted"), "name", "$slug", "discoverable",
+        BCON_BOOL(false), "status_changed_at", "$$NOW", "version", "{", "$add", "[", "$version",
+        BCON_INT64(1), "]", "}", "}", "}", "1", "{", "$unset", "[", "purge_at", "industry",
+        "domain", "settings", "limits", "name_key", "schema_version", "]", "}");
 
     (void)arg;
     bson_put_uuid(filter, "_id", &ctx->tenant_id);
