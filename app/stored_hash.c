@@ -299,11 +299,11 @@ static bool read_crypt_scrypt(struct stored_hash *hash, const char *at)
     bounded = scrypt_is_bounded(hash);
     hash->kind = STORED_CRYPT;
 
-    /* Any text to crypt(); passlib writes RFC 4648's base64. */
-    const size_t salt = strspn(at, CRYPT_BASE64 "+");
+    /* crypt() refuses other letters, like the "+" of RFC 4648. */
+    const size_t salt = strspn(at, CRYPT_BASE64);
 
     return bounded && salt >= MIN_SALT && salt <= STORED_SALT_MAX &&
-           take_set(&at, CRYPT_BASE64 "+", salt, '$') && take_set(&at, CRYPT_BASE64, 43, '\0');
+           take_set(&at, CRYPT_BASE64, salt, '$') && take_set(&at, CRYPT_BASE64, 43, '\0');
 }
 
 static bool read_sha_crypt(struct stored_hash *hash, const char *at)

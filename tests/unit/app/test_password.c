@@ -291,7 +291,7 @@ static void test_empty_password_never_matches(void **state)
     assert_false(matches("", "$2b$10$nOUIs5kJ7naTuTFkBy1veuCcQC2ooYOFB3/EpLDBRV/hBvXR0oKwK", NULL));
 }
 
-/* The dummy takes as long as a true comparison: within a factor of two on a busy machine. */
+/* The dummy costs as much as a true comparison: CPU of this thread, within a factor of two. */
 static void test_dummy_costs_as_much(void **state)
 {
     const char *stored = hash("password123");
@@ -299,15 +299,15 @@ static void test_dummy_costs_as_much(void **state)
 
     (void)state;
     for (int i = 0; i < 3; i++) {
-        int64_t start = clock_monotonic_us();
+        int64_t start = clock_thread_cpu_us();
         int64_t took;
 
         (void)matches("password124", stored, NULL);
-        took = clock_monotonic_us() - start;
+        took = clock_thread_cpu_us() - start;
         real = took < real ? took : real;
-        start = clock_monotonic_us();
+        start = clock_thread_cpu_us();
         (void)matches("password124", NULL, NULL);
-        took = clock_monotonic_us() - start;
+        took = clock_thread_cpu_us() - start;
         dummy = took < dummy ? took : dummy;
     }
     assert_true(dummy > real / 2 && dummy < real * 2);
@@ -323,15 +323,15 @@ static void test_a_quick_hash_of_others_is_not_quicker(void **state)
 
     (void)state;
     for (int i = 0; i < 4; i++) {
-        int64_t start = clock_monotonic_us();
+        int64_t start = clock_thread_cpu_us();
         int64_t took;
 
         (void)matches("password124", NULL, NULL);
-        took = clock_monotonic_us() - start;
+        took = clock_thread_cpu_us() - start;
         dummy = took < dummy ? took : dummy;
-        start = clock_monotonic_us();
+        start = clock_thread_cpu_us();
         (void)matches("password124", quick, NULL);
-        took = clock_monotonic_us() - start;
+        took = clock_thread_cpu_us() - start;
         other = took < other ? took : other;
     }
     assert_true(other > dummy / 2 && other < dummy * 2);
