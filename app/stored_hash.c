@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#define CRYPT_KEY_SIZE 32
 #define CRYPT_BASE64   "./0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 #define BCRYPT_LENGTH  60
 #define ARGON2_LENGTH  127 /* what libsodium reads */
@@ -286,24 +287,33 @@ static bool take_crypt_number(const char **at, size_t digits, int64_t *ret_numbe
     return true;
 }
 
+/* 32 bytes, three to four digits. */
+static bool take_crypt_key(const char *at, struct stored_hash *hash)
+{
+    for (hash->key_size = 0; hash->key_size < CRYPT_KEY_SIZE; hash->key_size += 3) {
+        const size_t bytes = CRYPT_KEY_SIZE - hash->key_size < 3 ? 2 : 3;
+        int64_t number;
+
+        if (!take_crypt_number(&at, bytes + 1, &number) || number >> 8 * bytes != 0)
+            return false;
+        for (size_t i = 0; i < bytes; i++)
+            hash->key[hash->key_size + i] = (uint8_t)(number >> 8 * i);
+    }
+    hash->key_size = CRYPT_KEY_SIZE;
+    return *at == '\0';
+}
+
+/* crypt() itself takes no "+" in a salt, which passlib writes: it is taken apart here. */
 static bool read_crypt_scrypt(struct stored_hash *hash, const char *at)
 {
     int64_t exponent;
-    bool bounded;
 
     if (!take_crypt_number(&at, 1, &exponent) || !take_crypt_number(&at, 5, &hash->block) ||
         !take_crypt_number(&at, 5, &hash->lanes) || exponent > 20 || hash->block > 32 ||
         hash->lanes > 16)
         return false;
     hash->cost = (int64_t)1 << exponent;
-    bounded = scrypt_is_bounded(hash);
-    hash->kind = STORED_CRYPT;
-
-    /* crypt() refuses other letters, like the "+" of RFC 4648. */
-    const size_t salt = strspn(at, CRYPT_BASE64);
-
-    return bounded && salt >= MIN_SALT && salt <= STORED_SALT_MAX &&
-           take_set(&at, CRYPT_BASE64, salt, '$') && take_set(&at, CRYPT_BASE64, 43, '\0');
+    return scrypt_is_bounded(hash) && take_salt_text(&at, hash) && take_crypt_key(at, hash);
 }
 
 static bool read_sha_crypt(struct stored_hash *hash, const char *at)

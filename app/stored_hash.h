@@ -27,7 +27,7 @@ enum stored_kind {
     STORED_ARGON2,
     STORED_PBKDF2,
     STORED_SCRYPT,
-    STORED_CRYPT,    /* what crypt() reads besides: $5$ $6$ $7$ */
+    STORED_CRYPT,    /* what crypt() reads besides: $5$ $6$ */
     STORED_FIREBASE, /* scrypt whose key encrypts the project's signer key */
 };
 
