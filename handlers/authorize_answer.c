@@ -11,11 +11,6 @@
 
 #define LOCATION_MAX ((size_t)32 * 1024)
 
-void authorize_put(struct buf *out, const char *name, const char *value)
-{
-    form_put(out, name, value);
-}
-
 bool authorize_is_ours(const char *name)
 {
     return strcmp(name, PARAM_CONFIRM) == 0 || strcmp(name, PARAM_FORM_TOKEN) == 0 ||
@@ -30,7 +25,7 @@ void authorize_put_query(struct buf *out, const struct authorize *request)
         const struct member *member = &sent->object.members[i];
 
         if (!authorize_is_ours(member->name))
-            authorize_put(out, member->name, member->value.string.text);
+            form_put(out, member->name, member->value.string.text);
     }
 }
 
@@ -61,7 +56,7 @@ static enum err by_redirect(struct request *req, struct response *res,
 
     buf_init(&query, req->ctx.arena, LOCATION_MAX);
     for (size_t i = 0; i < answer->count; i++)
-        authorize_put(&query, answer->params[i].name, answer->params[i].value);
+        form_put(&query, answer->params[i].name, answer->params[i].value);
 
     const char *location =
         buf_text(&query) == NULL

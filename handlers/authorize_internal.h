@@ -48,8 +48,6 @@ enum err authorize_fail(struct authorize *request, const char *error, const char
 
 /* A parameter that this service added. */
 bool authorize_is_ours(const char *name);
-/* "name=value", percent-encoded; the first has no "&" before it. */
-void authorize_put(struct buf *out, const char *name, const char *value);
 /* The request as a query again, without the parameters of ours. */
 void authorize_put_query(struct buf *out, const struct authorize *request);
 /* To the client's redirect URI, with error and description, or with code. */

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "app/app.h"
+#include "app/form.h"
 #include "app/page.h"
 #include "app/redirect_uri.h"
 #include "app/secret.h"
@@ -53,10 +54,10 @@ static enum err form_binding(struct request *req, const struct authorize *reques
         const char *value = authorize_param(request, names[i]);
 
         if (value != NULL)
-            authorize_put(&all, names[i], value);
+            form_put(&all, names[i], value);
     }
     for (size_t i = 0; i < request->resources.count; i++)
-        authorize_put(&all, "resource", request->resources.items[i]);
+        form_put(&all, "resource", request->resources.items[i]);
     if (!buf_ok(&all))
         return ERR_MEMORY;
     secret_sha256(all.data, all.size, digest);

@@ -11,6 +11,6 @@
 /* In the ctx's transaction: for each of these sessions (list of struct session) each of its
  * clients that registered an address for it is told of the end. */
 CHECKED enum err logout_tell(struct ctx *ctx, const struct list *sessions);
-/* The token of one row, for now, in the arena. Each attempt has the same jti. */
+/* The token of one row, as of this moment, in the arena. All attempts have the same jti. */
 CHECKED enum err logout_token_sign(struct ctx *ctx, const struct outbox_row *row,
                                    const struct oauth_client *client, const char **ret_token);
