@@ -226,7 +226,7 @@ static enum err cut_to_user(struct request *req, struct authorize *request)
 static struct consent_terms consent_terms_of(const struct authorize *request)
 {
     return (struct consent_terms){.user_id = &request->user.id,
-                                  .client_id = request->client->id,
+                                  .client = request->client,
                                   .scope = request->consent,
                                   .resources = request->resources};
 }

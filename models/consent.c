@@ -19,7 +19,7 @@ static const struct field consent_fields[] = {
     FIELD_UUID(struct consent, user_id, "user_id", F_READONLY | F_REQUIRED),
     FIELD_STR(struct consent, client_id, "oauth_client_id", F_READONLY | F_REQUIRED, 1, 63),
     FIELD_STR(struct consent, scope, "scope", F_READONLY, 1, CLIENT_MAX_SCOPE),
-    FIELD_STRS(struct consent, resources, "resources", F_READONLY, 1, RESOURCE_BYTES, RESOURCES_SET),
+    FIELD_STRS(struct consent, resources, "resources", F_READONLY, 1, RESOURCE_BYTES, RESOURCES_SET + 1),
     FIELD_TIME(struct consent, created_at, "created_at", F_READONLY | F_REQUIRED),
     FIELD_TIME(struct consent, updated_at, "updated_at", F_READONLY),
 };
@@ -58,7 +58,7 @@ enum err consent_covers(struct ctx *ctx, const struct consent_terms *terms, bool
 {
     struct consent consent = {0};
     const char *beyond = NULL;
-    const enum err found = find(ctx, terms->user_id, terms->client_id, &consent);
+    const enum err found = find(ctx, terms->user_id, terms->client->id, &consent);
 
     *ret_covers = false;
     if (found == ERR_NOT_FOUND) {
@@ -73,14 +73,30 @@ enum err consent_covers(struct ctx *ctx, const struct consent_terms *terms, bool
 
 /* --- giving --- */
 
-/* What was allowed before stays so: the words of both, each once. */
-static enum err unite(struct ctx *ctx, const char *before, const char *more, const char **ret_scope)
-{
-    const char *both = before == NULL ? more : arena_printf(ctx->arena, "%s %s", before, more);
+struct giving {
+    const struct consent_terms *terms;
+    const struct consent *consent;
+};
 
-    if (both == NULL)
-        return ERR_MEMORY;
-    return scope_normalise(ctx, both, ret_scope);
+/* What was allowed before stays so, unless the client gave it up: else there would be no end. */
+static enum err unite_scopes(struct ctx *ctx, const struct giving *giving, const char **scope)
+{
+    const char *registered = giving->terms->client->scope, *still = "", *both;
+
+    if (*scope != NULL && registered != NULL)
+        TRY(scope_common(ctx, *scope, registered, &still));
+    both = arena_printf(ctx->arena, "%s %s", still, giving->terms->scope);
+    return both == NULL ? ERR_MEMORY : scope_normalise(ctx, both, scope);
+}
+
+/* The same for what the tenant does not name any longer. */
+static enum err unite_resources(struct ctx *ctx, const struct giving *giving,
+                                struct strs *resources)
+{
+    struct strs still = {0};
+
+    TRY(resources_named(ctx, resources, &still));
+    return resources_unite(ctx, &still, &giving->terms->resources, resources);
 }
 
 static void put_texts(bson_t *out, const char *name, const struct strs *texts)
@@ -104,10 +120,8 @@ static enum err change(struct ctx *ctx, const struct consent *consent)
 
     bson_put_uuid(filter, "_id", &consent->id);
     BSON_APPEND_DOCUMENT_BEGIN(update, "$set", &set);
-    if (consent->scope != NULL)
-        bson_put_text(&set, "scope", consent->scope);
-    if (consent->resources.count > 0)
-        put_texts(&set, "resources", &consent->resources);
+    bson_put_text(&set, "scope", consent->scope);
+    put_texts(&set, "resources", &consent->resources);
     bson_put_time(&set, "updated_at", consent->updated_at);
     bson_append_document_end(update, &set);
     return db_update_one(ctx, &consent_schema, filter, update);
@@ -115,7 +129,8 @@ static enum err change(struct ctx *ctx, const struct consent *consent)
 
 static enum err give(struct ctx *ctx, void *arg)
 {
-    const struct consent *consent = arg;
+    const struct giving *giving = arg;
+    const struct consent *consent = giving->consent;
     struct consent found = {0};
     const enum err before = find(ctx, &consent->user_id, consent->client_id, &found);
 
@@ -126,9 +141,8 @@ static enum err give(struct ctx *ctx, void *arg)
         TRY(db_insert(ctx, &consent_schema, consent));
     } else {
         found.updated_at = consent->updated_at;
-        if (consent->scope != NULL)
-            TRY(unite(ctx, found.scope, consent->scope, &found.scope));
-        TRY(resources_unite(ctx, &found.resources, &consent->resources, &found.resources));
+        TRY(unite_scopes(ctx, giving, &found.scope));
+        TRY(unite_resources(ctx, giving, &found.resources));
         TRY(change(ctx, &found));
     }
     return audit_insert(ctx, "consent.given", "success", &consent->user_id, NULL);
@@ -140,17 +154,18 @@ enum err consent_give(struct ctx *ctx, const struct consent_terms *terms)
     struct consent consent = {.id = uuid_new(),
                               .tenant_id = ctx->tenant_id,
                               .user_id = *terms->user_id,
-                              .client_id = terms->client_id,
+                              .client_id = terms->client->id,
                               .scope = terms->scope[0] != '\0' ? terms->scope : NULL,
                               .resources = terms->resources,
                               .created_at = now,
                               .updated_at = now};
-    enum err given = db_transaction(ctx, give, &consent);
+    struct giving giving = {.terms = terms, .consent = &consent};
+    enum err given = db_transaction(ctx, give, &giving);
 
     /* Two first consents at the same time: the second finds what the first one made. */
     if (given == ERR_CONFLICT) {
         fail_clear(ctx);
-        given = db_transaction(ctx, give, &consent);
+        given = db_transaction(ctx, give, &giving);
     }
     return given;
 }

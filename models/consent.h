@@ -25,14 +25,15 @@ extern const struct schema consent_schema;
 /* What a user is asked for, and whom that is for. */
 struct consent_terms {
     const struct uuid *user_id;
-    const char *client_id;
+    const struct oauth_client *client;
     const char *scope;
     struct strs resources;
 };
 /* All of it was allowed before. */
 CHECKED enum err consent_covers(struct ctx *ctx, const struct consent_terms *terms,
                                 bool *ret_covers);
-/* Adds to what was allowed, with its audit row. */
+/* Adds to what was allowed, as far as the client and the tenant still have that, with its audit
+ * row. */
 CHECKED enum err consent_give(struct ctx *ctx, const struct consent_terms *terms);
 /* list of struct consent, newest first. */
 CHECKED enum err consent_list(struct ctx *ctx, const struct uuid *user_id, struct list *ret_list);

@@ -20,9 +20,14 @@ const char *resource_check(const char *text)
     return good ? NULL : "must be an absolute URI without a fragment, like https://api.example";
 }
 
+static bool is_named(const struct ctx *ctx, const char *text, const char *issuer)
+{
+    return strcmp(text, issuer) == 0 || strs_has(&ctx->tenant->settings.resources, text);
+}
+
 static enum err add(struct ctx *ctx, const char *text, const char *issuer, struct strs *found)
 {
-    if (strcmp(text, issuer) != 0 && !strs_has(&ctx->tenant->settings.resources, text))
+    if (!is_named(ctx, text, issuer))
         return fail(ctx, ERR_TARGET, PARAMETER,
                     "The tenant's setting \"resources\" does not name this resource.");
     if (strs_has(found, text))
@@ -61,6 +66,22 @@ bool resources_are_within(const struct strs *wanted, const struct strs *granted)
             return false;
     }
     return true;
+}
+
+enum err resources_named(struct ctx *ctx, const struct strs *list, struct strs *ret)
+{
+    struct strs named = {.items = arena_array(ctx->arena, list->count + 1, sizeof *named.items)};
+    const char *issuer = NULL;
+
+    if (named.items == NULL)
+        return fail_internal(ctx, ERR_MEMORY, "no memory for resources");
+    TRY(tenant_issuer(ctx, ctx->tenant, &issuer));
+    for (size_t i = 0; i < list->count; i++) {
+        if (is_named(ctx, list->items[i], issuer))
+            named.items[named.count++] = list->items[i];
+    }
+    *ret = named;
+    return ERR_OK;
 }
 
 enum err resources_unite(struct ctx *ctx, const struct strs *a, const struct strs *b,

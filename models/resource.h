@@ -19,6 +19,8 @@ const char *resource_check(const char *text);
 CHECKED enum err resources_read(struct ctx *ctx, const struct value *form, struct strs *ret);
 /* Every one of wanted is among granted; where granted has none, nothing was said before. */
 bool resources_are_within(const struct strs *wanted, const struct strs *granted);
+/* Those that the tenant still names, its issuer among them. */
+CHECKED enum err resources_named(struct ctx *ctx, const struct strs *list, struct strs *ret);
 /* Both, each once. */
 CHECKED enum err resources_unite(struct ctx *ctx, const struct strs *a, const struct strs *b,
                                  struct strs *ret);

@@ -386,3 +386,17 @@ def test_only_our_page_decides(api, world, tenant, user):
 def test_nobody_signed_in_is_401_as_json(api, tenant, own):
     refused(authorize(api, tenant, params_of(own), headers={"Accept": "application/json"}), 401,
             "authentication_required")
+
+
+def test_a_consent_remembers_what_its_client_may_still_ask_for(api, tenant, user, service):
+    """A scope that the client gave up is forgotten: what is remembered has the bound of a scope."""
+    made = code_client(api, tenant, first_party=False)
+    kept = None
+    for number in range(3):
+        scope = "openid " + " ".join(f"part-{number}-{word:03}" for word in range(19))
+        ok(api.put(f"/oauth/client/{made['client_id']}", token=tenant.owner.token, json={
+            "client_name": made["client_name"], "redirect_uris": made["redirect_uris"],
+            "scope": scope}))
+        assert "code" in back(decide(api, user, params_of(made, scope=scope)))
+        kept = service.db.consents.find_one({"oauth_client_id": made["client_id"]})["scope"]
+    assert set(kept.split()) == set(scope.split())

@@ -312,7 +312,7 @@ static void make_client(struct ctx *ctx)
     must(oauth_client_create(ctx, &made, &owner, &own.client), ctx, "client");
     const struct client_grant terms = {&own.client.client, &own.user, "read", .with_refresh = true};
     must(grant_open_for_client(ctx, &terms, "login", &own.client_pair), ctx, "client's token");
-    const struct consent_terms kept = {&own.user.id, own.client.client.id, .scope = "read"};
+    const struct consent_terms kept = {&own.user.id, &own.client.client, .scope = "read"};
     must(consent_give(ctx, &kept), ctx, "consent");
     const struct code_terms code = {&own.client.client, &own.user, .scope = "read",
                                     .redirect_uri = uri};
