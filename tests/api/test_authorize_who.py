@@ -2,6 +2,7 @@
 acr (OIDC Core §3.1.2.1, §5.5; OA-18)."""
 import json
 
+import jwt
 import pytest
 
 from support.authorize import (ask_consent, authorize, back, browser_of, code_client, code_of, decide,
@@ -99,7 +100,8 @@ def test_claims_of_user_info(api, tenant, own):
 def test_claims_by_name_are_asked_for_in_words(api, tenant, user):
     """OA-8: consent shows what stands for them, and is not there before it was given."""
     made = code_client(api, tenant, first_party=False, scope="openid email")
-    wanted = json.dumps({"userinfo": {"email": None}, "id_token": {"email": None, "name": None}})
+    beyond = {"email": None, "preferred_username": None}  # the client is registered for no profile
+    wanted = json.dumps({"userinfo": beyond, "id_token": beyond})
     assert "code" in back(decide(api, user, params_of(made, scope="openid")))
     assert "code" in silent(api, user, made, scope="openid")
     assert silent(api, user, made, scope="openid", claims=wanted)["error"] == "consent_required"
@@ -109,4 +111,7 @@ def test_claims_by_name_are_asked_for_in_words(api, tenant, user):
     found = back(decide(api, user, params_of(made, scope="openid", claims=wanted)))
     pair = ok(exchange(api, made, found["code"]))
     assert pair["scope"] == "openid"
-    assert ok(api.get("/oauth/userinfo", token=pair["access_token"]))["email"] == user.email
+    told = ok(api.get("/oauth/userinfo", token=pair["access_token"]))
+    assert told == {"sub": user.id, "email": user.email}
+    signed = jwt.decode(pair["id_token"], options={"verify_signature": False})
+    assert signed["email"] == user.email and "preferred_username" not in signed
