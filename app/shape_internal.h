@@ -19,6 +19,7 @@ const char *place_pointer(struct ctx *ctx, const char *prefix, const struct plac
 struct compiler {
     struct ctx *ctx;
     size_t properties, patterns;
+    size_t nameless; /* schemas around this one that are of no member by name */
 };
 
 /* One keyword of one schema. */

@@ -184,10 +184,17 @@ static void *take(const struct site *site, size_t count, size_t size)
     return arena_array(site->compiler->ctx->arena, count > 0 ? count : 1, size);
 }
 
+static enum err read_nameless(const struct site *site, const struct shape **ret_shape)
+{
+    site->compiler->nameless++;
+    TRY(shape_compile_within(site->compiler, site->value, site->place, false, ret_shape));
+    site->compiler->nameless--;
+    return ERR_OK;
+}
+
 static enum err read_items(const struct site *site)
 {
-    return shape_compile_within(site->compiler, site->value, site->place, false,
-                                &site->shape->items);
+    return read_nameless(site, &site->shape->items);
 }
 
 static enum err read_others(const struct site *site)
@@ -198,8 +205,7 @@ static enum err read_others(const struct site *site)
     }
     if (site->value->type != VALUE_OBJECT)
         return shape_refuse_site(site, "must be true, false or a schema");
-    return shape_compile_within(site->compiler, site->value, site->place, false,
-                                &site->shape->others);
+    return read_nameless(site, &site->shape->others);
 }
 
 /* The rules of app/document.h: no document could have such a member. */
@@ -278,9 +284,15 @@ static enum err read_required(const struct site *site)
 
 /* ---- annotations ---- */
 
+/* What is below items or additionalProperties has no one place in a document: shape_write.c and
+ * indexes go by name. */
 static enum err refuse_elsewhere(const struct site *site)
 {
-    return site->is_property ? ERR_OK : shape_refuse_site(site, "belongs to a property");
+    if (site->is_property && site->compiler->nameless == 0)
+        return ERR_OK;
+    return shape_refuse_site(site, site->is_property
+                                       ? "cannot stand below items or additionalProperties"
+                                       : "belongs to a property");
 }
 
 static enum err read_party(const struct site *site)

@@ -235,3 +235,28 @@ def test_a_catastrophic_pattern_stops_nobody(api, world):
     began = time.monotonic()
     refused(fields(api, tenant.owner, {"v": "a" * 4000 + "!"}), 400, "invalid_custom_fields")
     assert time.monotonic() - began < 3
+
+
+@pytest.mark.parametrize("around", ["items", "additionalProperties"])
+def test_what_nothing_would_obey_is_refused_in_lists_too(api, world, around):
+    """R003-05: below items an x-write would be a promise that no check keeps."""
+    tenant = world.tenant()
+    world.login(tenant.owner)
+    for word, value in (("x-write", "server"), ("x-read", "admin"), ("x-unique", True)):
+        inner = {"properties": {"grade": {"type": "string", word: value}}}
+        refused(put(api, tenant, {"properties": {"list": {around: inner}}}), 400, "invalid_schema",
+                field=f"/properties/list/{around}/properties/grade/{word}")
+    ok(put(api, tenant, {"properties": {"list": {around: {"properties": {"grade": {}}}},
+                                        "late": {"x-write": "admin"}}}))
+
+
+def test_the_largest_schema_is_obeyed(api, world):
+    """R003-05: what was published can be compiled again by whoever obeys it."""
+    tenant = world.tenant()
+    world.login(tenant.owner)
+    properties = {f"field_{number:03}": {
+        "type": ["string", "null"], "maxLength": 20, "title": "x" * 150,
+        "enum": ["a", "b", "c", None]} for number in range(190)}
+    ok(put(api, tenant, {"properties": properties}))
+    refused(register(api, tenant, custom_fields={"field_189": "d"}), 400, "invalid_custom_fields")
+    ok(register(api, tenant, custom_fields={"field_189": "a"}), 201)
