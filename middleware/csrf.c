@@ -6,6 +6,7 @@
 
 #include <string.h>
 
+#include "app/form.h"
 #include "app/routes.h"
 #include "middleware/origin.h"
 
@@ -25,15 +26,22 @@ static bool is_top_level_get(const struct request *req)
              header_is(req, "Sec-Fetch-Dest", "document")));
 }
 
-/* Other sites send browsers here with their requests; what a person decided comes from our page. */
-static bool is_authorization_request(const struct request *req)
+/* As the handler will read it: a form has more than one way to write a name. What cannot be read is
+ * no request of another site either; dispatch refuses it. */
+static bool is_decision(struct request *req)
 {
-    static const char decided[] = "confirm=";
+    struct value form = {0};
 
-    if ((req->route->flags & ROUTE_AUTHORIZATION) == 0)
+    if (req->method == GET || req->body_size == 0)
         return false;
-    return req->method == GET || req->body_size == 0 ||
-           memmem(req->body, req->body_size, decided, sizeof decided - 1) == NULL;
+    return form_parse_repeats(&req->ctx, req->body, req->body_size, &form) != ERR_OK ||
+           value_get(&form, "confirm") != NULL;
+}
+
+/* Other sites send browsers here with their requests; what a person decided comes from our page. */
+static bool is_authorization_request(struct request *req)
+{
+    return (req->route->flags & ROUTE_AUTHORIZATION) != 0 && !is_decision(req);
 }
 
 enum err mw_csrf(struct request *req, struct response *res)

@@ -379,6 +379,10 @@ def test_only_our_page_decides(api, world, tenant, user):
     refused(post(session=None), 401, "authentication_required")
     refused(post(confirm="maybe"), 400, "invalid_request")
     refused(post(headers={"Origin": "https://app.example"}), 403, "cross_site_request")
+    hidden = urllib.parse.urlencode(params | {"form_token": shown["form_token"]}) + "&confir%6d=yes"
+    refused(api.post(path, cookie=user.session, content=hidden, headers={
+        "Origin": "https://app.example", "Content-Type": "application/x-www-form-urlencoded"}),
+        403, "cross_site_request")
     assert post(redirect_uri=REDIRECT + "x").status_code == 400
     assert "code" in back(post())
 
