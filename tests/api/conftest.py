@@ -14,6 +14,7 @@ sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
 # pylint: disable=wrong-import-position
 from support.api import Api  # noqa: E402
+from support.authorize import code_client, public_client  # noqa: E402
 from support.cli import Cli  # noqa: E402
 from support.contract import Contract  # noqa: E402
 from support.instance import Instance, merged  # noqa: E402
@@ -251,6 +252,30 @@ def tenant(world):
     made = world.tenant()
     world.login(made.owner)
     world.sign_in(made.owner)
+    return made
+
+
+@pytest.fixture(scope="module")
+def owner(tenant):
+    return tenant.owner
+
+
+@pytest.fixture(scope="module")
+def own(api, tenant):
+    """A confidential first-party OAuth client of that tenant."""
+    return code_client(api, tenant)
+
+
+@pytest.fixture(scope="module")
+def public(api, tenant):
+    return public_client(api, tenant)
+
+
+@pytest.fixture
+def user(world, tenant):
+    """Somebody of that tenant, with all names and a new browser session."""
+    made = world.named_user(tenant)
+    world.sign_in(made)
     return made
 
 

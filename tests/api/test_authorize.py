@@ -5,25 +5,8 @@ import urllib.parse
 import pytest
 
 from support.authorize import (REDIRECT, ask_consent, authorize, back, browser_of, code_client,
-                               decide, exchange, field, params_of, pkce, public_client,
-                               sign_in_with_ticket)
+                               decide, exchange, field, params_of, pkce, sign_in_with_ticket)
 from support.check import ok, refused
-
-
-@pytest.fixture(scope="module")
-def owner(tenant):
-    return tenant.owner
-
-
-@pytest.fixture(scope="module")
-def own(api, tenant):
-    """A confidential first-party client."""
-    return code_client(api, tenant)
-
-
-@pytest.fixture(scope="module")
-def public(api, tenant):
-    return public_client(api, tenant)
 
 
 # -- the client and its redirect URI: pages, never redirects ------------------------------------
@@ -284,13 +267,6 @@ def test_form_post_is_a_page_that_posts(api, tenant, owner, own):
 
 
 # -- consent ------------------------------------------------------------------------------------
-
-
-@pytest.fixture
-def user(world, tenant):
-    made = world.named_user(tenant)
-    world.sign_in(made)
-    return made
 
 
 def test_the_consent_page_says_who_asks_for_what(api, tenant, user):

@@ -10,18 +10,6 @@ from support.authorize import (ask_consent, authorize, back, browser_of, code_cl
 from support.check import ok
 
 
-@pytest.fixture(scope="module")
-def own(api, tenant):
-    return code_client(api, tenant)
-
-
-@pytest.fixture
-def user(world, tenant):
-    made = world.named_user(tenant)
-    world.sign_in(made)
-    return made
-
-
 def id_token(api, user, made, **changes):
     return ok(exchange(api, made, code_of(api, user, made, **changes)))["id_token"]
 

@@ -2,33 +2,11 @@
 import pytest
 
 from support.authorize import (REDIRECT, authorize, back, code_client, code_of, decide, exchange,
-                               params_of, pkce, public_client)
+                               params_of, pkce)
 from support.check import ok, refused
 from support.oauth import token
 from support.racers import Racers, race
 from support.world import World
-
-
-@pytest.fixture(scope="module")
-def owner(tenant):
-    return tenant.owner
-
-
-@pytest.fixture(scope="module")
-def own(api, tenant):
-    return code_client(api, tenant)
-
-
-@pytest.fixture(scope="module")
-def public(api, tenant):
-    return public_client(api, tenant)
-
-
-@pytest.fixture
-def user(world, tenant):
-    made = world.named_user(tenant)
-    world.sign_in(made)
-    return made
 
 
 def test_a_wrong_proof_consumes_nothing(api, tenant, owner, own, public):

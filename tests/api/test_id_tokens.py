@@ -4,17 +4,11 @@ What the certification's modules check is in test_conformance_basic.py.
 """
 import json
 
-import pytest
 from joserfc import jwt
 from joserfc.jwk import KeySet
 
 from support.authorize import code_client, code_of, exchange
 from support.check import ok
-
-
-@pytest.fixture(scope="module")
-def own(api, tenant):
-    return code_client(api, tenant)
 
 
 def keys_of(api, tenant):

@@ -21,11 +21,6 @@ def resources(api, tenant):
 
 
 @pytest.fixture(scope="module")
-def own(api, tenant):
-    return code_client(api, tenant)
-
-
-@pytest.fixture(scope="module")
 def machine(api, tenant):
     return client(api, tenant, grant_types=["client_credentials", "password"],
                   scope="openid read")
