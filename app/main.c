@@ -26,7 +26,7 @@ static const struct command *const commands[] = {
     &command_selftest,     &command_serve,      &command_migrate, &command_check_config,
     &command_client,       &command_token,      &command_key,     &command_keys,
     &command_print_config, &command_openapi,    &command_seed,    &command_tenant,
-    &command_user,         &command_version,
+    &command_user,         &command_export,     &command_version,
 };
 #define COMMAND_COUNT (sizeof commands / sizeof commands[0])
 

@@ -37,10 +37,12 @@
 #include "handlers/tenants.h"
 #include "handlers/tokens.h"
 #include "handlers/userinfo.h"
+#include "handlers/users_transfer.h"
 #include "models/audit_event.h"
 #include "models/oauth_client_metadata.h"
 #include "models/tenant.h"
 #include "models/user.h"
+#include "models/user_line.h"
 
 #define KIB ((size_t)1024)
 
@@ -329,6 +331,10 @@ const struct route routes[] = {
      AUTH_SESSION | AUTH_BEARER | AUTH_KEY, "admin", "users:write", ROLE_ADMIN, RATE_WRITE,
      BODY_JSON, 64 * KIB, &tenant_user_input_schema, &user_schema, 201,
      ROUTE_NO_STORE | ROUTE_API_V1 | ROUTE_IDEMPOTENT, "Make a user, with a password or the hash that another system stored"},
+    {GET, "/users/export", handle_users_export, TENANT_REQUIRED,
+     AUTH_SESSION | AUTH_BEARER | AUTH_KEY, "users:read", NULL, ROLE_OWNER, RATE_READ,
+     BODY_NONE, 64 * KIB, &users_export_query_schema, &user_line_schema, 200,
+     ROUTE_NO_STORE | ROUTE_API_V1 | ROUTE_LINES, "All users of the tenant as NDJSON that an import reads back; hashes of passwords only for keys with the scope users:hashes"},
     {GET, "/users/me", handle_me_get, TENANT_REQUIRED,
      AUTH_SESSION | AUTH_BEARER, "profile", NULL, ROLE_USER, RATE_READ,
      BODY_NONE, 64 * KIB, NULL, &user_schema, 200,

@@ -335,6 +335,7 @@ CASES = {
     "POST /oauth/revoke of an access token": (revoke("access_token"), "token.revoked"),
     "POST /oauth/revoke of a refresh token": (revoke("refresh_token"), "token.revoked"),
     "GET /tenants/audit/export": (as_owner("GET", "/tenants/audit/export"), "audit.exported"),
+    "GET /users/export": (as_owner("GET", "/users/export"), "users.exported"),
 }
 
 
