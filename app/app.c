@@ -42,6 +42,7 @@
 #define CACHED_KEY_SETS    4096
 #define CACHED_ACCESS_KEYS 4096
 #define CACHED_CLIENTS     4096
+#define CACHED_SHAPES      1024
 #define CACHED_USER_NAMES  4096
 #define CACHE_AGE_MS       60000
 #define CACHED_TOKENS      8192
@@ -79,7 +80,7 @@ static enum err open_caches(struct app *app, char **ret_message)
     app->client_origins =
         cache_new("client_origins", CACHED_TENANTS, CACHE_AGE_MS, client_origins_load);
     app->discovery = cache_new("discovery", CACHED_TENANTS, CACHE_AGE_MS, discovery_load);
-    app->shapes = cache_new("shapes", CACHED_TENANTS, CACHE_AGE_MS, custom_schema_load);
+    app->shapes = cache_new("shapes", CACHED_SHAPES, CACHE_AGE_MS, custom_schema_load);
     app->user_names = cache_new("user_names", CACHED_USER_NAMES, USER_NAME_AGE_MS, user_name_load);
     app->tokens = token_cache_new(CACHED_TOKENS);
     app->limiter = limiter_new(LIMITED_KEYS);
@@ -91,6 +92,7 @@ static enum err open_caches(struct app *app, char **ret_message)
         app->user_names == NULL || app->shapes == NULL || app->tokens == NULL ||
         app->limiter == NULL || app->revocations == NULL || app->metrics == NULL)
         return fail_start(ERR_MEMORY, "out of memory", ret_message);
+    cache_allow(app->shapes, CUSTOM_SCHEMA_MEMORY + CUSTOM_SCHEMA_BYTES);
     return ERR_OK;
 }
 

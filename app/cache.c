@@ -57,6 +57,7 @@ struct cache {
     const char *name;
     cache_load_fn load;
     int64_t max_age_ms;
+    size_t snapshot_limit;
     pthread_mutex_t lock;
     struct entry **buckets;
     size_t bucket_mask;
@@ -71,11 +72,11 @@ struct cache {
 
 /* ---- snapshots ---- */
 
-static struct snapshot *snapshot_new(void)
+static struct snapshot *snapshot_new(size_t limit)
 {
     struct arena arena;
 
-    arena_init(&arena, SNAPSHOT_LIMIT);
+    arena_init(&arena, limit);
 
     struct snapshot *snapshot = ARENA_NEW(&arena, struct snapshot);
 
@@ -293,6 +294,7 @@ struct cache *cache_new(const char *name, size_t max_entries, int64_t max_age_ms
     cache->name = name;
     cache->load = load;
     cache->max_age_ms = max_age_ms;
+    cache->snapshot_limit = SNAPSHOT_LIMIT;
     cache->found.maximum = max_entries > 0 ? max_entries : 1;
     cache->absent.maximum = absent;
     cache->entry_count = cache->found.maximum + absent;
@@ -304,6 +306,11 @@ struct cache *cache_new(const char *name, size_t max_entries, int64_t max_age_ms
         return NULL;
     }
     return cache;
+}
+
+void cache_allow(struct cache *cache, size_t bytes)
+{
+    cache->snapshot_limit = bytes;
 }
 
 void cache_free(struct cache *cache)
@@ -336,7 +343,7 @@ static void copy_failure(struct ctx *ctx, const struct ctx *load)
 
 static enum err load(const struct cache *cache, struct ctx *ctx, struct fill *fill)
 {
-    struct snapshot *snapshot = snapshot_new();
+    struct snapshot *snapshot = snapshot_new(cache->snapshot_limit);
 
     if (snapshot == NULL)
         return fail_internal(ctx, ERR_MEMORY, "no memory for a snapshot");

@@ -31,6 +31,8 @@ CHECKED enum err snapshot_on_free(struct ctx *ctx, snapshot_free_fn fn, void *ar
 
 struct cache *cache_new(const char *name, size_t max_entries, int64_t max_age_ms,
                         cache_load_fn load);
+/* How much memory one snapshot may take, 128 KiB else. Before the first cache_get. */
+void cache_allow(struct cache *cache, size_t bytes);
 void cache_free(struct cache *cache);
 
 /* *ret_data is borrowed: the ctx holds the snapshot until ctx_clear, which must come before its

@@ -6,11 +6,8 @@
 #include "app/app.h"
 #include "app/cache.h"
 #include "app/db.h"
-#include "app/document.h"
-#include "app/json.h"
+#include "app/value_bson.h"
 #include "models/tenant.h"
-
-#define TEXT_MAX ((size_t)256 * 1024)
 
 /* clang-format off */
 static const struct field custom_schema_fields[] = {
@@ -50,24 +47,26 @@ struct shape_key {
     int64_t version;
 };
 
+enum err custom_schema_compile(struct ctx *ctx, const struct bytes *schema,
+                               const struct shape **ret_shape)
+{
+    struct value value;
+
+    TRY(value_from_bson(ctx, schema, &value));
+    return shape_compile(ctx, &value, ret_shape);
+}
+
 enum err custom_schema_load(struct ctx *ctx, const void *key, size_t size, const void **ret_data)
 {
     struct custom_schema stored = {0};
     const struct shape *shape = NULL;
     struct shape_key wanted;
-    struct value value;
-    struct buf text;
 
     if (size != sizeof wanted)
         return ERR_INTERNAL;
     memcpy(&wanted, key, sizeof wanted);
     TRY(find_version(ctx, wanted.version, &stored));
-    buf_init(&text, ctx->arena, TEXT_MAX);
-    document_to_json(&stored.schema, &text);
-    if (!buf_ok(&text))
-        return fail_internal(ctx, ERR_MEMORY, "no memory for a schema");
-    TRY(json_parse(ctx, text.data, text.size, &value));
-    TRY(shape_compile(ctx, &value, &shape));
+    TRY(custom_schema_compile(ctx, &stored.schema, &shape));
     *ret_data = shape;
     return ERR_OK;
 }
@@ -86,7 +85,7 @@ enum err custom_schema_shape(struct ctx *ctx, const struct shape **ret_shape)
     const enum err found = cache_get(ctx->app->shapes, ctx, &key, sizeof key, &data);
 
     /* Without it nothing may be written: a mistake of ours, or somebody changed the database. */
-    if (found == ERR_NOT_FOUND || found == ERR_SCHEMA || found == ERR_JSON)
+    if (found == ERR_NOT_FOUND || found == ERR_SCHEMA)
         return fail_internal(ctx, ERR_INTERNAL, "version %lld of the tenant's schema is unusable",
                              (long long)key.version);
     TRY(found);

@@ -25,6 +25,12 @@ extern const struct schema custom_schema_schema;
  * when the tenant has none. */
 CHECKED enum err custom_schema_find(struct ctx *ctx, struct custom_schema *ret_schema);
 CHECKED enum err custom_schema_shape(struct ctx *ctx, const struct shape **ret_shape);
+/* What the compiled form of one schema may take: the cache of them is bounded by their number. */
+#define CUSTOM_SCHEMA_MEMORY ((size_t)512 * 1024)
+#define CUSTOM_SCHEMA_BYTES  ((size_t)128 * 1024) /* stored; a body has 64 KiB */
+/* What find gave, compiled in ctx->arena. ERR_MEMORY when that has no room for it. */
+CHECKED enum err custom_schema_compile(struct ctx *ctx, const struct bytes *schema,
+                                       const struct shape **ret_shape);
 /* Loader for app->shapes. */
 enum err custom_schema_load(struct ctx *ctx, const void *key, size_t size, const void **ret_data);
 

@@ -1,11 +1,10 @@
 /* Publishing a schema: it is compiled, all users of the tenant are held against it one batch after
  * the other, and then one transaction makes it the version in force. */
-#include <stdio.h>
-
 #include "app/app.h"
 #include "app/cache.h"
 #include "app/clock.h"
 #include "app/db.h"
+#include "app/value_bson.h"
 #include "models/audit.h"
 #include "models/custom_schema.h"
 #include "models/tenant.h"
@@ -13,63 +12,6 @@
 
 #define BATCH       100
 #define BATCH_BYTES ((size_t)16 * 1024 * 1024)
-
-/* ---- as BSON ---- */
-
-/* Names in schemas follow the rules of custom fields, so nothing needs escaping; the reader of JSON
- * has bounded the depth. */
-static void append(bson_t *out, const char *key, const struct value *value)
-{
-    char digits[24];
-    bson_t child;
-
-    switch (value->type) {
-    case VALUE_BOOL:
-        (void)bson_append_bool(out, key, -1, value->boolean);
-        break;
-    case VALUE_INT:
-        (void)bson_append_int64(out, key, -1, value->integer);
-        break;
-    case VALUE_REAL:
-        (void)bson_append_double(out, key, -1, value->real);
-        break;
-    case VALUE_STRING:
-        (void)bson_append_utf8(out, key, -1, value->string.text, (int)value->string.length);
-        break;
-    case VALUE_ARRAY:
-        (void)bson_append_array_begin(out, key, -1, &child);
-        for (size_t i = 0; i < value->array.count; i++) {
-            (void)snprintf(digits, sizeof digits, "%zu", i);
-            append(&child, digits, &value->array.items[i]);
-        }
-        (void)bson_append_array_end(out, &child);
-        break;
-    case VALUE_OBJECT:
-        (void)bson_append_document_begin(out, key, -1, &child);
-        for (size_t i = 0; i < value->object.count; i++)
-            append(&child, value->object.members[i].name, &value->object.members[i].value);
-        (void)bson_append_document_end(out, &child);
-        break;
-    case VALUE_NULL:
-    case VALUE_UNSET:
-        (void)bson_append_null(out, key, -1);
-        break;
-    }
-}
-
-static enum err to_bson(struct ctx *ctx, const struct value *schema, struct bytes *ret_bytes)
-{
-    AUTO(bson_destroy) bson_t *out = bson_new();
-    const uint8_t *copy;
-
-    for (size_t i = 0; i < schema->object.count; i++)
-        append(out, schema->object.members[i].name, &schema->object.members[i].value);
-    copy = arena_memdup(ctx->arena, bson_get_data(out), out->len);
-    if (copy == NULL)
-        return fail_internal(ctx, ERR_MEMORY, "no memory for a schema");
-    *ret_bytes = (struct bytes){.data = copy, .size = out->len};
-    return ERR_OK;
-}
 
 /* ---- what this version keeps ---- */
 
@@ -95,6 +37,33 @@ static enum err check_kept(struct ctx *ctx, const struct shape *shape, const cha
                         word);
         TRY(check_kept(ctx, of, here));
     }
+    return ERR_OK;
+}
+
+/* A version that does not fit into the cache could be published and never be obeyed. */
+static enum err check_fits(struct ctx *ctx, const struct bytes *schema)
+{
+    const struct shape *shape = NULL;
+    struct ctx own = *ctx;
+    struct arena arena;
+
+    arena_init(&arena, 4 * CUSTOM_SCHEMA_MEMORY);
+    own.arena = &arena;
+    own.holds = NULL;
+    fail_clear(&own);
+
+    const enum err compiled = custom_schema_compile(&own, schema, &shape);
+    const size_t used = arena.used;
+
+    cache_release_holds(&own);
+    arena_clear(&arena);
+    if (compiled != ERR_OK)
+        return fail_internal(ctx, compiled, "a schema cannot be compiled again");
+    if (used > CUSTOM_SCHEMA_MEMORY)
+        return fail(ctx, ERR_SCHEMA, "",
+                    "The schema is too large: compiled it takes %zu KiB, at most %zu are allowed. "
+                    "Shorten lists of enum, or use fewer properties.",
+                    used / 1024, CUSTOM_SCHEMA_MEMORY / 1024);
     return ERR_OK;
 }
 
@@ -225,11 +194,14 @@ enum err custom_schema_put(struct ctx *ctx, struct custom_trial *trial)
     struct tenant *tenant = ARENA_NEW(ctx->arena, struct tenant);
     struct trial run = {.out = trial, .texts = ctx->arena};
     struct publication publication = {.tenant = tenant};
+    struct bytes stored = {0};
 
     if (tenant == NULL)
         return fail_internal(ctx, ERR_MEMORY, "no memory for a tenant");
     TRY(shape_compile(ctx, trial->schema, &run.shape));
     TRY(check_kept(ctx, run.shape, ""));
+    TRY(value_to_bson(ctx, trial->schema, &stored));
+    TRY(check_fits(ctx, &stored));
     TRY(tenant_find(ctx, &ctx->tenant_id, tenant));
     if (trial->version >= 0 && tenant->schema_version != trial->version)
         return ERR_PRECONDITION;
@@ -245,7 +217,7 @@ enum err custom_schema_put(struct ctx *ctx, struct custom_trial *trial)
         .version = trial->new_version,
         .created_by = ctx->who.user_id,
         .created_at = clock_now_ms(),
+        .schema = stored,
     };
-    TRY(to_bson(ctx, trial->schema, &publication.schema.schema));
     return run_publication(ctx, &publication);
 }

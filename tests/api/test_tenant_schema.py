@@ -260,3 +260,5 @@ def test_the_largest_schema_is_obeyed(api, world):
     ok(put(api, tenant, {"properties": properties}))
     refused(register(api, tenant, custom_fields={"field_189": "d"}), 400, "invalid_custom_fields")
     ok(register(api, tenant, custom_fields={"field_189": "a"}), 201)
+    wide = {f"f{number}": {"enum": list(range(200))} for number in range(80)}
+    refused(put(api, tenant, {"properties": wide}), 400, "invalid_schema")
