@@ -11,6 +11,7 @@
 #include "app/clock.h"
 #include "app/db.h"
 #include "app/housekeeping.h"
+#include "app/job_workers.h"
 #include "app/keys.h"
 #include "app/limit.h"
 #include "app/log.h"
@@ -29,6 +30,7 @@
 #include "models/client_origins.h"
 #include "models/custom_schema.h"
 #include "models/grant_memory.h"
+#include "models/job.h"
 #include "models/oauth_client.h"
 #include "models/platform_key.h"
 #include "models/tenant.h"
@@ -164,6 +166,9 @@ static enum err start_server_threads(struct app *app, char **ret_message)
     if (err != ERR_OK)
         return fail_start(err, "the delivery of messages to applications cannot start",
                           ret_message);
+    err = job_workers_start(app, job_kinds, NULL, &app->jobs);
+    if (err != ERR_OK)
+        return fail_start(err, "the threads of background jobs cannot start", ret_message);
     err = grant_memory_start(app, &app->grant_memory);
     if (err != ERR_OK)
         return fail_start(err, "the memory of rotations cannot start", ret_message);
@@ -211,6 +216,7 @@ void app_free(struct app *app)
 {
     if (app == NULL)
         return;
+    job_workers_stop(app->jobs);
     outbox_workers_stop(app->outbox);
     grant_memory_stop(app->grant_memory);
     housekeeping_stop(app->housekeeping);

@@ -22,6 +22,7 @@ struct audit_refusals;
 struct metrics;
 struct housekeeping;
 struct outbox_workers;
+struct job_workers;
 struct token_cache;
 struct grant_memory;
 struct retired_config;
@@ -52,10 +53,11 @@ struct app {
     struct metrics *metrics;
     struct housekeeping *housekeeping;
     struct outbox_workers *outbox;     /* NULL in commands */
+    struct job_workers *jobs;          /* NULL in commands */
     struct grant_memory *grant_memory; /* unanswered rotations (models/grant_memory.h) */
     int64_t started_ms;
     _Atomic int64_t streams; /* long answers being written (app/stream.h) */
-    _Atomic int64_t waiting; /* retries that wait for the first try (models/idempotency.h) */
+    _Atomic int64_t waiting; /* requests that sleep (app/seats.h) */
     _Atomic bool stopping;   /* /ready says 503, answers close */
     _Atomic bool ready;
     char *config_path;              /* what app_reload reads; NULL = nothing */

@@ -12,6 +12,7 @@
 #include "models/custom_schema.h"
 #include "models/grant.h"
 #include "models/idempotency.h"
+#include "models/job.h"
 #include "models/login_attempt.h"
 #include "models/oauth_client.h"
 #include "models/outbox.h"
@@ -27,7 +28,7 @@ static const struct schema *const stored_schemas[] = {
     &access_key_schema,    &access_key_use_schema, &audit_schema,           &login_attempt_schema,
     &revocation_schema,    &signing_key_schema,    &data_key_schema,        &lease_schema,
     &migration_schema,     &idempotency_schema,    &rate_limit_schema,      &user_removal_schema,
-    &outbox_schema,        &oauth_client_schema,   &custom_schema_schema,
+    &outbox_schema,        &oauth_client_schema,   &custom_schema_schema,   &job_schema,
 };
 
 const char *app_check_tables(void)

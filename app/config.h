@@ -109,6 +109,10 @@ struct config_outbox {
     int64_t give_up_hours;  /* 24 */
 };
 
+struct config_jobs {
+    int64_t lease_ms; /* 10000 */
+};
+
 struct config_plan {
     int64_t users;               /* 0 = unlimited */
     int64_t requests_per_minute; /* 0 = unlimited */
@@ -132,6 +136,7 @@ struct config {
     struct config_limits limits;
     struct config_fetch fetch;
     struct config_outbox outbox;
+    struct config_jobs jobs;
     struct config_plans plans;
     const char *master_key;         /* base64 of 32 bytes, secret; or master_key_file */
     const char *master_key_file;    /* mode 0600 */

@@ -202,6 +202,10 @@ static const struct field outbox_fields[] = {
     FIELD_INT(struct config_outbox, give_up_hours, "give_up_hours", F_NONE, 1, 168, .doc = "After this nothing is tried any more."),
 };
 
+static const struct field jobs_fields[] = {
+    FIELD_INT(struct config_jobs, lease_ms, "lease_ms", F_NONE, 500, 600000, .doc = "After so long without a sign of life another instance goes on with a background job."),
+};
+
 static const struct field plan_fields[] = {
     FIELD_INT(struct config_plan, users, "users", F_NONE, 0, MANY, .doc = "Most users, the owner counted; 0 = unlimited."),
     FIELD_INT(struct config_plan, requests_per_minute, "requests_per_minute", F_NONE, 0, MANY, .doc = "Of the tenant and of each key; 0 = unlimited."),
@@ -218,6 +222,7 @@ static const struct schema token_schema = { .name = "config_tokens", .global = t
 static const struct schema limit_schema = { .name = "config_limits", .global = true, .size = sizeof(struct config_limits), SCHEMA_FIELDS(limit_fields) };
 static const struct schema fetch_schema = { .name = "config_fetch", .global = true, .size = sizeof(struct config_fetch), SCHEMA_FIELDS(fetch_fields) };
 static const struct schema outbox_schema = { .name = "config_outbox", .global = true, .size = sizeof(struct config_outbox), SCHEMA_FIELDS(outbox_fields) };
+static const struct schema jobs_schema = { .name = "config_jobs", .global = true, .size = sizeof(struct config_jobs), SCHEMA_FIELDS(jobs_fields) };
 static const struct schema plan_schema = { .name = "config_plan", .global = true, .size = sizeof(struct config_plan), SCHEMA_FIELDS(plan_fields) };
 
 static const struct field plans_fields[] = {
@@ -244,6 +249,7 @@ static const struct field config_fields[] = {
     FIELD_OBJECT(struct config, limits, "limits", F_NONE, &limit_schema, .doc = "Rate limits and locks."),
     FIELD_OBJECT(struct config, fetch, "fetch", F_NONE, &fetch_schema, .doc = "Requests to others."),
     FIELD_OBJECT(struct config, outbox, "outbox", F_NONE, &outbox_schema, .doc = "Messages to applications."),
+    FIELD_OBJECT(struct config, jobs, "jobs", F_NONE, &jobs_schema, .doc = "Background jobs."),
     FIELD_OBJECT(struct config, plans, "plans", F_NONE, &plans_schema, .doc = "What each plan allows."),
 };
 const struct schema config_schema = { .name = "config", .global = true, .size = sizeof(struct config), SCHEMA_FIELDS(config_fields) };
@@ -363,6 +369,7 @@ void config_defaults(struct config *config, enum environment environment)
         .retry_max_ms = 1800000,
         .give_up_hours = 24,
     };
+    config->jobs.lease_ms = 10000;
     if (development) {
         config->fetch.allow = (struct strs){.items = loopback, .count = 2};
         config->server.bind = "127.0.0.1";

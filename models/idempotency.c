@@ -9,6 +9,7 @@
 #include "app/buf.h"
 #include "app/clock.h"
 #include "app/db.h"
+#include "app/seats.h"
 #include "app/secret.h"
 #include "models/idempotency_answer.h"
 
@@ -225,17 +226,6 @@ static enum err claim(struct ctx *ctx, struct idempotency *claimed)
 
 /* --- waiting --- */
 
-/* Sleeping requests hold a connection thread each: a quarter of them may. */
-static bool take_seat(struct app *app)
-{
-    const int64_t seats = app_config(app)->server.threads / 4;
-
-    if (atomic_fetch_add(&app->waiting, 1) < (seats > 0 ? seats : 1))
-        return true;
-    (void)atomic_fetch_sub(&app->waiting, 1);
-    return false;
-}
-
 static enum err look(struct ctx *ctx, struct idempotency *claimed)
 {
     AUTO(bson_destroy) bson_t *filter = BCON_NEW("_id", BCON_UTF8(claimed->record.id));
@@ -284,12 +274,12 @@ static enum err wait_for_end(struct ctx *ctx, struct idempotency *claimed, int64
 
 static enum err wait_seated(struct ctx *ctx, struct idempotency *claimed, int64_t until)
 {
-    if (!take_seat(ctx->app))
+    if (!seat_take(ctx->app))
         return busy(ctx, &claimed->record);
 
     const enum err code = wait_for_end(ctx, claimed, until);
 
-    (void)atomic_fetch_sub(&ctx->app->waiting, 1);
+    seat_leave(ctx->app);
     return code;
 }
 

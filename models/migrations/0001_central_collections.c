@@ -17,6 +17,7 @@
 #include "models/custom_schema.h"
 #include "models/grant.h"
 #include "models/idempotency.h"
+#include "models/job.h"
 #include "models/login_attempt.h"
 #include "models/oauth_client.h"
 #include "models/outbox.h"
@@ -112,6 +113,13 @@ static const struct db_index outbox_indexes[] = {
     {.name = "expires_at_1", KEYS("expires_at"), .ttl_seconds = 0},
 };
 
+static const struct db_index job_indexes[] = {
+    {.name = "due_at_1_tenant_id_1", KEYS("due_at", "tenant_id"), .partial_exists = "due_at", .ttl_seconds = -1},
+    {.name = "tenant_id_1_kind_1_created_at_-1", KEYS("tenant_id", "kind", "-created_at"), .ttl_seconds = -1},
+    {.name = "tenant_id_1_alone_1", KEYS("tenant_id", "alone"), .unique = true, .partial_exists = "alone", .ttl_seconds = -1},
+    {.name = "expires_at_1", KEYS("expires_at"), .ttl_seconds = 0},
+};
+
 static const struct central {
     const struct schema *schema;
     const struct db_index *indexes;
@@ -139,6 +147,7 @@ static const struct central {
     {.schema = &consent_schema, INDEXES(consent_indexes)},
     {.schema = &custom_schema_schema, INDEXES(custom_schema_indexes)},
     {.schema = &outbox_schema, INDEXES(outbox_indexes)},
+    {.schema = &job_schema, INDEXES(job_indexes)},
     {.schema = &user_removal_schema, INDEXES(user_removal_indexes)},
     {.schema = &audit_schema, INDEXES(audit_indexes)},
     {.schema = &idempotency_schema, INDEXES(expiry_indexes)},

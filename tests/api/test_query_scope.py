@@ -12,7 +12,7 @@ from support.world import USER_PASSWORD, World, unique
 
 #: Collections whose documents belong to no tenant, or are found before the tenant is known.
 GLOBAL = {"tenants", "tenant_domains", "tenant_usage", "leases", "schema_migrations",
-          "platform_counters", "platform_keys", "user_removals", "outbox"}
+          "platform_counters", "platform_keys", "user_removals", "outbox", "jobs"}
 PROFILE_BYTES = 32 * 1024 * 1024
 
 
