@@ -38,6 +38,7 @@ struct identity {
     const char *client_id; /* OAuth client of the token, or NULL */
     const char *scope;     /* space-separated, "" when none */
     enum role role;
+    bool as_admin;      /* the route or page demanded an administrator, and this is one */
     bool from_cookie;   /* the credential came in a cookie: the cross-site rule applies */
     bool has_claims;    /* of a token whose grant asks for claims of UserInfo by name */
     bool has_token;     /* a bearer token or key was sent, good or not (RFC 6750 §3) */

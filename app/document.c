@@ -323,6 +323,17 @@ enum err document_merge(struct ctx *ctx, const char *field, const struct bytes *
     return finish(&walk, merged, ret_document);
 }
 
+enum err document_check(struct ctx *ctx, const char *field, const struct bytes *document)
+{
+    struct place root = {.key = field, .depth = 1};
+    struct walk walk = {.ctx = ctx, .root = &root};
+    bson_t view;
+
+    if (!document_view(document, &view))
+        return fail_internal(ctx, ERR_INTERNAL, "a stored document is not valid BSON");
+    return check_limits(&walk, &view);
+}
+
 bool document_view(const struct bytes *document, bson_t *ret_view)
 {
     static const uint8_t empty[] = {5, 0, 0, 0, 0};

@@ -22,6 +22,8 @@ CHECKED enum err document_from_value(struct ctx *ctx, const char *field, const s
  */
 CHECKED enum err document_merge(struct ctx *ctx, const char *field, const struct bytes *document,
                                 const struct value *patch, struct bytes *ret_document);
+/* The limits of the whole, of a document that was put together otherwise. */
+CHECKED enum err document_check(struct ctx *ctx, const char *field, const struct bytes *document);
 /* The JSON object, members in stored order, integers and Unicode unchanged. Empty bytes give {}. */
 void document_to_json(const struct bytes *document, struct buf *out);
 /* What the limits count: bytes of compact JSON text, members of all objects. */

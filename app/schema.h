@@ -100,6 +100,8 @@ struct schema {
     size_t size;                /* of the struct */
     const struct field *fields;
     size_t field_count;
+    /* Called with every struct that was read from BSON; its error is that of the reading. */
+    enum err (*loaded)(struct ctx *ctx, void *struct_ptr);
 };
 
 #define SCHEMA_FIELDS(table) .fields = (table), .field_count = sizeof(table) / sizeof(table)[0]

@@ -404,5 +404,7 @@ enum err schema_from_bson(struct ctx *ctx, const struct schema *schema, const bs
         if (field != NULL && !BSON_ITER_HOLDS_NULL(&iter))
             TRY(read_field(ctx, schema, field, &iter, ret));
     }
-    return iter.err_off == 0 ? ERR_OK : wrong_type(ctx, schema, "document");
+    if (iter.err_off != 0)
+        return wrong_type(ctx, schema, "document");
+    return schema->loaded != NULL ? schema->loaded(ctx, ret) : ERR_OK;
 }

@@ -90,7 +90,10 @@ struct shape {
     size_t property_count;
     bool is_unique, is_indexed, ignores_case, is_encrypted;
     enum shape_party read, write; /* UNSET: as the object around it */
-    bool has_writers;             /* here or below, something that not everybody may write */
+    /* Here or below there is something … */
+    bool has_readers; /* that not everybody may see */
+    bool has_writers; /* that not everybody may write: who cannot see a field cannot write it */
+    bool has_moments; /* of format date or date-time, which the database has as dates */
     const char *title, *description;
 };
 

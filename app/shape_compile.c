@@ -173,11 +173,24 @@ static enum err check_value(const struct site *site, const struct bytes *value, 
                               : ERR_OK;
 }
 
-static void note_writers(struct shape *shape)
+static void note_from(struct shape *shape, const struct shape *below)
 {
-    shape->has_writers = shape->write > SHAPE_USER;
+    if (below == NULL)
+        return;
+    shape->has_readers = shape->has_readers || below->has_readers;
+    shape->has_writers = shape->has_writers || below->has_writers;
+    shape->has_moments = shape->has_moments || below->has_moments;
+}
+
+static void note_below(struct shape *shape)
+{
+    shape->has_readers = shape->read > SHAPE_USER;
+    shape->has_writers = shape->has_readers || shape->write > SHAPE_USER;
+    shape->has_moments = shape->format == SHAPE_DATE || shape->format == SHAPE_DATE_TIME;
     for (size_t i = 0; i < shape->property_count; i++)
-        shape->has_writers = shape->has_writers || shape->properties[i].shape->has_writers;
+        note_from(shape, shape->properties[i].shape);
+    note_from(shape, shape->items);
+    note_from(shape, shape->others);
 }
 
 enum err shape_compile_within(struct compiler *compiler, const struct value *schema,
@@ -204,7 +217,7 @@ enum err shape_compile_within(struct compiler *compiler, const struct value *sch
     TRY(check_index(&site));
     TRY(check_value(&site, &shape->constant, "const"));
     TRY(check_value(&site, &shape->standard, "default"));
-    note_writers(shape);
+    note_below(shape);
     *ret_shape = shape;
     return ERR_OK;
 }

@@ -39,7 +39,7 @@ static const char *first_foreign(const struct shape *shape, const bson_iter_t *b
         pointer->size = start;
         buf_putc(pointer, '/');
         buf_puts(pointer, property->name);
-        if (property->shape->write > party)
+        if (property->shape->write > party || property->shape->read > party)
             return buf_text(pointer);
         if (first_foreign(property->shape, was, is, party, pointer) != NULL)
             return buf_text(pointer);

@@ -29,6 +29,7 @@ static const struct place {
 enum err console_enter(struct request *req, enum role least, struct user *ret_user)
 {
     TRY(pages_read_user(req, ret_user));
+    req->ctx.who.as_admin = ret_user->role >= (int)least && ret_user->role >= ROLE_ADMIN;
     if (ret_user->role >= (int)least)
         return ERR_OK;
     return fail(&req->ctx, ERR_ROLE, NULL,

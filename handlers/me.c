@@ -1,7 +1,6 @@
 /* The caller's own user document: GET and merge patch (RFC 7396). */
 #include "handlers/me.h"
 
-#include "app/document.h"
 #include "app/etag.h"
 #include "models/tenant_rules.h"
 #include "models/user.h"
@@ -27,25 +26,17 @@ enum err handle_me_get(struct request *req, struct response *res)
     return respond(req, res, 200, &user);
 }
 
-/* The patch against the user as just read: names checked by the field table, custom fields merged.
- */
-static enum err build_patch(struct request *req, const struct user *user,
-                            struct user_patch *ret_patch)
+static enum err build_patch(struct request *req, struct user_patch *ret_patch)
 {
-    const struct value *custom_fields = value_get(req->input, "custom_fields");
     struct user decoded = {0};
 
     TRY(schema_decode(&req->ctx, &user_schema, req->input, DECODE_PATCH, &decoded));
     *ret_patch = (struct user_patch){
         .name = decoded.name,
         .has_name = value_get(req->input, "name") != NULL,
-        .has_custom_fields = custom_fields != NULL,
+        .custom_patch = value_get(req->input, "custom_fields"),
     };
-    /* null removes the member (RFC 7396): what is left of it is {}. */
-    if (custom_fields == NULL || custom_fields->type == VALUE_NULL)
-        return ERR_OK;
-    return document_merge(&req->ctx, "custom_fields", &user->custom_fields, custom_fields,
-                          &ret_patch->custom_fields);
+    return ERR_OK;
 }
 
 /* Read, merge, write under the version read: another writer in between means once more. */
@@ -57,8 +48,8 @@ static enum err patch_once(struct request *req, struct user *ret_user)
 
     TRY(read_me(req, &user));
     TRY(etag_match(req, user.version, &version));
-    TRY(build_patch(req, &user, &patch));
-    if (!patch.has_name && !patch.has_custom_fields) {
+    TRY(build_patch(req, &patch));
+    if (!patch.has_name && patch.custom_patch == NULL) {
         *ret_user = user;
         return ERR_OK;
     }

@@ -11,7 +11,7 @@ static const char *role_word(enum role role)
 enum err mw_authorize(struct request *req, struct response *res)
 {
     const struct route *route = req->route;
-    const struct identity *who = &req->ctx.who;
+    struct identity *who = &req->ctx.who;
     const char *scope = route->scope;
 
     (void)res;
@@ -29,5 +29,6 @@ enum err mw_authorize(struct request *req, struct response *res)
     if (who->role < route->role)
         return fail(&req->ctx, ERR_ROLE, NULL, "This needs the role \"%s\".",
                     role_word(route->role));
+    who->as_admin = route->role >= ROLE_ADMIN;
     return ERR_OK;
 }

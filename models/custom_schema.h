@@ -57,18 +57,3 @@ struct custom_trial {
  * publishes it. ERR_SCHEMA with the JSON pointer; ERR_SCHEMA_UNMET when users do not fit;
  * ERR_PRECONDITION; ERR_CONFLICT when another one was published meanwhile. */
 CHECKED enum err custom_schema_put(struct ctx *ctx, struct custom_trial *trial);
-
-/* One write of a user's custom fields, for whoever writes them (models/sign_up.c, user.c,
- * user_admin.c). */
-struct custom_write {
-    struct bytes before;
-    bool is_new;            /* defaults are filled in */
-    enum shape_party party; /* for whom it is written */
-};
-
-/* Whose rights the caller of an administrative write has. */
-enum shape_party custom_party(const struct ctx *ctx);
-/* *fields as it may be stored. ERR_CUSTOM_FIELDS with all that is wrong, ERR_FIELD_NOT_WRITABLE
- * with the pointer. */
-CHECKED enum err custom_fields_settle(struct ctx *ctx, const struct custom_write *write,
-                                      struct bytes *fields);

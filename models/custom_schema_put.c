@@ -6,6 +6,7 @@
 #include "app/db.h"
 #include "app/value_bson.h"
 #include "models/audit.h"
+#include "models/custom_fields.h"
 #include "models/custom_schema.h"
 #include "models/tenant.h"
 #include "models/user.h"
@@ -71,8 +72,8 @@ static enum err check_fits(struct ctx *ctx, const struct bytes *schema)
 
 struct trial {
     struct custom_trial *out;
-    const struct shape *shape;
-    struct arena *texts; /* of the sample */
+    const struct shape *shape, *in_force; /* in_force NULL: there is none */
+    struct arena *texts;                  /* of the sample */
 };
 
 static enum err note_failure(struct ctx *ctx, struct trial *trial, const struct user *user,
@@ -102,7 +103,10 @@ static enum err try_batch(struct ctx *ctx, struct trial *trial, struct uuid *aft
         const struct user *user = &((const struct user *)users.items)[i];
         struct shape_failures failures = {0};
 
-        TRY(shape_check(ctx, trial->shape, "/custom_fields", &user->custom_fields, &failures));
+        TRY(custom_fields_try(ctx,
+                              &(struct custom_conversion){
+                                  .from = trial->in_force, .to = trial->shape, .user_id = user->id},
+                              &user->stored_fields, &failures));
         trial->out->checked++;
         if (failures.count > 0)
             TRY(note_failure(ctx, trial, user, &failures.items[0]));
@@ -205,6 +209,11 @@ enum err custom_schema_put(struct ctx *ctx, struct custom_trial *trial)
     TRY(tenant_find(ctx, &ctx->tenant_id, tenant));
     if (trial->version >= 0 && tenant->schema_version != trial->version)
         return ERR_PRECONDITION;
+
+    const enum err found = custom_schema_shape(ctx, &run.in_force);
+
+    if (found != ERR_NOT_FOUND)
+        TRY(found);
     trial->new_version = tenant->schema_version + 1;
     TRY(try_users(ctx, &run));
     if (trial->dry_run)

@@ -7,7 +7,7 @@
 #include "app/stored_hash.h"
 #include "app/text.h"
 #include "models/audit.h"
-#include "models/custom_schema.h"
+#include "models/custom_fields.h"
 #include "models/password_policy.h"
 #include "models/tenant.h"
 #include "models/tenant_usage.h"
@@ -104,7 +104,6 @@ enum err sign_up(struct ctx *ctx, const struct new_user *new_user, struct user *
         .username = new_user->username,
         .email = new_user->email,
         .name = new_user->name,
-        .custom_fields = new_user->custom_fields,
         .role = new_user->role,
         .is_active = true,
     };
@@ -116,9 +115,12 @@ enum err sign_up(struct ctx *ctx, const struct new_user *new_user, struct user *
     TRY(check(ctx, new_user));
     TRY(custom_fields_settle(
         ctx,
-        &(struct custom_write){.is_new = true,
+        &(struct custom_write){.user_id = user.id,
+                               .document = &new_user->custom_fields,
+                               .is_new = true,
                                .party = new_user->permit != NULL ? custom_party(ctx) : SHAPE_USER},
-        &user.custom_fields));
+        &user.stored_fields));
+    TRY(custom_fields_loaded(ctx, &user));
     TRY(take_password(ctx, new_user, &user.password_hash));
 
     const enum err reserved = tenant_reserve_user(ctx);

@@ -7,7 +7,7 @@
 #include "app/clock.h"
 #include "app/document.h"
 #include "app/text.h"
-#include "models/custom_schema.h"
+#include "models/custom_fields.h"
 
 const char *const role_names[] = {NULL, "user", "admin", "owner", NULL};
 
@@ -22,7 +22,8 @@ static const struct field user_fields[] = {
     FIELD_STR(struct user, name, "name", F_PATCH | F_TRIM | F_NULL_CLEARS, 1, 200, .check = text_check_name, .doc = "Display name."),
     FIELD_STR(struct user, password_hash, "password_hash", F_READONLY | F_SECRET, 1, 256),
     FIELD_ENUM(struct user, role, "role", F_READONLY | F_REQUIRED, role_names),
-    FIELD_DOC(struct user, custom_fields, "custom_fields", F_PATCH | F_ALWAYS | F_NULL_CLEARS, .doc = "Any JSON object within the limits."),
+    FIELD_DOC(struct user, custom_fields, "custom_fields", F_PATCH | F_ALWAYS | F_NULL_CLEARS | F_NOT_STORED, .doc = "Any JSON object within the limits; with a schema what it allows, and what the caller may see."),
+    FIELD_DOC(struct user, stored_fields, "stored_fields", F_READONLY | F_INTERNAL, .bson = "custom_fields"),
     FIELD_BOOL(struct user, is_active, "is_active", F_READONLY | F_REQUIRED),
     FIELD_BOOL(struct user, is_email_verified, "is_email_verified", F_READONLY | F_REQUIRED),
     FIELD_INT(struct user, security_epoch, "security_epoch", F_READONLY | F_INTERNAL, 0, INT64_MAX),
@@ -40,6 +41,7 @@ const struct schema user_schema = {
     .per_tenant_collection = true,
     .size = sizeof(struct user),
     SCHEMA_FIELDS(user_fields),
+    .loaded = custom_fields_loaded,
 };
 
 const struct db_index user_indexes[] = {
@@ -180,7 +182,7 @@ static void build_patch(const struct user_patch *patch, bson_t *update)
     bson_put_time(&set, "updated_at", clock_now_ms());
     if (patch->has_name && patch->name != NULL)
         bson_put_text(&set, "name", patch->name);
-    if (patch->has_custom_fields) {
+    if (patch->has_custom_fields || patch->custom_patch != NULL) {
         bson_t fields;
 
         if (document_view(&patch->custom_fields, &fields))
@@ -204,10 +206,14 @@ enum err user_patch(struct ctx *ctx, const struct user *user, const struct user_
     AUTO(bson_destroy) bson_t *update = bson_new();
     struct user_patch settled = *patch;
 
-    if (patch->has_custom_fields)
-        TRY(custom_fields_settle(
-            ctx, &(struct custom_write){.before = user->custom_fields, .party = SHAPE_USER},
-            &settled.custom_fields));
+    if (patch->has_custom_fields || patch->custom_patch != NULL)
+        TRY(custom_fields_settle(ctx,
+                                 &(struct custom_write){.user_id = user->id,
+                                                        .before = user->stored_fields,
+                                                        .patch = patch->custom_patch,
+                                                        .document = &patch->custom_fields,
+                                                        .party = SHAPE_USER},
+                                 &settled.custom_fields));
     bson_put_uuid(filter, "_id", &user->id);
     bson_put_int(filter, "version", user->version);
     build_patch(&settled, update);

@@ -16,9 +16,10 @@ struct user {
     const char *email;
     const char *email_canonical; /* unique */
     const char *name;
-    const char *password_hash; /* may be NULL: cannot log in with a password */
-    int role;                  /* enum role */
-    struct bytes custom_fields;
+    const char *password_hash;  /* may be NULL: cannot log in with a password */
+    int role;                   /* enum role */
+    struct bytes custom_fields; /* as the ctx's party sees them (models/custom_fields.h) */
+    struct bytes stored_fields; /* as the database has them: never for an answer */
     bool is_active;
     bool is_email_verified;
     int64_t security_epoch;
@@ -58,11 +59,13 @@ CHECKED enum err user_rehash(struct ctx *ctx, const struct user *user, const cha
  * changed meanwhile. */
 CHECKED enum err user_set_password(struct ctx *ctx, const struct user *user, const char *new_hash);
 CHECKED enum err user_raise_epoch(struct ctx *ctx, const struct uuid *id, int64_t *ret_epoch);
-/* Own profile: name and custom_fields (merge patch) under the version read. ret_user afterwards.
- * ERR_CONFLICT when the version moved. */
+/* Own profile, written as a user: name and custom fields (a merge patch, or the whole object as the
+ * user sees it) under the version read. ret_user afterwards. ERR_CONFLICT when the version moved.
+ */
 struct user_patch {
     const char *name;
     bool has_name;
+    const struct value *custom_patch; /* or NULL */
     struct bytes custom_fields;
     bool has_custom_fields;
 };

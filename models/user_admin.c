@@ -4,10 +4,9 @@
 #include <string.h>
 
 #include "app/db.h"
-#include "app/document.h"
 #include "app/text.h"
 #include "models/audit.h"
-#include "models/custom_schema.h"
+#include "models/custom_fields.h"
 #include "models/tenant_records.h"
 #include "models/tenant_usage.h"
 #include "models/user_authority.h"
@@ -140,15 +139,13 @@ static enum err edit_profile(struct ctx *ctx, struct change *change)
     }
     if (edit->custom_fields == NULL)
         return ERR_OK;
-    change->mask |= user_field_bit("custom_fields");
-    change->after.custom_fields = (struct bytes){0};
-    if (edit->custom_fields->type != VALUE_NULL)
-        TRY(document_merge(ctx, "custom_fields", &change->before.custom_fields, edit->custom_fields,
-                           &change->after.custom_fields));
-    return custom_fields_settle(
-        ctx,
-        &(struct custom_write){.before = change->before.custom_fields, .party = custom_party(ctx)},
-        &change->after.custom_fields);
+    change->mask |= user_field_bit("stored_fields");
+    return custom_fields_settle(ctx,
+                                &(struct custom_write){.user_id = change->before.id,
+                                                       .before = change->before.stored_fields,
+                                                       .patch = edit->custom_fields,
+                                                       .party = custom_party(ctx)},
+                                &change->after.stored_fields);
 }
 
 /* Activity with the counters; an account that was closed by its owner is taken back. */

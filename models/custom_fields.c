@@ -1,0 +1,196 @@
+/* Writing custom fields: who may, onto what they cannot see, and whether the schema fits. */
+#include "models/custom_fields.h"
+
+#include <string.h>
+
+#include "app/bson_auto.h"
+#include "app/document.h"
+#include "app/log.h"
+#include "models/custom_form.h"
+#include "models/custom_hidden.h"
+#include "models/custom_schema.h"
+#include "models/user.h"
+
+#define FIELD "custom_fields"
+
+enum shape_party custom_party(const struct ctx *ctx)
+{
+    const struct identity *who = &ctx->who;
+
+    switch (who->credential) {
+    case CREDENTIAL_KEY:
+    case CREDENTIAL_PLATFORM:
+    case CREDENTIAL_CLIENT:
+        return SHAPE_SERVER;
+    case CREDENTIAL_BEARER:
+    case CREDENTIAL_SESSION:
+        if (uuid_is_zero(&who->user_id))
+            return SHAPE_SERVER;
+        break;
+    case CREDENTIAL_NONE:
+        break;
+    }
+    return who->as_admin && who->role >= ROLE_ADMIN ? SHAPE_ADMIN : SHAPE_USER;
+}
+
+/* NULL when the tenant has no schema. */
+static enum err find_shape(struct ctx *ctx, const struct shape **ret_shape)
+{
+    const enum err found = custom_schema_shape(ctx, ret_shape);
+
+    if (found != ERR_NOT_FOUND)
+        return found;
+    *ret_shape = NULL;
+    return ERR_OK;
+}
+
+/* ---- reading ---- */
+
+enum err custom_fields_loaded(struct ctx *ctx, void *user)
+{
+    struct user *loaded = user;
+    struct custom_sight sight = {.form.user_id = loaded->id, .party = custom_party(ctx)};
+
+    loaded->custom_fields = (struct bytes){0};
+    if (loaded->stored_fields.size == 0 || ctx->tenant == NULL)
+        return ERR_OK;
+
+    const enum err found = find_shape(ctx, &sight.form.shape);
+
+    /* A broken schema hides all fields, since nobody knows who may see what; it does not keep users
+     * from signing in. Writing is an error then (custom_fields_settle). */
+    if (found == ERR_INTERNAL) {
+        log_event(LOG_ERROR, "custom_fields_hidden", "reason", ctx->failure.internal, NULL);
+        fail_clear(ctx);
+        return ERR_OK;
+    }
+    TRY(found);
+    return custom_fields_show(ctx, &sight, &loaded->stored_fields, &loaded->custom_fields);
+}
+
+/* ---- writing ---- */
+
+struct settling {
+    struct ctx *ctx;
+    const struct custom_write *write;
+    struct custom_form form;
+    struct bytes before; /* all of it, in JSON form */
+    struct bytes after;
+};
+
+static enum err see(struct settling *settling, enum shape_party party, struct bytes *ret_fields)
+{
+    const struct custom_sight sight = {.form = settling->form, .party = party, .strict = true};
+
+    return custom_fields_show(settling->ctx, &sight, &settling->write->before, ret_fields);
+}
+
+static enum err refuse_writer(struct settling *settling, const char *pointer)
+{
+    return fail(settling->ctx, ERR_FIELD_NOT_WRITABLE,
+                arena_printf(settling->ctx->arena, "/" FIELD "%s", pointer),
+                "/" FIELD "%s cannot be written by %s.", pointer,
+                settling->write->party == SHAPE_USER ? "users themselves" : "administrators");
+}
+
+/* What the party asks for: what it sees, changed as it says. */
+static enum err take(struct settling *settling)
+{
+    const struct custom_write *write = settling->write;
+    struct bytes seen = {0};
+
+    if (write->patch == NULL) {
+        settling->after = *write->document;
+        return ERR_OK;
+    }
+    if (write->patch->type == VALUE_NULL)
+        return ERR_OK;
+    TRY(see(settling, write->party, &seen));
+    return document_merge(settling->ctx, FIELD, &seen, write->patch, &settling->after);
+}
+
+/* The hidden fields behind it, so that it is the whole again; it has none of its own. */
+static enum err complete(struct settling *settling)
+{
+    const struct custom_write *write = settling->write;
+    const struct custom_veil veil = {.shape = settling->form.shape, .party = write->party};
+    const char *foreign = NULL;
+
+    TRY(see(settling, SHAPE_SERVER, &settling->before));
+    if (veil.shape == NULL || !veil.shape->has_readers)
+        return ERR_OK;
+    if (write->patch != NULL)
+        TRY(custom_hidden_in_patch(settling->ctx, &veil, write->patch, &foreign));
+    if (foreign == NULL)
+        TRY(custom_hidden_in(settling->ctx, &veil, &settling->after, &foreign));
+    if (foreign != NULL)
+        return refuse_writer(settling, foreign);
+    return custom_hidden_keep(settling->ctx, &veil, &settling->before, &settling->after);
+}
+
+/* All sentences in one, the machine's form beside it. */
+static enum err refuse(struct ctx *ctx, const struct shape_failures *failures)
+{
+    const size_t told = failures->count < SHAPE_MAX_FAILURES ? failures->count : SHAPE_MAX_FAILURES;
+    struct buf text;
+
+    buf_init(&text, ctx->arena, 2048);
+    for (size_t i = 0; i < told && text.size < 1000; i++) {
+        buf_puts(&text, i > 0 ? "; " : "");
+        buf_puts(&text, failures->items[i].pointer);
+        buf_putc(&text, ' ');
+        buf_puts(&text, failures->items[i].message);
+    }
+    (void)fail(ctx, ERR_CUSTOM_FIELDS, failures->items[0].pointer, "%s",
+               buf_ok(&text) ? buf_text(&text) : failures->items[0].message);
+    ctx->failure.items = failures->items;
+    ctx->failure.item_count = told;
+    return ERR_CUSTOM_FIELDS;
+}
+
+static enum err check(struct settling *settling)
+{
+    const struct custom_veil veil = {.shape = settling->form.shape,
+                                     .party = settling->write->party};
+    struct ctx *ctx = settling->ctx;
+    struct shape_failures failures = {0};
+
+    TRY(shape_check(ctx, veil.shape, "/" FIELD, &settling->after, &failures));
+    if (failures.count == 0)
+        return document_check(ctx, FIELD, &settling->after);
+    custom_hidden_untold(&veil, strlen("/" FIELD), &failures);
+    return refuse(ctx, &failures);
+}
+
+static enum err obey(struct settling *settling)
+{
+    const struct custom_write *write = settling->write;
+    const struct shape_change change = {
+        .before = &settling->before, .after = &settling->after, .party = write->party};
+    const struct custom_form *form = &settling->form;
+    struct ctx *ctx = settling->ctx;
+    const char *foreign = NULL;
+
+    TRY(custom_fields_canonical(ctx, form, &settling->after, &settling->after));
+    TRY(shape_check_writer(ctx, form->shape, &change, &foreign));
+    if (foreign != NULL)
+        return refuse_writer(settling, foreign);
+    if (write->is_new) {
+        TRY(shape_fill(ctx, form->shape, &settling->after, &settling->after));
+        TRY(custom_fields_canonical(ctx, form, &settling->after, &settling->after));
+    }
+    return check(settling);
+}
+
+enum err custom_fields_settle(struct ctx *ctx, const struct custom_write *write,
+                              struct bytes *ret_stored)
+{
+    struct settling settling = {.ctx = ctx, .write = write, .form = {.user_id = write->user_id}};
+
+    TRY(find_shape(ctx, &settling.form.shape));
+    TRY(take(&settling));
+    TRY(complete(&settling));
+    if (settling.form.shape != NULL)
+        TRY(obey(&settling));
+    return custom_fields_store(ctx, &settling.form, &write->before, &settling.after, ret_stored);
+}
