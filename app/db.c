@@ -311,17 +311,27 @@ static enum err admin_client(struct db_call *call)
 
 /* --- one call --- */
 
+static enum err place_of_tenant(struct ctx *ctx, const char *prefix,
+                                char ret_name[DB_COLLECTION_SIZE])
+{
+    char hex[UUID_HEX_SIZE];
+
+    if (uuid_is_zero(&ctx->tenant_id))
+        return fail_internal(ctx, ERR_INTERNAL, "%s without a tenant", prefix);
+    uuid_hex(&ctx->tenant_id, hex);
+    (void)snprintf(ret_name, DB_COLLECTION_SIZE, "%s%s", prefix, hex);
+    return ERR_OK;
+}
+
+enum err db_place_of_view(struct ctx *ctx, char ret_name[DB_COLLECTION_SIZE])
+{
+    return place_of_tenant(ctx, "profiles_", ret_name);
+}
+
 enum err db_place(struct ctx *ctx, const struct schema *schema, char ret_name[DB_COLLECTION_SIZE])
 {
-    if (schema->per_tenant_collection) {
-        char hex[UUID_HEX_SIZE];
-
-        if (uuid_is_zero(&ctx->tenant_id))
-            return fail_internal(ctx, ERR_INTERNAL, "%s without a tenant", schema->name);
-        uuid_hex(&ctx->tenant_id, hex);
-        (void)snprintf(ret_name, DB_COLLECTION_SIZE, "users_%s", hex);
-        return ERR_OK;
-    }
+    if (schema->per_tenant_collection)
+        return place_of_tenant(ctx, "users_", ret_name);
     if (schema->collection == NULL || strlen(schema->collection) >= DB_COLLECTION_SIZE)
         return fail_internal(ctx, ERR_INTERNAL, "%s is not stored", schema->name);
     (void)snprintf(ret_name, DB_COLLECTION_SIZE, "%s", schema->collection);

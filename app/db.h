@@ -205,6 +205,32 @@ CHECKED enum err db_inspect(struct ctx *ctx, const struct schema *schema,
  * such a tenant or not; one batch of names in memory at a time. For commands. */
 typedef enum err (*db_tenant_fn)(struct ctx *ctx, const struct uuid *tenant_id, void *arg);
 CHECKED enum err db_walk_user_collections(struct ctx *ctx, db_tenant_fn each, void *arg);
+/* --- the view of a tenant's users, for code that is not ours (models/profile.h) --- */
+
+enum db_view_state { DB_VIEW_UNSET = 0, DB_VIEW_ABSENT, DB_VIEW_SAME, DB_VIEW_DIFFERENT };
+
+/* "profiles_<hex>" of the ctx's tenant, in ctx->arena. */
+CHECKED enum err db_view_name(struct ctx *ctx, const char **ret_name);
+/* pipeline is an array of stages over the documents of schema. */
+CHECKED enum err db_view_look(struct ctx *ctx, const struct schema *schema, const bson_t *pipeline,
+                              enum db_view_state *ret_state);
+/* Makes it, or changes one that is there. */
+CHECKED enum err db_view_put(struct ctx *ctx, const struct schema *schema, const bson_t *pipeline);
+CHECKED enum err db_view_drop(struct ctx *ctx, const struct schema *schema);
+
+struct db_role {
+    const char *name;
+    bool watches; /* may follow the documents of schema themselves, whole */
+};
+
+/* The command that makes a role which reads the view and nothing else. */
+CHECKED enum err db_role_command(struct ctx *ctx, const struct schema *schema,
+                                 const struct db_role *role, const char **ret_json);
+/* Makes the role, or changes one that is there. *ret_allowed is false when the database's user may
+ * make none. */
+CHECKED enum err db_role_put(struct ctx *ctx, const struct schema *schema,
+                             const struct db_role *role, bool *ret_allowed);
+
 /* How many documents the collection holds, whosever they are. ERR_NOT_FOUND without it. */
 CHECKED enum err db_collection_size(struct ctx *ctx, const struct schema *schema,
                                     int64_t *ret_documents);

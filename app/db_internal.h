@@ -38,6 +38,7 @@ enum {
     DB_CODE_NO_NAMESPACE = 26,
     DB_CODE_NAMESPACE_EXISTS = 48,
     DB_CODE_DUPLICATE = 11000,
+    DB_CODE_ROLE_EXISTS = 51002,
 };
 
 DEFINE_AUTO(mongoc_uri_t, mongoc_uri_destroy)
@@ -131,6 +132,8 @@ struct db_client *db_writer_client(struct db *db);
 /* The name of the schema's collection; the only place where a tenant becomes a name. */
 CHECKED enum err db_place(struct ctx *ctx, const struct schema *schema,
                           char ret_name[DB_COLLECTION_SIZE]);
+/* The same for the view of the tenant's users (db_view.c). */
+CHECKED enum err db_place_of_view(struct ctx *ctx, char ret_name[DB_COLLECTION_SIZE]);
 /* The caller's filter with the tenant before it. */
 CHECKED enum err db_filter(const struct db_call *call, const bson_t *filter, bson_t *out);
 /* The process's way of the driver; any number of times. */

@@ -102,22 +102,21 @@ static int run(struct invocation *invocation, int argc, char **argv)
 const struct command command_doctor = {
     .name = "doctor",
     .summary = "say what is wrong with the database, and mend it",
-    .help =
-        "usage: tenantd doctor [--fix] [--tenant SLUG]\n"
-        "\n"
-        "Compares the clock with the database server's, then migrations, validators and indexes "
-        "of\n"
-        "the central collections, unfinished tenants, and of each tenant the user collection, the\n"
-        "keys and the counters with what they should be; names user collections without a tenant.\n"
-        "Exits 1 while something is open; warnings alone are 0. Instances may serve.\n"
-        "\n"
-        "  --fix           mend what can be mended without losing anything\n"
-        "  --tenant SLUG   of the tenants only this one\n"
-        "  --config FILE   default: $TENANTD_CONFIG, ./config.yaml, /etc/tenantd/config.yaml\n"
-        "  --json          JSON on standard output\n"
-        "\n"
-        "Examples:\n"
-        "  tenantd doctor\n"
-        "  tenantd doctor --fix --json | jq .open\n",
+    .help = "usage: tenantd doctor [--fix] [--tenant SLUG]\n"
+            "\n"
+            "Compares the clock with the database server's, then migrations, validators and\n"
+            "indexes of the central collections, unfinished tenants, and of each tenant the user\n"
+            "collection, its view, the keys and the counters with what they should be; names user\n"
+            "collections without a tenant.\n"
+            "Exits 1 while something is open; warnings alone are 0. Instances may serve.\n"
+            "\n"
+            "  --fix           mend what can be mended without losing anything\n"
+            "  --tenant SLUG   of the tenants only this one\n"
+            "  --config FILE   default: $TENANTD_CONFIG, ./config.yaml, /etc/tenantd/config.yaml\n"
+            "  --json          JSON on standard output\n"
+            "\n"
+            "Examples:\n"
+            "  tenantd doctor\n"
+            "  tenantd doctor --fix --json | jq .open\n",
     .run = run,
 };

@@ -20,6 +20,8 @@ void doctor_progress(struct round *round, const char *what);
  * (doctor_structure.c). */
 CHECKED enum err doctor_check_central(struct ctx *ctx, struct round *round);
 CHECKED enum err doctor_check_users(struct ctx *ctx, struct round *round);
+/* The view of its users, where it has one. */
+CHECKED enum err doctor_check_profiles(struct ctx *ctx, struct round *round);
 CHECKED enum err doctor_check_orphans(struct ctx *ctx, struct round *round);
 /* What counts against the plan of the ctx's tenant (doctor_counters.c). */
 CHECKED enum err doctor_check_counters(struct ctx *ctx, struct round *round);

@@ -10,6 +10,7 @@
 #include "app/app.h"
 #include "app/db.h"
 #include "models/migrations/migrations.h"
+#include "models/profile.h"
 #include "models/tenant.h"
 #include "models/user.h"
 
@@ -167,6 +168,28 @@ enum err doctor_check_users(struct ctx *ctx, struct round *round)
                                        .schema = &user_schema,
                                        .indexes = user_indexes,
                                        .count = user_index_count});
+}
+
+/* A view of another shape still answers, but not with what this version promises. */
+enum err doctor_check_profiles(struct ctx *ctx, struct round *round)
+{
+    enum db_view_state state = DB_VIEW_UNSET;
+    struct finding finding = {
+        .check = "profiles",
+        .tenant = ctx->tenant->slug,
+        .problem = "The view of its users has not the shape of this version.",
+        .remedy = "tenantd doctor --fix puts it right; members only come in addition",
+    };
+
+    TRY(profile_look(ctx, &state));
+    if (state != DB_VIEW_DIFFERENT)
+        return ERR_OK;
+    if (round->doctor->fix) {
+        TRY(profile_make(ctx));
+        finding.mended = true;
+    }
+    doctor_found(round, &finding);
+    return ERR_OK;
 }
 
 /* ---- collections without a tenant ---- */

@@ -10,6 +10,7 @@
 #include "app/log.h"
 #include "models/audit.h"
 #include "models/migrations/migrations.h"
+#include "models/profile.h"
 #include "models/tenant_places.h"
 #include "models/user.h"
 
@@ -125,6 +126,7 @@ static enum err leave_tombstone(struct ctx *ctx, void *arg)
 static enum err purge(struct ctx *ctx, const struct tenant *tenant)
 {
     ctx_set_tenant(ctx, tenant, &tenant->id);
+    TRY(profile_purge(ctx));
     TRY(db_drop_collection(ctx, &user_schema));
     TRY(purge_central(ctx));
     TRY(purge_own_records(ctx));

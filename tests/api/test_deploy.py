@@ -337,6 +337,48 @@ def test_no_javascript_in_the_database(stack, command):
         stack.login("")[stack.env["MONGO_DB"]].command(command)
 
 
+def tenantd_says(stack, *words, status=0):
+    """A command with the service's own rights."""
+    _, env = stack.tenantd("api")
+    done = subprocess.run([program(), *words], env=env, capture_output=True, text=True, timeout=60,
+                          check=False, cwd=stack.directory)
+    assert done.returncode == status, done.stdout + done.stderr
+    return done.stdout if status == 0 else done.stderr
+
+
+def test_the_role_of_profiles_reads_them_and_nothing_else(stack):
+    """Issue 6: the operator's own code joins its users; the service may not make users or roles."""
+    database, root = stack.env["MONGO_DB"], stack.login("ROOT_")
+    view = json.loads(tenantd_says(stack, "profiles", "make", "acme", "--json"))["view"]
+    users = view.replace("profiles_", "users_")
+    assert "as an administrator" in tenantd_says(stack, "profiles", "role", "acme", "--apply", status=1)
+
+    def reader(*options):
+        command = json.loads(tenantd_says(stack, "profiles", "role", "acme", "--json", *options))
+        name = command["createRole"]
+        for role in root[database].command("rolesInfo", name)["roles"]:
+            root[database].command("dropRole", role["role"])
+        root[database].command(command)
+        root[database].command("createUser", f"reader{len(options)}", pwd="reader", roles=[
+            name, {"role": "read", "db": "app"}])
+        return pymongo.MongoClient("127.0.0.1", stack.mongo_port, username=f"reader{len(options)}",
+                                   password="reader", authSource=database, directConnection=True)[database]
+
+    reads = reader()
+    assert reads[view].find_one({"username": "admin"})["role"] == "owner"
+    for forbidden in (lambda: reads[users].find_one(), lambda: reads[view].watch().close(),
+                      lambda: reads[users].watch().close(), lambda: reads.tenants.find_one(),
+                      lambda: reads[view].insert_one({}), lambda: reads[users].delete_one({})):
+        with pytest.raises(OperationFailure):
+            forbidden()
+    follows = reader("--watch")
+    with follows[users].watch([{"$project": {"fullDocument.password_hash": 0}}]) as changes:
+        root[database][users].update_one({"username": "admin"}, {"$set": {"name": "Ada"}})
+        assert changes.next()["updateDescription"]["updatedFields"] == {"name": "Ada"}
+    with pytest.raises(OperationFailure):
+        follows[users].update_one({}, {"$set": {"role": "owner"}})
+
+
 def test_readers_and_backups_cannot_write(stack):
     database = stack.env["MONGO_DB"]
     for who in ("READ_", "BACKUP_"):
