@@ -5,6 +5,8 @@
 
 #include "app/clock.h"
 #include "app/document.h"
+#include "models/custom_fields.h"
+#include "models/custom_schema.h"
 #include "models/scope.h"
 #include "models/tenant.h"
 
@@ -155,7 +157,19 @@ static bool is_source(const char *source)
            source[length - 1] != '.' && strstr(source, "..") == NULL;
 }
 
-static enum err check_mapped(struct ctx *ctx, const bson_iter_t *member)
+/* What users may not see does not leave in their tokens. */
+static enum err check_seen(struct ctx *ctx, const struct shape *shape, const bson_iter_t *member)
+{
+    const char *source = bson_iter_utf8(member, NULL);
+
+    if (custom_field_is_seen(shape, source + sizeof CUSTOM - 1, SHAPE_USER))
+        return ERR_OK;
+    return fail(ctx, ERR_VALIDATION, "claims",
+                "claims: \"%s\" cannot be mapped from %s: the schema hides it from users (x-read).",
+                bson_iter_key(member), source);
+}
+
+static enum err check_mapped(struct ctx *ctx, const struct shape *shape, const bson_iter_t *member)
 {
     const char *name = bson_iter_key(member);
 
@@ -169,22 +183,48 @@ static enum err check_mapped(struct ctx *ctx, const bson_iter_t *member)
         return fail(ctx, ERR_VALIDATION, "claims",
                     "claims: \"%s\" must name a custom field, like \"custom_fields.department\".",
                     name);
-    return ERR_OK;
+    return check_seen(ctx, shape, member);
 }
 
 enum err claims_check_setting(struct ctx *ctx, const struct bytes *map)
 {
+    const struct shape *shape = NULL;
     bson_iter_t member;
     bson_t view;
     int count = 0;
 
+    const enum err found = custom_schema_shape(ctx, &shape);
+
+    if (found != ERR_NOT_FOUND)
+        TRY(found);
     if (!document_view(map, &view) || !bson_iter_init(&member, &view))
         return fail_internal(ctx, ERR_INTERNAL, "the setting claims is no document");
     while (bson_iter_next(&member)) {
-        TRY(check_mapped(ctx, &member));
+        TRY(check_mapped(ctx, shape, &member));
         if (++count > MAX_MAPPED)
             return fail(ctx, ERR_VALIDATION, "claims", "claims: at most %d further claims.",
                         MAX_MAPPED);
+    }
+    return ERR_OK;
+}
+
+enum err claims_check_shape(struct ctx *ctx, const struct bytes *map, const struct shape *shape)
+{
+    bson_iter_t member;
+    bson_t view;
+
+    if (!document_view(map, &view) || !bson_iter_init(&member, &view))
+        return fail_internal(ctx, ERR_INTERNAL, "the setting claims is no document");
+    while (bson_iter_next(&member)) {
+        const char *source = BSON_ITER_HOLDS_UTF8(&member) ? bson_iter_utf8(&member, NULL) : "";
+
+        if (!is_source(source) ||
+            custom_field_is_seen(shape, source + sizeof CUSTOM - 1, SHAPE_USER))
+            continue;
+        return fail(ctx, ERR_SCHEMA, "",
+                    "The setting \"claims\" gives %s out as \"%s\", and x-read would hide it from "
+                    "users; take it out of that setting first.",
+                    source, bson_iter_key(&member));
     }
     return ERR_OK;
 }
@@ -209,7 +249,7 @@ struct writing {
     const struct user *user;
     const struct claims_wanted *wanted;
     struct buf *out;
-    bson_t fields; /* the user's custom fields */
+    bson_t fields; /* custom fields, as users see them */
     bson_t map;    /* of the tenant */
 };
 
@@ -392,8 +432,10 @@ enum err claims_write(struct ctx *ctx, const struct user *user, const struct cla
                       struct buf *out)
 {
     struct writing writing = {.user = user, .wanted = wanted, .out = out};
+    struct bytes fields = {0};
 
-    if (!document_view(&user->custom_fields, &writing.fields) ||
+    TRY(custom_fields_for(ctx, user, SHAPE_USER, &fields));
+    if (!document_view(&fields, &writing.fields) ||
         !document_view(&ctx->tenant->settings.claims, &writing.map))
         return fail_internal(ctx, ERR_INTERNAL, "what claims are made of is no document");
     for (size_t i = 0; i < STANDARD_COUNT; i++) {

@@ -10,6 +10,7 @@
 #include "app/buf.h"
 #include "app/ctx.h"
 #include "app/schema.h"
+#include "app/shape.h"
 #include "models/user.h"
 
 struct claims_wanted {
@@ -30,5 +31,9 @@ const char *claims_scope(const struct ctx *ctx, const char *name);
 struct strs claims_supported(void);
 
 /* The setting "claims", {"department": "custom_fields.department"}: names that are the protocol's
- * or the service's own, and sources that are no custom field, are refused (TI-15). */
+ * or the service's own, sources that are no custom field, and such that users may not see, are
+ * refused (TI-15). */
 CHECKED enum err claims_check_setting(struct ctx *ctx, const struct bytes *map);
+/* Whether a schema would hide what that setting gives out: ERR_SCHEMA. */
+CHECKED enum err claims_check_shape(struct ctx *ctx, const struct bytes *map,
+                                    const struct shape *shape);

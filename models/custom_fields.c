@@ -11,7 +11,8 @@
 #include "models/custom_schema.h"
 #include "models/user.h"
 
-#define FIELD "custom_fields"
+#define FIELD      "custom_fields"
+#define NAME_BYTES 1024
 
 enum shape_party custom_party(const struct ctx *ctx)
 {
@@ -46,13 +47,13 @@ static enum err find_shape(struct ctx *ctx, const struct shape **ret_shape)
 
 /* ---- reading ---- */
 
-enum err custom_fields_loaded(struct ctx *ctx, void *user)
+enum err custom_fields_for(struct ctx *ctx, const struct user *user, enum shape_party party,
+                           struct bytes *ret_fields)
 {
-    struct user *loaded = user;
-    struct custom_sight sight = {.form.user_id = loaded->id, .party = custom_party(ctx)};
+    struct custom_sight sight = {.form.user_id = user->id, .party = party};
 
-    loaded->custom_fields = (struct bytes){0};
-    if (loaded->stored_fields.size == 0 || ctx->tenant == NULL)
+    *ret_fields = (struct bytes){0};
+    if (user->stored_fields.size == 0 || ctx->tenant == NULL)
         return ERR_OK;
 
     const enum err found = find_shape(ctx, &sight.form.shape);
@@ -65,7 +66,35 @@ enum err custom_fields_loaded(struct ctx *ctx, void *user)
         return ERR_OK;
     }
     TRY(found);
-    return custom_fields_show(ctx, &sight, &loaded->stored_fields, &loaded->custom_fields);
+    return custom_fields_show(ctx, &sight, &user->stored_fields, ret_fields);
+}
+
+enum err custom_fields_loaded(struct ctx *ctx, void *user)
+{
+    struct user *loaded = user;
+
+    return custom_fields_for(ctx, loaded, custom_party(ctx), &loaded->custom_fields);
+}
+
+bool custom_field_is_seen(const struct shape *shape, const char *path, enum shape_party party)
+{
+    char name[NAME_BYTES];
+
+    while (shape != NULL && *path != '\0') {
+        const size_t length = strcspn(path, ".");
+        const struct shape_property *property;
+
+        if (length >= sizeof name)
+            return true; /* no property has such a name */
+        memcpy(name, path, length);
+        name[length] = '\0';
+        property = shape_find(shape, name);
+        shape = property != NULL ? property->shape : NULL;
+        if (shape != NULL && shape->read > party)
+            return false;
+        path += length + (path[length] == '.');
+    }
+    return true;
 }
 
 /* ---- writing ---- */

@@ -20,6 +20,8 @@ enum shape_party custom_party(const struct ctx *ctx);
 
 /* ---- reading and writing one document ---- */
 
+struct user;
+
 struct custom_form {
     const struct shape *shape; /* NULL: there is no schema, both forms are the same */
     struct uuid user_id;       /* whose fields: ciphertext is bound to it */
@@ -34,6 +36,13 @@ struct custom_sight {
 };
 CHECKED enum err custom_fields_show(struct ctx *ctx, const struct custom_sight *sight,
                                     const struct bytes *stored, struct bytes *ret_fields);
+
+/* The same of one user, whoever the ctx works for. */
+CHECKED enum err custom_fields_for(struct ctx *ctx, const struct user *user, enum shape_party party,
+                                   struct bytes *ret_fields);
+/* Whether the party may see the field of this path ("address.city"): for filters, mappings and
+ * projections, which could tell what it holds. shape NULL: there is no schema. */
+bool custom_field_is_seen(const struct shape *shape, const char *path, enum shape_party party);
 
 /* The stored form of a document in JSON form that was checked. Ciphertext of before (stored form,
  * may be empty) stays where the value is the same. */

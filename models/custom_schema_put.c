@@ -6,6 +6,7 @@
 #include "app/db.h"
 #include "app/value_bson.h"
 #include "models/audit.h"
+#include "models/claims.h"
 #include "models/custom_fields.h"
 #include "models/custom_schema.h"
 #include "models/tenant.h"
@@ -30,8 +31,6 @@ static enum err check_kept(struct ctx *ctx, const struct shape *shape, const cha
 
         if (here == NULL)
             return fail_internal(ctx, ERR_MEMORY, "no memory for a pointer");
-        if (of->read > SHAPE_USER)
-            word = "x-read";
         if (word != NULL)
             return fail(ctx, ERR_SCHEMA, arena_printf(ctx->arena, "%s/%s", here, word),
                         "%s/%s is not kept by this version yet, so it is not accepted.", here,
@@ -204,6 +203,7 @@ enum err custom_schema_put(struct ctx *ctx, struct custom_trial *trial)
         return fail_internal(ctx, ERR_MEMORY, "no memory for a tenant");
     TRY(shape_compile(ctx, trial->schema, &run.shape));
     TRY(check_kept(ctx, run.shape, ""));
+    TRY(claims_check_shape(ctx, &ctx->tenant->settings.claims, run.shape));
     TRY(value_to_bson(ctx, trial->schema, &stored));
     TRY(check_fits(ctx, &stored));
     TRY(tenant_find(ctx, &ctx->tenant_id, tenant));

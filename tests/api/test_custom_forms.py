@@ -8,7 +8,7 @@ import uuid
 import pytest
 from bson.codec_options import DatetimeConversion
 
-from support.check import ok, refused
+from support.check import ok, refused, until
 from support.world import USER_PASSWORD, unique
 
 UTC = datetime.timezone.utc
@@ -115,3 +115,138 @@ def test_text_of_an_older_version_still_shows(api, world, database):
     assert ok(api.get("/users/me", token=user.token))["custom_fields"] == shown
     assert ok(patch(api, user, {"extra": 1}))["custom_fields"] == {**shown, "extra": 1}
     assert isinstance(stored(database, user)["born"], datetime.datetime)
+
+
+# -- who sees what --------------------------------------------------------------------------------
+
+
+HIDING = {"properties": {
+    "nick": {"type": "string"},
+    "level": {"type": "string", "maxLength": 20, "x-read": "admin"},
+    "score": {"type": "string", "x-read": "server", "default": "s-default"},
+    "home": {"type": "object", "required": ["city"], "properties": {
+        "city": {"type": "string"}, "code": {"type": "string", "x-read": "admin"}}},
+    "note": {"type": "string", "x-write": "admin"},
+}}
+ALL = {"nick": "nick-a", "level": "level-b", "score": "score-c", "note": "note-d",
+       "home": {"city": "city-e", "code": "code-f"}}
+BY_ADMIN = {name: value for name, value in ALL.items() if name != "score"}
+BY_USER = {"nick": "nick-a", "note": "note-d", "home": {"city": "city-e"}}
+
+
+@pytest.fixture(scope="module")
+def hiding(api, world):
+    """A tenant with HIDING and a key."""
+    tenant = new_tenant(api, world, HIDING)
+    tenant.owner.session = world.sign_in(tenant.owner)
+    tenant.key = ok(api.post("/tenants/access-keys", token=tenant.owner.token, json={
+        "label": "all", "scopes": ["auth", "users:read", "users:write", "schema"]}), 201)["access_key"]
+    return tenant
+
+
+@pytest.fixture
+def seen(api, world, hiding):
+    """A user with ALL, made by a server."""
+    email = f"{unique('h')}@example.com"
+    made = ok(api.post("/users", token=hiding.key, json={
+        "email": email, "password": USER_PASSWORD, "custom_fields": ALL}), 201)
+    assert made["custom_fields"] == ALL
+    user = type(hiding.owner)(id=made["id"], tenant=hiding, email=email, password=USER_PASSWORD)
+    world.login(user)
+    return user
+
+
+def test_everybody_sees_by_x_read_on_every_path(api, hiding, seen, world):
+    """api.md §7 x-read: users, administrators and servers; who may see more sees no more in the
+    user's own role."""
+    owner = hiding.owner
+    one = f"/tenants/users/{seen.id}"
+    assert ok(api.get("/users/me", token=seen.token))["custom_fields"] == BY_USER
+    assert ok(api.patch("/users/me", token=seen.token, json={"name": "A"}))["custom_fields"] == BY_USER
+    assert ok(api.get(f"/api/v1/{hiding.id}/me", token=seen.token))["custom_fields"] == BY_USER
+    assert ok(api.get(one, token=owner.token))["custom_fields"] == BY_ADMIN
+    assert ok(api.get(one, cookie=owner.session))["custom_fields"] == BY_ADMIN
+    assert ok(api.patch(one, token=owner.token, json={"name": "B"}))["custom_fields"] == BY_ADMIN
+    listed = {user["id"]: user for user in ok(api.get("/tenants/users", token=owner.token))["users"]}
+    assert listed[seen.id]["custom_fields"] == BY_ADMIN
+    listed = {user["id"]: user for user in ok(api.get(
+        f"/api/v1/{hiding.id}/users", token=hiding.key))["users"]}
+    assert listed[seen.id]["custom_fields"] == ALL
+    ok(api.put(f"{one}/role", token=owner.token, json={"role": "admin"}))
+    world.login(seen)
+    assert ok(api.get("/users/me", token=seen.token))["custom_fields"] == BY_USER
+    assert ok(api.get(one, token=seen.token))["custom_fields"] == BY_ADMIN
+
+
+def test_pages_show_what_their_reader_may_see(api, hiding, seen, world):
+    """The dashboard is a user's, the console an administrator's."""
+    own = api.get("/dashboard", cookie=world.sign_in(seen), headers={"Accept": "text/html"}).text
+    console = api.get(f"/dashboard/admin/users/{seen.id}", cookie=hiding.owner.session,
+                      headers={"Accept": "text/html"}).text
+    assert "nick-a" in own and "level-b" not in own and "code-f" not in own and "score-c" not in own
+    assert "score-c" not in console
+
+
+def test_a_patch_neither_reveals_nor_drops_what_is_hidden(api, database, hiding, seen):
+    """RFC 7396 over what the caller sees; null empties only that."""
+    assert ok(patch(api, seen, {"nick": "new", "home": {"city": "c2"}}))["custom_fields"] == {
+        **BY_USER, "nick": "new", "home": {"city": "c2"}}
+    assert stored(database, seen) == {**ALL, "nick": "new", "home": {"city": "c2", "code": "code-f"}}
+    for value in ({"level": None}, {"level": "level-b"}, {"level": "x"}, {"score": None},
+                  {"home": {"code": None}}, {"home": {"code": "code-f"}}, {"home": "x"},
+                  {"nick": "other", "score": {"a": 1}}):
+        refused(patch(api, seen, value), 403, "field_not_writable")
+    refused(api.patch(f"/tenants/users/{seen.id}", token=hiding.owner.token,
+                      json={"custom_fields": {"score": "score-c"}}), 403, "field_not_writable",
+            field="/custom_fields/score")
+    admin = api.patch(f"/tenants/users/{seen.id}", token=hiding.owner.token,
+                      json={"custom_fields": None})
+    assert ok(admin)["custom_fields"] == {}
+    assert stored(database, seen) == {"score": "score-c"}
+
+
+def test_hidden_fields_cannot_be_set_at_registration_but_have_defaults(api, database, hiding, world):
+    for value in ({"level": "a"}, {"home": {"city": "a", "code": "b"}}, {"score": "s-default"}):
+        answer = api.post("/auth/register", tenant=hiding.slug, json={
+            "email": f"{unique('h')}@example.com", "password": USER_PASSWORD, "custom_fields": value})
+        refused(answer, 403, "field_not_writable")
+    user = world.user(hiding, custom_fields={"nick": "n"})
+    assert ok(api.get("/users/me", token=user.token))["custom_fields"] == {"nick": "n"}
+    assert stored(database, user) == {"nick": "n", "score": "s-default"}
+
+
+def test_errors_do_not_tell_what_a_hidden_field_holds(api, database, hiding, seen):
+    """What does not fit the schema any more stops writes, and only says where."""
+    database[hiding.collection].update_one(
+        {"_id": uuid.UUID(seen.id)}, {"$set": {"custom_fields.level": "x" * 21}},
+        bypass_document_validation=True)
+    answer = patch(api, seen, {"nick": "other"})
+    refused(answer, 400, "invalid_custom_fields")
+    assert [(one["pointer"], one["keyword"]) for one in answer.json()["errors"]] == [
+        ("/custom_fields/level", "x-read")]
+    assert "20" not in answer.json()["error_description"]
+    told = api.patch(f"/tenants/users/{seen.id}", token=hiding.owner.token,
+                     json={"custom_fields": {"nick": "other"}}).json()
+    assert told["errors"][0]["keyword"] == "maxLength"
+
+
+def test_hidden_fields_become_no_claims(api, database, hiding, seen):
+    """api.md §11 Claims, TI-15: refused when set, when a schema would hide what is set, and skipped
+    where both are in force."""
+    def settings(claims):
+        return api.put("/tenants/settings", token=hiding.owner.token,
+                       json={"settings": {"claims": claims}})
+
+    for source in ("level", "score", "score.a", "home.code"):
+        refused(settings({"x": f"custom_fields.{source}"}), 400, field="claims")
+    ok(settings({"nick": "custom_fields.nick", "home": "custom_fields.home"}))
+    told = ok(api.get("/oauth/userinfo", token=seen.token))
+    assert told["nick"] == "nick-a" and told["home"] == {"city": "city-e"}
+    narrower = {"properties": {**HIDING["properties"], "nick": {"x-read": "admin"}}}
+    for dry_run in ("true", "false"):
+        refused(publish(api, hiding, narrower, params={"dry_run": dry_run}), 400, "invalid_schema")
+    database.tenants.update_one({"_id": uuid.UUID(hiding.id)}, {"$set": {
+        "settings.claims": {"name2": "custom_fields.nick", "lvl": "custom_fields.level"}}})
+    until(lambda: "name2" in api.get("/oauth/userinfo", token=seen.token).json(), 2.0)
+    assert "lvl" not in ok(api.get("/oauth/userinfo", token=seen.token))
+    ok(settings(None))

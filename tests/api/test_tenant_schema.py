@@ -204,8 +204,6 @@ def test_access_keys_with_the_scope_publish_and_write(api, world):
     ({"properties": {"a": {"type": "string", "x-unique": True}}}, "/properties/a/x-unique"),
     ({"properties": {"a": {"type": "string", "x-index": "ci"}}}, "/properties/a/x-index"),
     ({"properties": {"a": {"x-encrypt": True}}}, "/properties/a/x-encrypt"),
-    ({"properties": {"a": {"properties": {"b": {"x-read": "admin"}}}}},
-     "/properties/a/properties/b/x-read"),
 ], ids=json.dumps)
 def test_what_is_no_schema_is_refused_at_its_place(api, staff, schema, place):
     """issue 6, bad input: a pointer in every error, nothing changed; what is not kept is refused."""
