@@ -86,7 +86,7 @@ enum err form_parse_repeats(struct ctx *ctx, const char *text, size_t length,
     size_t count = 0;
 
     if (most > FORM_MAX_FIELDS)
-        return refuse(ctx, NULL, "The form has more than 100 fields.");
+        return refuse(ctx, NULL, "The form has more than 500 fields.");
     members = arena_array(ctx->arena, most, sizeof *members);
     if (members == NULL)
         return fail_internal(ctx, ERR_MEMORY, "no memory for a form");

@@ -12,7 +12,7 @@
 #include "app/ctx.h"
 #include "app/value.h"
 
-#define FORM_MAX_FIELDS 100
+#define FORM_MAX_FIELDS 500        /* a schema of custom fields has 200, and some need two inputs */
 #define FORM_MAY_REPEAT "resource" /* RFC 8707 §2 */
 
 /* One name or value, decoded into the arena. ERR_BAD_REQUEST. */

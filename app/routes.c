@@ -495,7 +495,7 @@ const struct route routes[] = {
      ROUTE_PAGE | ROUTE_HIDDEN | ROUTE_NO_STORE, "Registration page"},
     {POST, "/register", handle_register_form, TENANT_REQUIRED,
      AUTH_PUBLIC, NULL, NULL, ROLE_UNSET, RATE_REGISTER,
-     BODY_FORM, 16 * KIB, &register_form_schema, NULL, 303,
+     BODY_FORM, 64 * KIB, &register_form_schema, NULL, 303,
      ROUTE_PAGE | ROUTE_HIDDEN | ROUTE_NO_STORE | ROUTE_SETS_COOKIE, "Form of the registration page"},
     {POST, "/logout", handle_logout_form, TENANT_OPTIONAL,
      AUTH_PUBLIC | AUTH_SESSION | AUTH_OPTIONAL, NULL, NULL, ROLE_UNSET, RATE_WRITE,

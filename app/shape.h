@@ -100,6 +100,7 @@ struct shape {
 struct shape_property {
     const char *name;
     const struct shape *shape;
+    size_t position; /* in the schema as it was written */
 };
 
 /* ERR_SCHEMA with the pointer and what is allowed. Everything lives in ctx->arena; texts are

@@ -243,6 +243,7 @@ static enum err read_properties(const struct site *site)
         if (!is_allowed_name(member->name))
             return shape_refuse(site->compiler, &place, "is a name that custom fields cannot have");
         shape->properties[i].name = member->name;
+        shape->properties[i].position = i;
         TRY(shape_compile_within(site->compiler, &member->value, &place, true,
                                  &shape->properties[i].shape));
     }

@@ -8,6 +8,7 @@
 #include "handlers/pages_forms.h"
 #include "handlers/pages_internal.h"
 #include "handlers/pages_next.h"
+#include "handlers/pages_schema.h"
 #include "handlers/pages_ticket.h"
 #include "models/tenant.h"
 
@@ -41,6 +42,27 @@ static const char *message_for(struct request *req, const struct login_view *vie
     return page_error_text(&req->ctx, view->code);
 }
 
+enum err pages_registration_fields(struct request *req, struct schema_form *form)
+{
+    form->party = SHAPE_USER;
+    form->id = "register-field";
+    form->is_own = true;
+    return schema_form_begin(req, form);
+}
+
+/* Marks nothing on a look; a refusal that is about custom fields stands beside them. */
+static enum err make_fields(struct request *req, const struct login_view *view,
+                            struct schema_form *form, struct template_var *ret_var)
+{
+    *ret_var = (struct template_var){.name = "register-fields"};
+    if (!tenant_allows_registration(&req->ctx))
+        return ERR_OK;
+    form->is_refused = view->failed != NULL && strcmp(view->failed, "register") == 0;
+    form->code = view->code;
+    TRY(pages_registration_fields(req, form));
+    return schema_form_show(req, form, "register-fields", ret_var);
+}
+
 /* The element that the message is about: it gets the focus and the mark. */
 static const char *failed_id(const struct request *req, const struct login_view *view)
 {
@@ -52,7 +74,7 @@ static const char *failed_id(const struct request *req, const struct login_view 
         return "register-email";
     if (pages_field_failed(req, "password") && !pages_field_failed(req, "username"))
         return "register-password";
-    return "register-username";
+    return pages_field_failed(req, "custom_fields") ? "" : "register-username";
 }
 
 enum err pages_login(struct request *req, struct response *res, const struct login_view *view)
@@ -64,8 +86,14 @@ enum err pages_login(struct request *req, struct response *res, const struct log
         arena_printf(req->ctx.arena, "%lld", (long long)tenant_password_min_length(&req->ctx));
     struct login_tokens tokens = {0};
     struct authorization waiting = {0};
-    const char *ticket = NULL, *next = NULL;
+    const char *ticket = NULL, *next = NULL, *about_fields;
+    struct schema_form fields = {0};
+    struct template_var field_rows;
 
+    TRY(make_fields(req, view, &fields, &field_rows));
+    about_fields = schema_form_message(req, &fields);
+    if (about_fields != NULL)
+        message = about_fields;
     TRY(pages_ticket(req, &ticket, &waiting));
     TRY(pages_next(req, &next));
     TRY(issue_tokens(req, res, &tokens));
@@ -87,6 +115,8 @@ enum err pages_login(struct request *req, struct response *res, const struct log
         {.name = "register-username", .text = in_register ? pages_typed(req, "username") : NULL},
         {.name = "register-email", .text = in_register ? pages_typed(req, "email") : NULL},
         {.name = "shortest", .text = shortest},
+        field_rows,
+        {.name = "schema-version", .text = fields.version},
         {.name = "focus-username", .text = WHEN_FOCUS("username")},
         {.name = "focus-password", .text = WHEN_FOCUS("password")},
         {.name = "focus-register-username", .text = WHEN_FOCUS("register-username")},

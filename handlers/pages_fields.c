@@ -32,7 +32,7 @@ static const char *json_of(struct ctx *ctx, const bson_iter_t *at)
 }
 
 /* Text for people; numbers exactly as JSON shows them. */
-static const char *text_of(struct ctx *ctx, const bson_iter_t *at)
+const char *fields_text(struct ctx *ctx, const bson_iter_t *at)
 {
     uint32_t length = 0;
 
@@ -94,7 +94,7 @@ static enum err join_array(struct ctx *ctx, const bson_iter_t *array, const char
         return ERR_OK;
     buf_init(&out, ctx->arena, JSON_MAX_BYTES);
     while (bson_iter_next(&at)) {
-        const char *text = is_nested(&at) ? NULL : text_of(ctx, &at);
+        const char *text = is_nested(&at) ? NULL : fields_text(ctx, &at);
 
         if (text == NULL)
             return ERR_OK;
@@ -114,7 +114,7 @@ static enum err add_element(struct rows *rows, bson_iter_t *at, unsigned level, 
     bson_iter_t child;
 
     if (!is_nested(at)) {
-        row.text = text_of(rows->ctx, at);
+        row.text = fields_text(rows->ctx, at);
         return add_row(rows, &row);
     }
     TRY(join_array(rows->ctx, at, &row.text));
@@ -157,7 +157,7 @@ static const char *input_text(struct request *req, const bson_iter_t *at, const 
     const struct value *typed = req->input != NULL ? value_get(req->input, field) : NULL;
 
     return typed != NULL && typed->type == VALUE_STRING ? typed->string.text
-                                                        : text_of(&req->ctx, at);
+                                                        : fields_text(&req->ctx, at);
 }
 
 static enum err make_input(struct request *req, const bson_iter_t *at, size_t number,
@@ -276,18 +276,31 @@ static void indent(struct buf *out, const char *at)
     }
 }
 
-static enum err indented_json(struct request *req, const struct user *user, const char **ret_json)
+static enum err indented(struct ctx *ctx, const char *compact, const char **ret_json)
 {
-    struct buf compact, pretty;
+    struct buf pretty;
 
-    buf_init(&compact, req->ctx.arena, JSON_MAX_BYTES);
-    document_to_json(&user->custom_fields, &compact);
-    if (!buf_ok(&compact))
+    if (compact == NULL)
         return ERR_MEMORY;
-    buf_init(&pretty, req->ctx.arena, JSON_MAX_BYTES);
-    indent(&pretty, buf_text(&compact));
+    buf_init(&pretty, ctx->arena, JSON_MAX_BYTES);
+    indent(&pretty, compact);
     *ret_json = buf_text(&pretty);
     return *ret_json == NULL ? ERR_MEMORY : ERR_OK;
+}
+
+enum err fields_pretty(struct ctx *ctx, const bson_iter_t *at, const char **ret_json)
+{
+    return indented(ctx, json_of(ctx, at), ret_json);
+}
+
+enum err fields_pretty_document(struct ctx *ctx, const struct bytes *document,
+                                const char **ret_json)
+{
+    struct buf compact;
+
+    buf_init(&compact, ctx->arena, JSON_MAX_BYTES);
+    document_to_json(document, &compact);
+    return indented(ctx, buf_text(&compact), ret_json);
 }
 
 enum err fields_view(struct request *req, const struct user *user, struct fields_view *ret_view)
@@ -307,7 +320,7 @@ enum err fields_view(struct request *req, const struct user *user, struct fields
     view.rows = rows.items;
     view.row_count = rows.count;
     TRY(make_inputs(req, &document, &view));
-    TRY(indented_json(req, user, &view.json));
+    TRY(fields_pretty_document(&req->ctx, &user->custom_fields, &view.json));
     *ret_view = view;
     return ERR_OK;
 }
@@ -336,7 +349,7 @@ static enum err parse_number(struct request *req, const char *name, const char *
 }
 
 /* Forms send line ends as CR LF; the text had LF. */
-static enum err unix_lines(struct request *req, const char *text, const char **ret_text)
+enum err fields_unix_lines(struct request *req, const char *text, const char **ret_text)
 {
     struct buf out;
 
@@ -379,9 +392,9 @@ static enum err add_change(struct request *req, const bson_t *document, const st
     if (typed->value.type != VALUE_STRING || !bson_iter_init_find(&at, document, name) ||
         !is_simple(&at))
         return ERR_OK;
-    TRY(unix_lines(req, typed->value.string.text, &text));
+    TRY(fields_unix_lines(req, typed->value.string.text, &text));
 
-    const char *stored = text_of(&req->ctx, &at);
+    const char *stored = fields_text(&req->ctx, &at);
 
     if (stored == NULL)
         return ERR_MEMORY;

@@ -18,6 +18,7 @@ struct login_form {
     const char *password;
 };
 
+/* Custom fields are read by the form that the tenant's schema makes (handlers/pages_schema.h). */
 struct register_form {
     const char *form_token;
     const char *ticket;

@@ -8,33 +8,24 @@
 #include "handlers/pages_internal.h"
 #include "handlers/pages_words.h"
 
-#define VARS        19
+#define VARS        30
 #define LINES_BYTES 65536
 
-static const char *type_of(enum input_kind kind)
-{
-    switch (kind) {
-    case INPUT_EMAIL:
-        return "email";
-    case INPUT_PASSWORD:
-        return "password";
-    case INPUT_NUMBER:
-        return "number";
-    case INPUT_DATE:
-        return "date";
-    case INPUT_TEXT:
-    case INPUT_LINES:
-    case INPUT_CHOICE:
-    case INPUT_CHECK:
-    case INPUT_UNSET:
-        break;
-    }
-    return "text";
-}
+/* The types of those that are one line; the others are no <input>, or a box. */
+static const char *const line_types[] = {
+    [INPUT_TEXT] = "text",
+    [INPUT_EMAIL] = "email",
+    [INPUT_PASSWORD] = "password",
+    [INPUT_NUMBER] = "number",
+    [INPUT_DATE] = "date",
+    [INPUT_URL] = "url",
+    [INPUT_MOMENT] = "datetime-local",
+    [INPUT_GROUP_END] = NULL,
+};
 
 static const char *shown_value(struct request *req, const struct input *input, bool is_refused)
 {
-    if (input->kind == INPUT_PASSWORD)
+    if (input->kind == INPUT_PASSWORD || input->name == NULL)
         return NULL;
     return is_refused ? pages_typed(req, input->name) : input->value;
 }
@@ -80,62 +71,120 @@ static const char *described_by(struct ctx *ctx, const struct input *input, bool
     return arena_printf(ctx->arena, "%s-%s", input->id, failed ? "error" : "hint");
 }
 
-static enum err make_one(struct request *req, const struct input *input,
-                         const struct input_form *form, bool is_first_failed,
-                         struct template_vars *ret_item)
+/* One input, with what is known about it. */
+struct shown_input {
+    const struct input *input;
+    const struct input_more *more; /* never NULL */
+    const char *error;             /* NULL: nothing was wrong with it */
+    const char *value;
+    bool has_focus;
+};
+
+static const char *number_text(struct ctx *ctx, int64_t number)
 {
-    struct ctx *ctx = &req->ctx;
-    const bool failed = form->is_refused && pages_field_failed(req, input->name);
-    const char *value = shown_value(req, input, form->is_refused);
-    const bool is_line =
-        input->kind != INPUT_LINES && input->kind != INPUT_CHOICE && input->kind != INPUT_CHECK;
-    struct template_var *vars = arena_array(ctx->arena, VARS, sizeof *vars);
+    return number > 0 ? arena_printf(ctx->arena, "%lld", (long long)number) : NULL;
+}
+
+static size_t put_vars(struct ctx *ctx, const struct shown_input *shown, struct template_var *vars)
+{
+    const struct input *input = shown->input;
+    const enum input_kind kind = input->kind;
+    const bool is_group = kind == INPUT_GROUP || kind == INPUT_GROUP_END;
+    const bool is_on = kind == INPUT_CHECK && shown->value != NULL && shown->value[0] != '\0';
     size_t n = 0;
 
-    if (vars == NULL)
-        return ERR_MEMORY;
 #define PUT(variable, value) vars[n++] = (struct template_var){.name = (variable), .text = (value)}
     PUT("input-id", input->id);
-    PUT("input-name", input->name);
+    PUT("input-name", shown->more->read_only ? NULL : input->name);
     PUT("input-label", input->label);
     PUT("input-note", input->note);
     PUT("input-hint", input->hint);
-    PUT("input-value", value);
-    PUT("input-type", type_of(input->kind));
+    PUT("input-value", shown->value);
+    PUT("input-type", line_types[kind]);
     PUT("input-autocomplete", input->autocomplete != NULL ? input->autocomplete : "off");
-    PUT("input-max", input->max_length > 0
-                         ? arena_printf(ctx->arena, "%lld", (long long)input->max_length)
-                         : NULL);
-    PUT("input-described", described_by(ctx, input, failed));
-    PUT("input-error", failed ? page_error_text(ctx, form->code) : NULL);
+    PUT("input-max", number_text(ctx, input->max_length));
+    PUT("input-min-length", number_text(ctx, shown->more->min_length));
+    PUT("input-least", shown->more->min);
+    PUT("input-most", shown->more->max);
+    PUT("input-step", shown->more->step);
+    PUT("input-pattern", shown->more->pattern);
+    PUT("input-described", described_by(ctx, input, shown->error != NULL));
+    PUT("input-error", shown->error);
     PUT("is-required", words_when(input->required));
-    PUT("is-line", words_when(is_line));
-    PUT("is-lines", words_when(input->kind == INPUT_LINES));
-    PUT("is-choice", words_when(input->kind == INPUT_CHOICE));
-    PUT("is-check", words_when(input->kind == INPUT_CHECK));
-    PUT("is-on", words_when(input->kind == INPUT_CHECK && value != NULL && value[0] != '\0'));
-    PUT("has-focus", words_when(failed && is_first_failed));
+    PUT("is-read-only", words_when(shown->more->read_only));
+    PUT("is-line", words_when(line_types[kind] != NULL));
+    PUT("is-lines", words_when(kind == INPUT_LINES || kind == INPUT_CODE));
+    PUT("is-code", words_when(kind == INPUT_CODE));
+    PUT("is-choice", words_when(kind == INPUT_CHOICE));
+    PUT("is-radio", words_when(kind == INPUT_RADIO));
+    PUT("is-check", words_when(kind == INPUT_CHECK));
+    PUT("is-group", words_when(kind == INPUT_GROUP));
+    PUT("is-group-end", words_when(kind == INPUT_GROUP_END));
+    PUT("is-input", words_when(!is_group));
+    PUT("is-on", words_when(is_on));
+    PUT("has-focus", words_when(shown->has_focus));
 #undef PUT
-    TRY(make_choices(req, input, value, &vars[n++]));
+    return n;
+}
+
+static enum err make_one(struct request *req, const struct shown_input *shown,
+                         struct template_vars *ret_item)
+{
+    struct template_var *vars = arena_array(req->ctx.arena, VARS, sizeof *vars);
+    size_t n;
+
+    if (vars == NULL)
+        return ERR_MEMORY;
+    n = put_vars(&req->ctx, shown, vars);
+    TRY(make_choices(req, shown->input, shown->value, &vars[n++]));
     *ret_item = (struct template_vars){.vars = vars, .count = n};
     return ERR_OK;
 }
 
-enum err inputs_make(struct request *req, const struct input_form *form,
-                     struct template_var *ret_var)
+/* NULL, or the sentence beside the input. */
+static const char *error_of(struct request *req, const struct input_form *form,
+                            const struct input *input, const struct input_more *more)
 {
+    if (!form->is_refused)
+        return NULL;
+    if (more != NULL)
+        return more->error;
+    return pages_field_failed(req, input->name) ? page_error_text(&req->ctx, form->code) : NULL;
+}
+
+enum err inputs_make_more(struct request *req, const struct input_form *form,
+                          const struct input_more *more, struct template_var *ret_var)
+{
+    static const struct input_more nothing = {0};
     struct template_vars *items = arena_array(req->ctx.arena, form->count + 1, sizeof *items);
     bool is_first = true;
 
     if (items == NULL)
         return ERR_MEMORY;
     for (size_t i = 0; i < form->count; i++) {
-        TRY(make_one(req, &form->inputs[i], form, is_first, &items[i]));
-        if (form->is_refused && pages_field_failed(req, form->inputs[i].name))
-            is_first = false;
+        const struct input *input = &form->inputs[i];
+        const struct input_more *of = more != NULL ? &more[i] : NULL;
+        const char *error = error_of(req, form, input, of);
+        const bool is_sent = of == NULL || !of->read_only;
+        const struct shown_input shown = {
+            .input = input,
+            .more = of != NULL ? of : &nothing,
+            .error = error,
+            .value = shown_value(req, input, form->is_refused && is_sent),
+            .has_focus = error != NULL && is_first && input->kind != INPUT_GROUP,
+        };
+
+        TRY(make_one(req, &shown, &items[i]));
+        is_first = is_first && !shown.has_focus;
     }
     *ret_var = (struct template_var){.name = form->name, .items = items, .item_count = form->count};
     return ERR_OK;
+}
+
+enum err inputs_make(struct request *req, const struct input_form *form,
+                     struct template_var *ret_var)
+{
+    return inputs_make_more(req, form, NULL, ret_var);
 }
 
 const char *inputs_join_lines(struct ctx *ctx, const struct strs *lines)

@@ -17,6 +17,12 @@ enum input_kind {
     INPUT_LINES,  /* several lines */
     INPUT_CHOICE, /* one of choices */
     INPUT_CHECK,  /* a box; value NULL = off */
+    INPUT_URL,
+    INPUT_MOMENT, /* day and time of day, of no zone */
+    INPUT_RADIO,  /* one of choices, all in sight */
+    INPUT_CODE,   /* several lines of a machine's text */
+    INPUT_GROUP,  /* what follows up to INPUT_GROUP_END belongs together under the label */
+    INPUT_GROUP_END,
 };
 
 struct input_choice {
@@ -37,6 +43,15 @@ struct input {
     bool required;
 };
 
+/* What only some inputs have. */
+struct input_more {
+    const char *min, *max, *step; /* of numbers and days; or NULL */
+    const char *pattern;          /* or NULL */
+    int64_t min_length;           /* 0 = none */
+    const char *error;            /* what was wrong with it; it alone decides whether it was */
+    bool read_only;               /* shown, not sent */
+};
+
 struct input_form {
     const char *name; /* of the variable */
     const struct input *inputs;
@@ -47,6 +62,9 @@ struct input_form {
 
 CHECKED enum err inputs_make(struct request *req, const struct input_form *form,
                              struct template_var *ret_var);
+/* The same with more about each input. */
+CHECKED enum err inputs_make_more(struct request *req, const struct input_form *form,
+                                  const struct input_more *more, struct template_var *ret_var);
 /* What INPUT_LINES shows of a list, and the list that was typed: blanks around a line and empty
  * lines are nothing. In the arena. */
 const char *inputs_join_lines(struct ctx *ctx, const struct strs *lines);

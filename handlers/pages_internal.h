@@ -1,6 +1,8 @@
 /* What the parts of handlers/pages.h share. Strings live in the request's arena. */
 #pragma once
 
+#include <bson/bson.h>
+
 #include "app/http.h"
 #include "app/page.h"
 #include "models/session.h"
@@ -67,6 +69,9 @@ struct login_view {
     enum err code;
     bool wants_register; /* opened to register: the registration form gets the focus */
 };
+/* The custom fields that a registration asks for. */
+struct schema_form;
+CHECKED enum err pages_registration_fields(struct request *req, struct schema_form *form);
 CHECKED enum err pages_login(struct request *req, struct response *res,
                              const struct login_view *view);
 CHECKED enum err pages_landing(struct request *req, struct response *res);
@@ -102,5 +107,13 @@ CHECKED enum err fields_view(struct request *req, const struct user *user,
  */
 CHECKED enum err fields_from_inputs(struct request *req, const struct user *user,
                                     struct bytes *ret_document, bool *ret_changed);
+/* A value for people: texts as they are, the rest as JSON writes it. */
+const char *fields_text(struct ctx *ctx, const bson_iter_t *at);
+/* Indented JSON. */
+CHECKED enum err fields_pretty(struct ctx *ctx, const bson_iter_t *at, const char **ret_json);
+CHECKED enum err fields_pretty_document(struct ctx *ctx, const struct bytes *document,
+                                        const char **ret_json);
+/* Forms send line ends as CR LF; texts have LF. */
+CHECKED enum err fields_unix_lines(struct request *req, const char *text, const char **ret_text);
 CHECKED enum err fields_from_json(struct request *req, const char *json,
                                   struct bytes *ret_document);

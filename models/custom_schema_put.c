@@ -8,6 +8,7 @@
 #include "models/audit.h"
 #include "models/claims.h"
 #include "models/custom_fields.h"
+#include "models/custom_registration.h"
 #include "models/custom_schema.h"
 #include "models/tenant.h"
 #include "models/user.h"
@@ -204,6 +205,7 @@ enum err custom_schema_put(struct ctx *ctx, struct custom_trial *trial)
     TRY(shape_compile(ctx, trial->schema, &run.shape));
     TRY(check_kept(ctx, run.shape, ""));
     TRY(claims_check_shape(ctx, &ctx->tenant->settings.claims, run.shape));
+    TRY(custom_registration_check(ctx, run.shape));
     TRY(value_to_bson(ctx, trial->schema, &stored));
     TRY(check_fits(ctx, &stored));
     TRY(tenant_find(ctx, &ctx->tenant_id, tenant));

@@ -7,6 +7,7 @@
 #include "app/db.h"
 #include "app/text.h"
 #include "models/audit.h"
+#include "models/custom_registration.h"
 #include "models/tenant.h"
 
 struct change {
@@ -49,6 +50,15 @@ static void put_discoverable(const struct tenant_settings *settings, uint64_t ma
         bson_put_bool(set, "discoverable", !settings->has_discoverable || settings->discoverable);
 }
 
+/* Also when the setting goes back to its default. */
+static bool opens_registration(const struct tenant_settings *settings, uint64_t mask)
+{
+    const int index = schema_field_index(&tenant_settings_schema, "self_registration");
+
+    return (mask & (UINT64_C(1) << index)) != 0 &&
+           (!settings->has_self_registration || settings->self_registration);
+}
+
 enum err tenant_settings_update(struct ctx *ctx, const struct tenant_settings *settings,
                                 uint64_t mask, int64_t version, struct tenant *ret_tenant)
 {
@@ -59,6 +69,8 @@ enum err tenant_settings_update(struct ctx *ctx, const struct tenant_settings *s
                             .tenant = ret_tenant};
     bson_t set;
 
+    if (opens_registration(settings, mask))
+        TRY(custom_registration_open(ctx));
     BSON_APPEND_DOCUMENT_BEGIN(update, "$set", &set);
     (void)schema_to_bson_masked(&tenant_settings_schema, settings, mask, "settings.", &set);
     put_discoverable(settings, mask, &set);

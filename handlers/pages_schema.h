@@ -1,0 +1,45 @@
+/*
+ * Forms made from a tenant's schema of custom fields: registration, the profile, the console's page
+ * of a user. A field has the input that its schema calls for, nested objects are groups, and what
+ * has no sensible input is asked for as JSON where a user must have it, else left out. The models
+ * alone decide what may be stored; what they refuse stands beside its input (schema_form_show).
+ *
+ * Inputs are named by the pointer of their field: "custom_fields/address/city".
+ */
+#pragma once
+
+#include "app/http.h"
+#include "app/shape.h"
+#include "app/template.h"
+
+struct form_field;
+
+struct schema_form {
+    /* Given: */
+    enum shape_party party;     /* who fills it in */
+    const struct bytes *stored; /* what the user has; NULL = a new one: all that the party may write
+                                   is asked, filled with its default */
+    const char *id;             /* begins the ids of the inputs */
+    bool is_own;                /* about oneself: browsers may offer what they know */
+    bool is_refused;            /* it was just sent: shows what was typed, and what was wrong */
+    enum err code;              /* why */
+    /* Made by schema_form_begin: */
+    const struct shape *shape; /* NULL: the tenant has no schema, and the form no input */
+    const char *version;       /* of the schema; a form sends it back as "schema_version" */
+    const struct form_field *fields;
+    size_t count;
+};
+
+CHECKED enum err schema_form_begin(struct request *req, struct schema_form *form);
+/* The rows for templates/input.html. */
+CHECKED enum err schema_form_show(struct request *req, const struct schema_form *form,
+                                  const char *name, struct template_var *ret_var);
+/* The sentence above a refused form: which fields to look at; what stands beside no input is told
+ * whole. NULL when the refusal is about no custom field. */
+const char *schema_form_message(struct request *req, const struct schema_form *form);
+/* What was typed, as a merge patch of the fields that the form showed and that say something new;
+ * an emptied field is null. Texts that are no value of their field's type are left for the models
+ * to refuse. ERR_CONFLICT when the form was made by another version of the schema. A request
+ * without any schema_version changes nothing. */
+CHECKED enum err schema_form_read(struct request *req, const struct schema_form *form,
+                                  struct value *ret_patch);
