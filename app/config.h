@@ -119,6 +119,7 @@ struct config_plan {
     int64_t access_keys;
     int64_t clients; /* of OAuth */
     int64_t audit_days;
+    int64_t custom_indexes;
 };
 
 struct config_plans {

@@ -212,6 +212,7 @@ static const struct field plan_fields[] = {
     FIELD_INT(struct config_plan, access_keys, "access_keys", F_NONE, 0, MANY, .doc = "Most access keys; 0 = unlimited."),
     FIELD_INT(struct config_plan, clients, "clients", F_NONE, 0, MANY, .doc = "Most OAuth clients; 0 = unlimited."),
     FIELD_INT(struct config_plan, audit_days, "audit_days", F_NONE, 0, 36600, .doc = "Days that audit rows are kept; 0 = for ever."),
+    FIELD_INT(struct config_plan, custom_indexes, "custom_indexes", F_NONE, 0, 32, .doc = "Most custom fields that are unique or indexed."),
 };
 
 static const struct schema server_schema = { .name = "config_server", .global = true, .size = sizeof(struct config_server), SCHEMA_FIELDS(server_fields) };
@@ -311,19 +312,26 @@ static const struct config_plans plan_defaults = {
              .requests_per_minute = 600,
              .access_keys = 2,
              .clients = 10,
-             .audit_days = 30},
+             .audit_days = 30,
+             .custom_indexes = 2},
     .basic = {.users = 50,
               .requests_per_minute = 3000,
               .access_keys = 5,
               .clients = 50,
-              .audit_days = 90},
+              .audit_days = 90,
+              .custom_indexes = 4},
     .premium = {.users = 200,
                 .requests_per_minute = 12000,
                 .access_keys = 20,
                 .clients = 200,
-                .audit_days = 365},
-    .enterprise =
-        {.users = 0, .requests_per_minute = 0, .access_keys = 0, .clients = 0, .audit_days = 365},
+                .audit_days = 365,
+                .custom_indexes = 8},
+    .enterprise = {.users = 0,
+                   .requests_per_minute = 0,
+                   .access_keys = 0,
+                   .clients = 0,
+                   .audit_days = 365,
+                   .custom_indexes = 8},
 };
 
 /* The tables' lists hold const char *[], which the decoder may replace but never writes to. */

@@ -3,12 +3,12 @@
  * tenant to every filter and document of a tenant-bound schema, bounds the time by the ctx's
  * deadline, writes with w:majority and j:true, and maps driver errors: ERR_NOT_FOUND        nothing
  * matched (find_one, update_one, find_and_update, delete_one) ERR_CONFLICT         duplicate key;
- * ctx->failure.field names the index ("email_1" …) ERR_DB_UNAVAILABLE   unreachable, too slow, no
- * primary, pool empty: 503 ERR_DB_UNAVAILABLE with ctx->failure.internal beginning "unknown
- * outcome": a write that may have happened (see db_outcome_unknown) ERR_INTERNAL         anything
- * else, logged Only db.c and watch.c include mongoc. Models see bson_t. Any thread; a ctx is one
- * thread's. A client is leased for the duration of one call (or one transaction), never across
- * hashing or I/O.
+ * ctx->failure.field names the index ("email_1" …), failure.path its first element
+ * ERR_DB_UNAVAILABLE   unreachable, too slow, no primary, pool empty: 503 ERR_DB_UNAVAILABLE with
+ * ctx->failure.internal beginning "unknown outcome": a write that may have happened (see
+ * db_outcome_unknown) ERR_INTERNAL         anything else, logged Only db.c and watch.c include
+ * mongoc. Models see bson_t. Any thread; a ctx is one thread's. A client is leased for the duration
+ * of one call (or one transaction), never across hashing or I/O.
  */
 #pragma once
 
@@ -164,12 +164,18 @@ struct db_index {
     bool unique;
     const char *partial_exists; /* partialFilterExpression {field: {$exists: true}}, or NULL */
     int64_t ttl_seconds;        /* -1 = no TTL; 0 = expireAfterSeconds: 0 */
+    bool ignores_case;          /* collation {locale: "en", strength: 2} */
 };
 
 /* Creates the collection if absent, sets its validator, creates missing indexes. Idempotent. For a
  * per-tenant schema the ctx's tenant decides the name. Uses long time-outs. */
 CHECKED enum err db_ensure_collection(struct ctx *ctx, const struct schema *schema,
                                       const struct db_index *indexes, size_t count);
+/* Missing indexes alone, on a collection that is there: returns when they are ready, which takes
+ * minutes on a large one; writers go on meanwhile. Asked for twice, the second waits for the first.
+ * ERR_CONFLICT when documents are no longer unique. */
+CHECKED enum err db_create_indexes(struct ctx *ctx, const struct schema *schema,
+                                   const struct db_index *indexes, size_t count);
 /* ERR_NOT_FOUND with the missing index in ctx->failure.internal. */
 CHECKED enum err db_verify_indexes(struct ctx *ctx, const struct schema *schema,
                                    const struct db_index *indexes, size_t count);

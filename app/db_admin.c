@@ -268,6 +268,12 @@ static void put_index(const struct db_index *index, bson_t *out)
         db_put_index_partial(index, &child);
         bson_append_document_end(out, &child);
     }
+    if (index->ignores_case) {
+        bson_append_document_begin(out, "collation", -1, &child);
+        bson_put_text(&child, "locale", DB_COLLATION_LOCALE);
+        bson_put_int(&child, "strength", DB_COLLATION_STRENGTH);
+        bson_append_document_end(out, &child);
+    }
     if (index->ttl_seconds >= 0)
         bson_put_int(out, "expireAfterSeconds", index->ttl_seconds);
 }
@@ -305,6 +311,15 @@ enum err db_ensure_collection(struct ctx *ctx, const struct schema *schema,
     TRY(shape(&call, "create", DB_CODE_NAMESPACE_EXISTS, &exists));
     if (exists)
         TRY(shape(&call, "collMod", 0, &ignored));
+    return create_indexes(&call, indexes, count);
+}
+
+enum err db_create_indexes(struct ctx *ctx, const struct schema *schema,
+                           const struct db_index *indexes, size_t count)
+{
+    AUTO(db_call_end) struct db_call call = {0};
+
+    TRY(db_call_begin(ctx, schema, DB_ADMIN, &call));
     return create_indexes(&call, indexes, count);
 }
 

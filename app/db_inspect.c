@@ -68,6 +68,19 @@ static bool same_document(const bson_t *found, const char *name, const bson_t *e
     return bson_init_static(&doc, data, size) && bson_equal(&doc, expected);
 }
 
+static bool has_collation(const bson_t *found, bool ignores_case)
+{
+    bson_iter_t it, locale, strength;
+
+    if (!bson_iter_init_find(&it, found, "collation"))
+        return !ignores_case;
+    return ignores_case && bson_iter_recurse(&it, &locale) && bson_iter_find(&locale, "locale") &&
+           BSON_ITER_HOLDS_UTF8(&locale) &&
+           strcmp(bson_iter_utf8(&locale, NULL), DB_COLLATION_LOCALE) == 0 &&
+           bson_iter_recurse(&it, &strength) && bson_iter_find(&strength, "strength") &&
+           bson_iter_as_int64(&strength) == DB_COLLATION_STRENGTH;
+}
+
 static bool is_index(const bson_t *found, const struct db_index *index)
 {
     bson_t keys_bytes = BSON_INITIALIZER, partial_bytes = BSON_INITIALIZER;
@@ -79,7 +92,7 @@ static bool is_index(const bson_t *found, const struct db_index *index)
         db_put_index_partial(index, partial);
     return same_document(found, "key", keys) &&
            same_document(found, "partialFilterExpression", partial) &&
-           is_true(found, "unique") == index->unique &&
+           is_true(found, "unique") == index->unique && has_collation(found, index->ignores_case) &&
            same_number(found, "expireAfterSeconds",
                        index->ttl_seconds >= 0 ? index->ttl_seconds : -1);
 }

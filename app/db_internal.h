@@ -112,6 +112,7 @@ struct db_error {
     bool concern;   /* done, but not confirmed by a majority */
     bool network;   /* the connection broke: the server may have got the command */
     char index[64]; /* of a duplicate key */
+    char path[256]; /* the first element of that index; empty when it is longer */
     char text[256];
 };
 
@@ -156,6 +157,8 @@ CHECKED enum err db_walk(struct db_call *call, bson_t *command, db_document_fn e
 
 void db_put_index_keys(const struct db_index *index, bson_t *out);
 void db_put_index_partial(const struct db_index *index, bson_t *out);
+#define DB_COLLATION_LOCALE   "en"
+#define DB_COLLATION_STRENGTH 2 /* letters that differ in case alone are one */
 
 /* --- db_write.c --- */
 

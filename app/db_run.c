@@ -49,6 +49,17 @@ static void read_index(const char *text, struct db_error *error)
     memcpy(error->index, start, length);
 }
 
+/* "keyPattern: {custom_fields.badge: 1}", in the command's answer or in a write error. */
+static void read_path(const bson_iter_t *start, struct db_error *error)
+{
+    bson_iter_t it = *start, keys;
+
+    if (!bson_iter_find(&it, "keyPattern") || !bson_iter_recurse(&it, &keys) ||
+        !bson_iter_next(&keys) || strlen(bson_iter_key(&keys)) >= sizeof error->path)
+        return;
+    bson_strncpy(error->path, bson_iter_key(&keys), sizeof error->path);
+}
+
 static void set_error(struct db_error *error, uint32_t domain, int64_t code, const char *text)
 {
     *error =
@@ -71,9 +82,13 @@ static bool is_full_disk(int64_t code, const bson_t *reply)
 
 void db_error_read(const bson_error_t *from, const bson_t *reply, struct db_error *ret_error)
 {
+    bson_iter_t it;
+
     set_error(ret_error, from->domain, from->code, from->message);
     if (ret_error->code == 0 && reply != NULL)
         ret_error->code = db_reply_int(reply, "code");
+    if (ret_error->code == DB_CODE_DUPLICATE && reply != NULL && bson_iter_init(&it, reply))
+        read_path(&it, ret_error);
     if (is_full_disk(ret_error->code, reply))
         ret_error->code = OUT_OF_DISK_SPACE;
 }
@@ -94,6 +109,8 @@ static void read_problem(const bson_iter_t *at, struct db_error *error)
             text = bson_iter_utf8(&it, NULL);
     }
     set_error(error, MONGOC_ERROR_SERVER, code, text);
+    if (code == DB_CODE_DUPLICATE && bson_iter_recurse(at, &it))
+        read_path(&it, error);
 }
 
 /* An answer with ok: 1 may still tell of a refused document or of a write that is not confirmed. */
@@ -206,8 +223,11 @@ enum err db_fail(struct db_call *call, const struct db_error *error)
     struct ctx *ctx = call->ctx;
     const char *what = place_name(call);
 
-    if (error->code == DB_CODE_DUPLICATE)
-        return fail(ctx, ERR_CONFLICT, arena_strdup(ctx->arena, error->index), NULL);
+    if (error->code == DB_CODE_DUPLICATE) {
+        (void)fail(ctx, ERR_CONFLICT, arena_strdup(ctx->arena, error->index), NULL);
+        ctx->failure.path = error->path[0] != '\0' ? arena_strdup(ctx->arena, error->path) : NULL;
+        return ERR_CONFLICT;
+    }
 
     if (call->expected_code != 0 && error->code == call->expected_code)
         return fail_internal(ctx, ERR_INTERNAL, "%s: %s", what, error->text);

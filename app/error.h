@@ -23,6 +23,7 @@ struct shape_failure;
 struct failure {
     enum err code;
     const char *field;    /* JSON pointer or member name at fault, or NULL */
+    const char *path;     /* of a duplicate: the first element of the index that refused it */
     const char *detail;   /* what was wrong and what is allowed; shown to the client with 400s */
     const char *internal; /* for the log and, in development, "hint" */
     int64_t retry_after;  /* seconds; 0 = none */

@@ -94,6 +94,7 @@ struct shape {
     bool has_readers; /* that not everybody may see */
     bool has_writers; /* that not everybody may write: who cannot see a field cannot write it */
     bool has_moments; /* of format date or date-time, which the database has as dates */
+    bool has_indexes; /* that is unique or indexed */
     const char *title, *description;
 };
 

@@ -180,17 +180,31 @@ static void note_from(struct shape *shape, const struct shape *below)
     shape->has_readers = shape->has_readers || below->has_readers;
     shape->has_writers = shape->has_writers || below->has_writers;
     shape->has_moments = shape->has_moments || below->has_moments;
+    shape->has_indexes = shape->has_indexes || below->has_indexes;
 }
 
 static void note_below(struct shape *shape)
 {
     shape->has_readers = shape->read > SHAPE_USER;
     shape->has_writers = shape->has_readers || shape->write > SHAPE_USER;
+    shape->has_indexes = shape->is_unique || shape->is_indexed;
     shape->has_moments = shape->format == SHAPE_DATE || shape->format == SHAPE_DATE_TIME;
     for (size_t i = 0; i < shape->property_count; i++)
         note_from(shape, shape->properties[i].shape);
     note_from(shape, shape->items);
     note_from(shape, shape->others);
+}
+
+/* In the database a path leads through lists too, and then one user has many values. */
+static enum err check_way_to_index(const struct site *site)
+{
+    const struct place place = {.up = site->place, .key = "type"};
+    const struct shape *shape = site->shape;
+
+    if (!site->is_property || !shape->has_indexes || (shape->types & SHAPE_ARRAY) == 0)
+        return ERR_OK;
+    return shape_refuse(site->compiler, &place,
+                        "must be \"object\", because a member of it is unique or indexed");
 }
 
 enum err shape_compile_within(struct compiler *compiler, const struct value *schema,
@@ -218,6 +232,7 @@ enum err shape_compile_within(struct compiler *compiler, const struct value *sch
     TRY(check_value(&site, &shape->constant, "const"));
     TRY(check_value(&site, &shape->standard, "default"));
     note_below(shape);
+    TRY(check_way_to_index(&site));
     *ret_shape = shape;
     return ERR_OK;
 }

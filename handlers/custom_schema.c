@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "app/etag.h"
+#include "models/custom_index.h"
 #include "models/custom_schema.h"
 #include "models/tenant.h"
 #include "models/tenant_rules.h"
@@ -17,7 +18,7 @@ struct schema_input {
 struct schema_answer {
     int64_t version;
     struct bytes schema;
-    struct strs indexes;
+    struct list indexes;
 };
 
 struct failing {
@@ -39,10 +40,19 @@ static const struct field schema_input_fields[] = {
 const struct schema custom_schema_input_schema = {
     .name = "custom_schema_input", .size = sizeof(struct schema_input), .open = true, SCHEMA_FIELDS(schema_input_fields),
 };
+static const struct field index_answer_fields[] = {
+    FIELD_STR(struct custom_index, pointer, "field", F_REQUIRED, 1, 2000, .doc = "JSON pointer into the user.", .example = "/custom_fields/badge"),
+    FIELD_BOOL(struct custom_index, unique, "unique", F_REQUIRED),
+    FIELD_BOOL(struct custom_index, ignores_case, "ignores_case", F_REQUIRED),
+    FIELD_STR(struct custom_index, name, "name", F_REQUIRED, 1, 128, .doc = "In the database."),
+};
+static const struct schema index_answer_schema = {
+    .name = "custom_schema_index", .size = sizeof(struct custom_index), SCHEMA_FIELDS(index_answer_fields),
+};
 static const struct field schema_answer_fields[] = {
     FIELD_INT(struct schema_answer, version, "version", F_REQUIRED, 1, INT64_MAX),
     FIELD_DOC(struct schema_answer, schema, "schema", F_REQUIRED | F_ALWAYS, .doc = "As it was published."),
-    FIELD_STRS(struct schema_answer, indexes, "indexes", F_REQUIRED | F_ALWAYS, 1, 200, 64, .doc = "Indexes that the schema asks for."),
+    FIELD_LIST(struct schema_answer, indexes, "indexes", F_REQUIRED | F_ALWAYS, &index_answer_schema, DB_INDEXES_MAX, .doc = "Fields that filters find without looking at every user."),
 };
 const struct schema custom_schema_answer_schema = {
     .name = "custom_schema", .size = sizeof(struct schema_answer), SCHEMA_FIELDS(schema_answer_fields),
@@ -80,7 +90,11 @@ enum err handle_schema_get(struct request *req, struct response *res)
 
     TRY(custom_schema_find(&req->ctx, &stored));
 
-    const struct schema_answer answer = {.version = stored.version, .schema = stored.schema};
+    struct schema_answer answer = {.version = stored.version, .schema = stored.schema};
+    const struct shape *shape = NULL;
+
+    TRY(custom_schema_shape(&req->ctx, &shape));
+    TRY(custom_index_list(&req->ctx, shape, &answer.indexes));
 
     TRY(etag_set(req, res, stored.version));
     return respond(req, res, 200, &answer);

@@ -1,5 +1,7 @@
 /* Publishing a schema: it is compiled, all users of the tenant are held against it one batch after
  * the other, and then one transaction makes it the version in force. */
+#include <string.h>
+
 #include "app/app.h"
 #include "app/cache.h"
 #include "app/clock.h"
@@ -8,6 +10,7 @@
 #include "models/audit.h"
 #include "models/claims.h"
 #include "models/custom_fields.h"
+#include "models/custom_index.h"
 #include "models/custom_registration.h"
 #include "models/custom_schema.h"
 #include "models/tenant.h"
@@ -25,10 +28,7 @@ static enum err check_kept(struct ctx *ctx, const struct shape *shape, const cha
         const struct shape *of = shape->properties[i].shape;
         const char *here =
             arena_printf(ctx->arena, "%s/properties/%s", pointer, shape->properties[i].name);
-        const char *word = of->is_unique      ? "x-unique"
-                           : of->is_indexed   ? "x-index"
-                           : of->is_encrypted ? "x-encrypt"
-                                              : NULL;
+        const char *word = of->is_encrypted ? "x-encrypt" : NULL;
 
         if (here == NULL)
             return fail_internal(ctx, ERR_MEMORY, "no memory for a pointer");
@@ -141,6 +141,59 @@ static enum err try_users(struct ctx *ctx, struct trial *trial)
     return result;
 }
 
+/* ---- indexes ---- */
+
+struct indexes {
+    struct list before, after; /* of struct custom_index */
+};
+
+static enum err plan_indexes(struct ctx *ctx, const struct trial *trial, struct indexes *indexes)
+{
+    TRY(custom_index_list(ctx, trial->in_force, &indexes->before));
+    TRY(custom_index_list(ctx, trial->shape, &indexes->after));
+    return custom_index_check_plan(ctx, &indexes->after);
+}
+
+/* Writers go on meanwhile: the version that needs them becomes active when they are ready. */
+static enum err build_indexes(struct ctx *ctx, const struct indexes *indexes)
+{
+    struct db_indexes wanted = {0};
+    enum err built;
+
+    TRY(custom_index_make(ctx, &indexes->after, false, &wanted));
+    built = db_create_indexes(ctx, &user_schema, wanted.items, wanted.count);
+    if (built != ERR_CONFLICT || ctx->failure.path == NULL)
+        return built;
+
+    const char *pointer = custom_field_pointer(ctx, ctx->failure.path);
+
+    return fail(ctx, ERR_SCHEMA_UNMET, pointer,
+                "Two users have the same value in %s, so it cannot be unique. Nothing was changed.",
+                pointer);
+}
+
+static bool is_among(const struct list *indexes, const char *name)
+{
+    const struct custom_index *items = indexes->items;
+
+    for (size_t i = 0; i < indexes->count; i++) {
+        if (strcmp(items[i].name, name) == 0)
+            return true;
+    }
+    return false;
+}
+
+static enum err drop_indexes(struct ctx *ctx, const struct indexes *indexes)
+{
+    const struct custom_index *before = indexes->before.items;
+
+    for (size_t i = 0; i < indexes->before.count; i++) {
+        if (!is_among(&indexes->after, before[i].name))
+            TRY(db_drop_index(ctx, &user_schema, before[i].name));
+    }
+    return ERR_OK;
+}
+
 /* ---- publishing ---- */
 
 struct publication {
@@ -198,6 +251,7 @@ enum err custom_schema_put(struct ctx *ctx, struct custom_trial *trial)
     struct tenant *tenant = ARENA_NEW(ctx->arena, struct tenant);
     struct trial run = {.out = trial, .texts = ctx->arena};
     struct publication publication = {.tenant = tenant};
+    struct indexes indexes = {0};
     struct bytes stored = {0};
 
     if (tenant == NULL)
@@ -211,11 +265,14 @@ enum err custom_schema_put(struct ctx *ctx, struct custom_trial *trial)
     TRY(tenant_find(ctx, &ctx->tenant_id, tenant));
     if (trial->version >= 0 && tenant->schema_version != trial->version)
         return ERR_PRECONDITION;
+    ctx_set_tenant(ctx, tenant, &tenant->id);
 
     const enum err found = custom_schema_shape(ctx, &run.in_force);
 
     if (found != ERR_NOT_FOUND)
         TRY(found);
+    fail_clear(ctx);
+    TRY(plan_indexes(ctx, &run, &indexes));
     trial->new_version = tenant->schema_version + 1;
     TRY(try_users(ctx, &run));
     if (trial->dry_run)
@@ -230,5 +287,7 @@ enum err custom_schema_put(struct ctx *ctx, struct custom_trial *trial)
         .created_at = clock_now_ms(),
         .schema = stored,
     };
-    return run_publication(ctx, &publication);
+    TRY(build_indexes(ctx, &indexes));
+    TRY(run_publication(ctx, &publication));
+    return drop_indexes(ctx, &indexes);
 }

@@ -13,6 +13,7 @@
 #include "models/profile.h"
 #include "models/tenant.h"
 #include "models/user.h"
+#include "models/user_place.h"
 
 struct place {
     const char *check, *tenant;
@@ -22,6 +23,12 @@ struct place {
 };
 
 /* ---- words ---- */
+
+/* What a publication that came to nothing left behind; it is in nobody's way but the writers'. */
+static bool is_left_over(const struct db_difference *difference)
+{
+    return difference->what == DB_INDEX_SURPLUS && custom_index_is_name(difference->index);
+}
 
 static const char *problem_of(struct ctx *ctx, const struct db_difference *difference)
 {
@@ -48,6 +55,8 @@ static const char *remedy_of(struct ctx *ctx, const struct db_difference *differ
                            : arena_printf(ctx->arena, "db.%s.dropIndex(\"%s\")",
                                           difference->collection, difference->index);
 
+    if (is_left_over(difference))
+        return "tenantd doctor --fix drops it: no field of the schema in force asks for it";
     if (difference->what == DB_INDEX_SURPLUS)
         return arena_printf(ctx->arena,
                             "keep it if it was made on purpose, though every write pays for it%s; "
@@ -67,7 +76,7 @@ static const char *remedy_of(struct ctx *ctx, const struct db_difference *differ
 
 static bool is_left_alone(const struct db_difference *difference)
 {
-    return difference->what == DB_INDEX_SURPLUS ||
+    return (difference->what == DB_INDEX_SURPLUS && !is_left_over(difference)) ||
            (difference->what == DB_INDEX_DIFFERENT && difference->is_unique);
 }
 
@@ -94,7 +103,9 @@ static enum err mend(struct ctx *ctx, const struct place *place, const struct li
 
         if (is_left_alone(&items[i]))
             continue;
-        if (items[i].what == DB_INDEX_MISSING || items[i].what == DB_INDEX_DIFFERENT)
+        if (items[i].what == DB_INDEX_SURPLUS)
+            mended = db_drop_index(ctx, place->schema, items[i].index);
+        else if (items[i].what == DB_INDEX_MISSING || items[i].what == DB_INDEX_DIFFERENT)
             mended = mend_index(ctx, place, &items[i]);
         else
             mended = db_ensure_collection(ctx, place->schema, place->indexes, place->count);
@@ -138,7 +149,7 @@ static enum err check_place(struct ctx *ctx, struct round *round, const struct p
             .tenant = place->tenant,
             .problem = problem_of(ctx, &items[i]),
             .remedy = remedy_of(ctx, &items[i]),
-            .is_warning = items[i].what == DB_INDEX_SURPLUS,
+            .is_warning = items[i].what == DB_INDEX_SURPLUS && !is_left_over(&items[i]),
             .mended = !is_among(&after, &items[i]),
         };
 
@@ -162,12 +173,15 @@ enum err doctor_check_central(struct ctx *ctx, struct round *round)
 
 enum err doctor_check_users(struct ctx *ctx, struct round *round)
 {
+    struct db_indexes indexes = {0};
+
+    TRY(user_place_indexes(ctx, &indexes));
     return check_place(ctx, round,
                        &(struct place){.check = "user collection",
                                        .tenant = ctx->tenant->slug,
                                        .schema = &user_schema,
-                                       .indexes = user_indexes,
-                                       .count = user_index_count});
+                                       .indexes = indexes.items,
+                                       .count = indexes.count});
 }
 
 /* A view of another shape still answers, but not with what this version promises. */

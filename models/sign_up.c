@@ -57,7 +57,7 @@ static enum err give_back(struct ctx *ctx, const char *action, enum err code)
     if (!db_outcome_unknown(ctx)) {
         TRY(tenant_release_user(ctx));
     }
-    if (code == ERR_EMAIL_TAKEN || code == ERR_USERNAME_TAKEN)
+    if (code == ERR_EMAIL_TAKEN || code == ERR_USERNAME_TAKEN || code == ERR_VALUE_TAKEN)
         TRY(audit_write(ctx, action, "failed", NULL, error_info(code)->code));
     ctx->failure = failure;
     return code;

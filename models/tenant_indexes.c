@@ -4,9 +4,11 @@
 #include <stdatomic.h>
 #include <string.h>
 
+#include "app/cache.h"
 #include "app/db.h"
 #include "app/log.h"
 #include "models/user.h"
+#include "models/user_place.h"
 
 /* A tenant whose place another took is looked at again: that costs a round trip, no more. */
 #define PLACES 8192
@@ -22,24 +24,34 @@ static uint64_t key_of(const struct uuid *id)
     return key;
 }
 
+static enum err check_as_tenant(struct ctx *ctx)
+{
+    struct db_indexes wanted = {0};
+    enum err checked;
+
+    TRY(user_place_indexes(ctx, &wanted));
+    checked = db_verify_indexes(ctx, &user_schema, wanted.items, wanted.count);
+    if (checked != ERR_NOT_FOUND)
+        return checked;
+    log_event(LOG_ERROR, "user_index_missing", "tenant", ctx->tenant->slug, "detail",
+              ctx->failure.internal, NULL);
+    fail_clear(ctx);
+    return db_ensure_collection(ctx, &user_schema, wanted.items, wanted.count);
+}
+
 /* With the tenant in a ctx of its own: the caller's may not have it yet. */
 static enum err check(struct ctx *ctx, const struct tenant *tenant)
 {
     struct ctx own = *ctx;
+    enum err checked;
 
     own.holds = NULL;
+    own.may_load = NULL;
     ctx_set_tenant(&own, tenant, &tenant->id);
-
-    enum err checked = db_verify_indexes(&own, &user_schema, user_indexes, user_index_count);
-
-    if (checked == ERR_NOT_FOUND) {
-        log_event(LOG_ERROR, "user_index_missing", "tenant", tenant->slug, "detail",
-                  own.failure.internal, NULL);
-        fail_clear(&own);
-        checked = db_ensure_collection(&own, &user_schema, user_indexes, user_index_count);
-    }
+    checked = check_as_tenant(&own);
     ctx->failure = own.failure;
     ctx->db_calls = own.db_calls;
+    cache_release_holds(&own);
     return checked;
 }
 

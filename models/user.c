@@ -8,6 +8,7 @@
 #include "app/document.h"
 #include "app/text.h"
 #include "models/custom_fields.h"
+#include "models/custom_index.h"
 
 const char *const role_names[] = {NULL, "user", "admin", "owner", NULL};
 
@@ -92,7 +93,11 @@ enum err user_taken(struct ctx *ctx)
         return fail(ctx, ERR_EMAIL_TAKEN, "email", "This e-mail address is taken.");
     if (index != NULL && strcmp(index, "username_1") == 0)
         return fail(ctx, ERR_USERNAME_TAKEN, "username", "This user name is taken.");
-    return fail(ctx, ERR_VALUE_TAKEN, index, "This value is taken.");
+    const char *pointer =
+        ctx->failure.path != NULL ? custom_field_pointer(ctx, ctx->failure.path) : NULL;
+
+    return fail(ctx, ERR_VALUE_TAKEN, pointer, "This value is taken: another user has it%s%s.",
+                pointer != NULL ? " in " : "", pointer != NULL ? pointer : "");
 }
 
 enum err user_insert(struct ctx *ctx, struct user *user)
@@ -221,6 +226,8 @@ enum err user_patch(struct ctx *ctx, const struct user *user, const struct user_
     const enum err updated = db_find_and_update(
         ctx, &user_schema, &(struct db_change){.filter = filter, .update = update}, ret_user);
 
+    if (updated == ERR_CONFLICT)
+        return user_taken(ctx);
     return updated == ERR_NOT_FOUND ? ERR_CONFLICT : updated;
 }
 

@@ -49,7 +49,8 @@ CHECKED enum err user_find_by_login(struct ctx *ctx, const char *login, struct u
 CHECKED enum err user_insert(struct ctx *ctx, struct user *user);
 /* The last login is now, by the database's clock, which is left in user->last_login_at. */
 CHECKED enum err user_touch_login(struct ctx *ctx, struct user *user, bool on_known_device);
-/* What a refused write of a name or address means: ERR_USERNAME_TAKEN, ERR_EMAIL_TAKEN. For the
+/* What a refused write of a name, an address or a unique custom field means: ERR_USERNAME_TAKEN,
+ * ERR_EMAIL_TAKEN, ERR_VALUE_TAKEN with the field's pointer. For the
  * ERR_CONFLICT of a db_ call just made. */
 CHECKED enum err user_taken(struct ctx *ctx);
 /* Replaces the hash if it is still old_hash (rehash on login). ERR_NOT_FOUND when it is not. */
@@ -60,8 +61,8 @@ CHECKED enum err user_rehash(struct ctx *ctx, const struct user *user, const cha
 CHECKED enum err user_set_password(struct ctx *ctx, const struct user *user, const char *new_hash);
 CHECKED enum err user_raise_epoch(struct ctx *ctx, const struct uuid *id, int64_t *ret_epoch);
 /* Own profile, written as a user: name and custom fields (a merge patch, or the whole object as the
- * user sees it) under the version read. ret_user afterwards. ERR_CONFLICT when the version moved.
- */
+ * user sees it) under the version read. ret_user afterwards. ERR_CONFLICT when the version moved,
+ * ERR_VALUE_TAKEN. */
 struct user_patch {
     const char *name;
     bool has_name;

@@ -102,6 +102,29 @@ def test_what_is_broken_is_named_and_mended(place):
         "email": tenant.owner.email, "password": USER_PASSWORD}), 409, "email_taken")
 
 
+def test_indexes_of_custom_fields_belong_to_the_collection(place):
+    """R003-05: what the schema in force asks for is built again; what none asks for is dropped."""
+    instance, world, config = place
+    tenant = world.tenant()
+    world.login(tenant.owner)
+    assert world.api.put("/tenants/schema", token=tenant.owner.token, json={"properties": {
+        "badge": {"type": "string", "x-unique": True},
+        "city": {"type": "string", "x-index": "ci"}}}).status_code == 200
+    users = instance.db[tenant.collection]
+    assert not doctor(config)
+    users.drop_index("cf_u_badge")
+    other_index(users, "cf_ici_city", [("custom_fields.city", 1), ("_id", 1)],
+                partialFilterExpression={"custom_fields.city": {"$exists": True}})
+    users.create_index("custom_fields.gone", name="cf_u_gone", unique=True,
+                       partialFilterExpression={"custom_fields.gone": {"$exists": True}})
+    words = ["cf_u_badge of", "cf_ici_city of", "cf_u_gone of"]
+    found, mended = doctor(config, status=1), doctor(config, "--fix")
+    assert sorted(word for one in found for word in words if word in one["problem"]) == sorted(words)
+    assert len(found) == 3 and mended == [{**one, "mended": True} for one in found]
+    assert not doctor(config)
+    assert users.index_information()["cf_ici_city"]["collation"]["strength"] == 2
+
+
 def test_a_sign_up_under_way_is_no_finding(place):
     """The place that it reserved counts before the user is there; other counters still do not lie."""
     instance, world, config = place

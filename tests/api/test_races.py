@@ -41,6 +41,44 @@ def test_refresh(racers, place):
     until(lambda: api.get("/users/me", token=winner["access_token"]).status_code == 401, 1.0)
 
 
+@pytest.fixture(scope="module")
+def badges(place):
+    """A tenant whose users have a unique badge, and a nick that is unique without case."""
+    _, world, _ = place
+    tenant = world.tenant()
+    world.login(tenant.owner)
+    ok(world.api.put("/tenants/schema", token=tenant.owner.token, json={"properties": {
+        "badge": {"type": "string", "x-unique": True},
+        "nick": {"type": "string", "x-unique": True, "x-index": "ci"}}}))
+    return tenant
+
+
+@race(short=2)
+def test_a_unique_custom_field(racers, place, badges):
+    """R003-05, issue 6: of 32 writers of one value exactly one has it, by whatever path; 409 names it."""
+    _, world, _ = place
+    value, users = unique("Badge"), [world.user(badges) for _ in range(4)]
+    spelled = (value, value.upper(), value.lower())
+
+    def write(racer, number):
+        fields = {"badge": value} if number % 2 else {"nick": spelled[number % 3]}
+        if number < 28:
+            return racer.post("/auth/register", tenant=badges.slug, json={
+                "email": f"{unique('b')}@example.com", "password": USER_PASSWORD,
+                "custom_fields": fields})
+        user = users[number - 28]
+        return racer.patch("/users/me", token=user.token, json={"custom_fields": fields})
+
+    answers = racers.race(write)
+    won = [answer for answer in answers if answer.status_code in (200, 201)]
+    assert len(won) == 2, statuses(answers)
+    lost = [refused(answer, 409, "value_taken") for answer in answers if answer not in won]
+    assert {body["field"] for body in lost} == {"/custom_fields/badge", "/custom_fields/nick"}
+    found = list(place[0].instance.db[badges.collection].find(
+        {"$or": [{"custom_fields.badge": value}, {"custom_fields.nick": {"$in": spelled}}]}))
+    assert len(found) in (1, 2)
+
+
 @race
 def test_a_clients_refresh(racers, place):
     """G5: a confidential client's refresh token is good once, and then its grant is dead."""
