@@ -116,7 +116,7 @@ enum err pages_login(struct request *req, struct response *res, const struct log
         {.name = "register-email", .text = in_register ? pages_typed(req, "email") : NULL},
         {.name = "shortest", .text = shortest},
         field_rows,
-        {.name = "schema-version", .text = fields.version},
+        {.name = "fields-state", .text = fields.state},
         {.name = "focus-username", .text = WHEN_FOCUS("username")},
         {.name = "focus-password", .text = WHEN_FOCUS("password")},
         {.name = "focus-register-username", .text = WHEN_FOCUS("register-username")},

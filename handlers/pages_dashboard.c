@@ -5,8 +5,10 @@
 
 #include "app/app.h"
 #include "app/cookies.h"
+#include "app/document.h"
 #include "handlers/pages_forms.h"
 #include "handlers/pages_internal.h"
+#include "handlers/pages_schema.h"
 #include "handlers/pages_words.h"
 #include "models/fresh_login.h"
 #include "models/tenant.h"
@@ -34,11 +36,41 @@ static enum err issue_tokens(struct request *req, struct dashboard_tokens *ret_t
     return pages_session_token(req, "password", &ret_tokens->password);
 }
 
-static const char *message_for(struct request *req, const struct dashboard_view *view)
+static const char *message_for(struct request *req, const struct dashboard_view *view,
+                               const struct schema_form *form)
 {
+    const char *about_fields;
+
+    if (view->form == NULL)
+        return NULL;
     if (view->code == ERR_BAD_CREDENTIALS)
         return "The current password is wrong.";
-    return page_error_text(&req->ctx, view->code);
+    about_fields = schema_form_message(req, form);
+    return about_fields != NULL ? about_fields : page_error_text(&req->ctx, view->code);
+}
+
+static enum err begin_form(struct request *req, const struct user *user, struct schema_form *form)
+{
+    form->party = SHAPE_USER;
+    form->stored = &user->custom_fields;
+    form->id = "field";
+    form->is_own = true;
+    return schema_form_begin(req, form);
+}
+
+/* Under a schema the JSON is for what its form leaves out. */
+static enum err shows_json(struct request *req, const struct user *user,
+                           const struct schema_form *form, bool *ret_shows)
+{
+    bson_iter_t at;
+    bson_t view;
+
+    *ret_shows = form->shape == NULL;
+    if (!document_view(&user->custom_fields, &view) || !bson_iter_init(&at, &view))
+        return fail_internal(&req->ctx, ERR_INTERNAL, "custom_fields are no valid document");
+    while (!*ret_shows && bson_iter_next(&at))
+        *ret_shows = !schema_form_has(form, bson_iter_key(&at));
+    return ERR_OK;
 }
 
 static bool is_form(const struct dashboard_view *view, const char *form)
@@ -46,27 +78,54 @@ static bool is_form(const struct dashboard_view *view, const char *form)
     return view->form != NULL && strcmp(view->form, form) == 0;
 }
 
+/* Custom fields: as rows to read, as the form of the schema, as JSON. */
+static enum err add_fields(struct request *req, const struct user *user,
+                           const struct dashboard_view *view, const struct schema_form *form,
+                           struct page *page)
+{
+    const bool is_json = is_form(view, "json");
+    struct template_var form_rows;
+    struct fields_view fields = {0};
+    bool has_json = true;
+
+    TRY(schema_form_show(req, form, "schema-inputs", &form_rows));
+    TRY(fields_view(req, user, &fields));
+    TRY(shows_json(req, user, form, &has_json));
+
+    const struct template_var vars[] = {
+        form_rows,
+        {.name = "fields-state", .text = form->state},
+        {.name = "has-rows", .text = words_when(fields.row_count > 0)},
+        {.name = "rows", .items = fields.rows, .item_count = fields.row_count},
+        {.name = "inputs", .items = fields.inputs, .item_count = fields.input_count},
+        {.name = "has-json", .text = words_when(has_json || is_json)},
+        {.name = "failed-json", .text = words_when(is_json)},
+        {.name = "json", .text = is_json ? pages_typed(req, "custom_fields") : fields.json},
+    };
+
+    return pages_add_vars(req, page, vars, sizeof vars / sizeof vars[0]);
+}
+
 static enum err show(struct request *req, struct response *res, const struct user *user,
                      const struct dashboard_view *view)
 {
     const char *whoami = user_login_name(user), *notice = NULL;
-    const char *message = view->form != NULL ? message_for(req, view) : NULL;
+    const char *message;
     const char *shortest =
         arena_printf(req->ctx.arena, "%lld", (long long)tenant_password_min_length(&req->ctx));
-    const bool is_json = is_form(view, "json");
     struct dashboard_tokens tokens = {0};
-    struct fields_view fields = {0};
+    struct schema_form form = {.is_refused = is_form(view, "profile"), .code = view->code};
 
+    TRY(begin_form(req, user, &form));
+    message = message_for(req, view, &form);
     if (message == NULL)
         TRY(pages_notice(req, &notice));
     TRY(issue_tokens(req, &tokens));
-    TRY(fields_view(req, user, &fields));
 
     const struct template_var vars[] = {
         {.name = "message", .text = message != NULL ? message : notice},
         {.name = "failed", .text = words_when(message != NULL)},
         {.name = "failed-profile", .text = words_when(is_form(view, "profile"))},
-        {.name = "failed-json", .text = words_when(is_json)},
         {.name = "failed-password", .text = words_when(is_form(view, "password"))},
         {.name = "logout-token", .text = tokens.logout},
         {.name = "profile-token", .text = tokens.profile},
@@ -83,11 +142,7 @@ static enum err show(struct request *req, struct response *res, const struct use
         {.name = "user-role", .text = role_names[user->role]},
         {.name = "since", .text = words_day(&req->ctx, user->created_at)},
         {.name = "version", .text = arena_printf(req->ctx.arena, "%lld", (long long)user->version)},
-        {.name = "has-rows", .text = words_when(fields.row_count > 0)},
-        {.name = "rows", .items = fields.rows, .item_count = fields.row_count},
-        {.name = "inputs", .items = fields.inputs, .item_count = fields.input_count},
         {.name = "shortest", .text = shortest},
-        {.name = "json", .text = is_json ? pages_typed(req, "custom_fields") : fields.json},
     };
     struct page page = {
         .template_name = "dashboard",
@@ -96,6 +151,7 @@ static enum err show(struct request *req, struct response *res, const struct use
         .var_count = sizeof vars / sizeof vars[0],
     };
 
+    TRY(add_fields(req, user, view, &form, &page));
     TRY(sessions_add_vars(req, &page));
     TRY(consents_add_vars(req, &page));
     pages_error_headers(req, res);
@@ -137,15 +193,29 @@ static bool is_same_text(const char *a, const char *b)
     return strcmp(a != NULL ? a : "", b != NULL ? b : "") == 0;
 }
 
+static enum err read_fields(struct request *req, const struct user *user, struct value *changes,
+                            struct user_patch *patch)
+{
+    struct schema_form form = {0};
+
+    TRY(begin_form(req, user, &form));
+    if (form.shape == NULL)
+        return fields_from_inputs(req, user, &patch->custom_fields, &patch->has_custom_fields);
+    TRY(schema_form_read(req, &form, changes));
+    patch->custom_patch = changes->object.count > 0 ? changes : NULL;
+    return ERR_OK;
+}
+
 static enum err patch_profile(struct request *req, const struct profile_form *in, bool *ret_changed)
 {
     struct user user = {0}, after = {0};
     struct user_patch patch = {.name = in->name};
+    struct value changes;
 
     TRY(pages_read_user(req, &user));
     patch.has_name = !is_same_text(in->name, user.name);
-    TRY(fields_from_inputs(req, &user, &patch.custom_fields, &patch.has_custom_fields));
-    *ret_changed = patch.has_name || patch.has_custom_fields;
+    TRY(read_fields(req, &user, &changes, &patch));
+    *ret_changed = patch.has_name || patch.has_custom_fields || patch.custom_patch != NULL;
     return *ret_changed ? user_patch(&req->ctx, &user, &patch, &after) : ERR_OK;
 }
 

@@ -1,4 +1,5 @@
-/* Custom fields on the dashboard: rows to read, inputs for the simple ones, JSON for everything. */
+/* Custom fields on the dashboard: rows to read, JSON for everything, and without a schema an input
+ * for each simple one (with one: handlers/pages_schema.h). */
 #include "handlers/pages.h"
 
 #include <string.h>
@@ -8,6 +9,8 @@
 #include "app/document.h"
 #include "app/json.h"
 #include "handlers/pages_internal.h"
+#include "handlers/pages_schema.h"
+#include "models/custom_schema.h"
 
 #define INPUT_PREFIX "field:"
 /* A form has at most FORM_MAX_FIELDS fields; who has more simple ones edits them as JSON. */
@@ -106,11 +109,21 @@ static enum err join_array(struct ctx *ctx, const bson_iter_t *array, const char
     return *ret_text == NULL ? ERR_MEMORY : ERR_OK;
 }
 
-static enum err add_rows(struct rows *rows, bson_iter_t *at, unsigned level, bool is_array);
+/* Where a row stands, and what the tenant's schema says of it (NULL: nothing). */
+struct stand {
+    unsigned level;
+    bool is_array;
+    const struct shape *shape;
+};
 
-static enum err add_element(struct rows *rows, bson_iter_t *at, unsigned level, const char *name)
+static enum err add_rows(struct rows *rows, bson_iter_t *at, const struct stand *stand);
+
+static enum err add_element(struct rows *rows, bson_iter_t *at, const struct stand *stand,
+                            const char *name)
 {
-    struct row row = {.name = name, .level = level};
+    struct row row = {.name = name, .level = stand->level};
+    const struct stand inside = {
+        .level = stand->level + 1, .is_array = BSON_ITER_HOLDS_ARRAY(at), .shape = stand->shape};
     bson_iter_t child;
 
     if (!is_nested(at)) {
@@ -122,18 +135,30 @@ static enum err add_element(struct rows *rows, bson_iter_t *at, unsigned level, 
         return add_row(rows, &row);
     row.is_group = true;
     TRY(add_row(rows, &row));
-    if (level + 1 >= sizeof levels / sizeof levels[0] || !bson_iter_recurse(at, &child))
+    if (inside.level >= sizeof levels / sizeof levels[0] || !bson_iter_recurse(at, &child))
         return ERR_OK;
-    return add_rows(rows, &child, level + 1, BSON_ITER_HOLDS_ARRAY(at));
+    return add_rows(rows, &child, &inside);
 }
 
-static enum err add_rows(struct rows *rows, bson_iter_t *at, unsigned level, bool is_array)
+static enum err add_member(struct rows *rows, bson_iter_t *at, const struct stand *stand)
 {
-    for (unsigned n = 1; rows->count < ROWS_MAX && bson_iter_next(at); n++) {
-        const char *name = is_array ? arena_printf(rows->ctx->arena, "%u", n) : bson_iter_key(at);
+    const char *key = bson_iter_key(at);
+    const struct shape_property *property =
+        stand->shape != NULL ? shape_find(stand->shape, key) : NULL;
+    const struct stand here = {.level = stand->level,
+                               .shape = property != NULL ? property->shape : NULL};
 
-        TRY(add_element(rows, at, level, name));
-    }
+    return add_element(rows, at, &here, schema_form_label(rows->ctx, here.shape, key));
+}
+
+static enum err add_rows(struct rows *rows, bson_iter_t *at, const struct stand *stand)
+{
+    const struct stand item = {.level = stand->level,
+                               .shape = stand->shape != NULL ? stand->shape->items : NULL};
+
+    for (unsigned n = 1; rows->count < ROWS_MAX && bson_iter_next(at); n++)
+        TRY(stand->is_array ? add_element(rows, at, &item, arena_printf(rows->ctx->arena, "%u", n))
+                            : add_member(rows, at, stand));
     return ERR_OK;
 }
 
@@ -303,9 +328,17 @@ enum err fields_pretty_document(struct ctx *ctx, const struct bytes *document,
     return indented(ctx, buf_text(&compact), ret_json);
 }
 
+static enum err find_shape(struct ctx *ctx, const struct shape **ret_shape)
+{
+    const enum err found = custom_schema_shape(ctx, ret_shape);
+
+    return found == ERR_NOT_FOUND ? ERR_OK : found;
+}
+
 enum err fields_view(struct request *req, const struct user *user, struct fields_view *ret_view)
 {
     struct rows rows = {.ctx = &req->ctx};
+    struct stand root = {0};
     struct fields_view view = {0};
     bson_iter_t at;
     bson_t document;
@@ -315,11 +348,13 @@ enum err fields_view(struct request *req, const struct user *user, struct fields
         return ERR_MEMORY;
     if (!document_view(&user->custom_fields, &document))
         return fail_internal(&req->ctx, ERR_INTERNAL, "custom_fields are no valid document");
+    TRY(find_shape(&req->ctx, &root.shape));
     if (bson_iter_init(&at, &document))
-        TRY(add_rows(&rows, &at, 0, false));
+        TRY(add_rows(&rows, &at, &root));
     view.rows = rows.items;
     view.row_count = rows.count;
-    TRY(make_inputs(req, &document, &view));
+    if (root.shape == NULL)
+        TRY(make_inputs(req, &document, &view));
     TRY(fields_pretty_document(&req->ctx, &user->custom_fields, &view.json));
     *ret_view = view;
     return ERR_OK;

@@ -93,7 +93,7 @@ CHECKED enum err consents_add_vars(struct request *req, struct page *page);
 
 /* --- custom fields (pages_fields.c) --- */
 
-/* All of them as rows to read, and the simple ones on top as inputs to change. */
+/* All of them as rows to read, and without a schema the simple ones as inputs to change. */
 struct fields_view {
     const struct template_vars *rows;
     size_t row_count;

@@ -25,11 +25,16 @@ struct schema_form {
     enum err code;              /* why */
     /* Made by schema_form_begin: */
     const struct shape *shape; /* NULL: the tenant has no schema, and the form no input */
-    const char *version;       /* of the schema; a form sends it back as "schema_version" */
+    const char *state;         /* stands for the schema and what the form shows by it; a form sends
+                                  it back as "fields_state" */
     const struct form_field *fields;
     size_t count;
 };
 
+/* Whether the form has an input for that member of the custom fields. */
+bool schema_form_has(const struct schema_form *form, const char *key);
+/* What people read of a field: its title, else its name in words. shape may be NULL. */
+const char *schema_form_label(struct ctx *ctx, const struct shape *shape, const char *key);
 CHECKED enum err schema_form_begin(struct request *req, struct schema_form *form);
 /* The rows for templates/input.html. */
 CHECKED enum err schema_form_show(struct request *req, const struct schema_form *form,
@@ -39,7 +44,7 @@ CHECKED enum err schema_form_show(struct request *req, const struct schema_form 
 const char *schema_form_message(struct request *req, const struct schema_form *form);
 /* What was typed, as a merge patch of the fields that the form showed and that say something new;
  * an emptied field is null. Texts that are no value of their field's type are left for the models
- * to refuse. ERR_CONFLICT when the form was made by another version of the schema. A request
- * without any schema_version changes nothing. */
+ * to refuse. ERR_CONFLICT when the form would look different by now. A request without any
+ * fields_state changes nothing. */
 CHECKED enum err schema_form_read(struct request *req, const struct schema_form *form,
                                   struct value *ret_patch);

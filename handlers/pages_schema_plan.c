@@ -169,10 +169,12 @@ static enum err hold(struct ctx *ctx, struct form_field *field, const bson_iter_
 }
 
 /* "favourite_color" is "Favourite color" where the schema has no title. */
-static const char *label_of(struct ctx *ctx, const struct shape *shape, const char *key)
+const char *schema_form_label(struct ctx *ctx, const struct shape *shape, const char *key)
 {
     char *label;
 
+    if (shape == NULL)
+        return key;
     if (shape->title != NULL && shape->title[0] != '\0')
         return shape->title;
     label = arena_strdup(ctx->arena, key);
@@ -302,7 +304,7 @@ static enum err plan_field(struct planner *planner, const struct around *around,
         value = default_of(shape, &space);
     field.kind = kind_of_shape(shape, field.required);
     field.name = name_of(planner->ctx, around->name, property->name);
-    field.label = label_of(planner->ctx, shape, property->name);
+    field.label = schema_form_label(planner->ctx, shape, property->name);
     if (field.name == NULL || field.label == NULL)
         return ERR_MEMORY;
     if (field.kind == FORM_GROUP)
@@ -330,6 +332,21 @@ static enum err plan_members(struct planner *planner, const struct around *aroun
     return ERR_OK;
 }
 
+/* Of all that the form shows (FNV-1a: it guards against forgetting, not against anybody). */
+static uint64_t sum_of(const struct schema_form *form)
+{
+    uint64_t sum = 14695981039346656037u;
+
+    for (size_t i = 0; i < form->count; i++) {
+        const char *shown = form->fields[i].shown != NULL ? form->fields[i].shown : "";
+
+        for (const char *c = shown; *c != '\0'; c++)
+            sum = (sum ^ (unsigned char)*c) * 1099511628211u;
+        sum = (sum ^ i) * 1099511628211u;
+    }
+    return sum;
+}
+
 enum err schema_form_begin(struct request *req, struct schema_form *form)
 {
     struct ctx *ctx = &req->ctx;
@@ -344,9 +361,8 @@ enum err schema_form_begin(struct request *req, struct schema_form *form)
     if (found == ERR_NOT_FOUND)
         return ERR_OK;
     TRY(found);
-    form->version = arena_printf(ctx->arena, "%lld", (long long)ctx->tenant->schema_version);
     planner.fields = arena_array(ctx->arena, FIELDS_MAX, sizeof *planner.fields);
-    if (form->version == NULL || planner.fields == NULL)
+    if (planner.fields == NULL)
         return ERR_MEMORY;
     root.shape = form->shape;
     root.has_defaults = form->stored == NULL;
@@ -360,5 +376,22 @@ enum err schema_form_begin(struct request *req, struct schema_form *form)
     TRY(plan_members(&planner, &root));
     form->fields = planner.fields;
     form->count = planner.count;
-    return ERR_OK;
+    form->state = arena_printf(ctx->arena, "%lld-%016llx", (long long)ctx->tenant->schema_version,
+                               (unsigned long long)sum_of(form));
+    return form->state == NULL ? ERR_MEMORY : ERR_OK;
+}
+
+bool schema_form_has(const struct schema_form *form, const char *key)
+{
+    static const char root[] = "custom_fields/";
+
+    for (size_t i = 0; i < form->count; i++) {
+        const struct form_field *field = &form->fields[i];
+
+        /* Of a member of the whole the name has one stroke: those within are escaped. */
+        if (field->key != NULL && strcmp(field->key, key) == 0 &&
+            strchr(field->name + strlen(root), '/') == NULL)
+            return true;
+    }
+    return false;
 }

@@ -278,16 +278,16 @@ enum err schema_form_read(struct request *req, const struct schema_form *form,
                           struct value *ret_patch)
 {
     struct reader reader = {.req = req, .form = form};
-    const char *version = pages_typed(req, "schema_version");
+    const char *state = pages_typed(req, "fields_state");
     bool filled = false;
     size_t stored = 0;
 
     *ret_patch = (struct value){.type = VALUE_OBJECT};
-    if (version[0] == '\0' || (form->shape == NULL && strcmp(version, "0") == 0))
+    if (state[0] == '\0')
         return ERR_OK;
-    if (form->version == NULL || strcmp(version, form->version) != 0)
+    if (form->state == NULL || strcmp(state, form->state) != 0)
         return fail(&req->ctx, ERR_CONFLICT, NULL,
-                    "This form has changed meanwhile. Nothing was saved: please look through it "
-                    "and send it again.");
+                    "What this form shows has changed meanwhile. Nothing was saved: please look "
+                    "through it and send it again.");
     return read_members(&reader, ret_patch, &filled, &stored);
 }

@@ -1,4 +1,4 @@
-"""Forms made from a tenant's schema of custom fields (issue 6.5): registration."""
+"""Forms made from a tenant's schema of custom fields (issue 6.5): registration and profile."""
 import pytest
 
 from conftest import PASSWORD, log_in, message
@@ -156,7 +156,7 @@ def test_a_form_of_another_schema_saves_nothing(site, profile):
         page.keyboard.press("Tab")
         page.keyboard.type(text)
     page.keyboard.press("Enter")
-    assert "form has changed" in message(page)
+    assert "has changed meanwhile" in message(page)
     assert named(page, "team").input_value() == "red" and named(page, "nick").is_visible()
     page.fill("#register-password", PASSWORD)
     page.click("#register-submit")
@@ -189,3 +189,75 @@ def test_a_schema_that_closes_registration_is_refused(site):
         answer = site.http.put("/tenants/settings", json={"settings": {"self_registration": setting}},
                                headers=headers)
         assert answer.status_code == 400 and answer.json()["field"] == "self_registration", answer.text
+
+
+def save(page):
+    page.click("#profile-submit")
+    return message(page)
+
+
+def test_the_profile_writes_what_was_changed(site, page, slug):
+    """A merge patch: emptied is removed, what is not shown stays, what only others write is read only."""
+    me = {"Authorization": f"Bearer {site.token(slug, 'owner')}"}
+    site.http.patch("/users/me", headers=me, json={"custom_fields": {
+        "seen": "2026-03-01T09:30:00Z", "bio": "a\nb", "phones": ["12345", "67890"], "height": 1.5,
+        "newsletter": True, "employer": {"name": "ACME", "since": 1999}, "free": {"x": [1]},
+        "colors": ["red"], "extra": 9007199254740993}})
+    before = stored(site, slug, "owner")
+    log_in(page, site.path(slug), "owner")
+    page.wait_for_url("**/dashboard")
+    assert save(page) == "Nothing was changed."
+    assert named(page, "free").count() == named(page, "extra").count() == 0
+    assert page.locator("#profile-json").count() == 1
+    named(page, "bio").fill("")
+    named(page, "height").fill("1.75")
+    named(page, "newsletter").uncheck()
+    named(page, "employer/name").fill("")
+    named(page, "employer/since").fill("")
+    page.get_by_label("red").uncheck()
+    page.get_by_label("blue").check()
+    named(page, "seen~offset").select_option("+01:00")
+    assert save(page) == "Your changes are saved."
+    wanted = before | {"height": 1.75, "newsletter": False, "colors": ["blue"],
+                       "seen": "2026-03-01T08:30:00Z"}
+    del wanted["bio"], wanted["employer"]
+    assert stored(site, slug, "owner") == wanted
+
+    page.evaluate("document.querySelectorAll('form').forEach(one => one.noValidate = true)")
+    named(page, "member_no").fill("0")
+    named(page, "address/city").fill("")
+    assert save(page) == "Nothing was saved. Please look at: Member number, City."
+    assert page.evaluate("document.activeElement.name") == "custom_fields/member_no"
+    named(page, "member_no").fill("2")
+    named(page, "address/city").fill("Basel")
+    # Somebody else changes what the form shows: it says so, keeps what was typed, and asks again.
+    site.http.patch("/users/me", headers=me, json={"custom_fields": {"height": 2}})
+    assert "has changed meanwhile" in save(page)
+    assert named(page, "address/city").input_value() == "Basel"
+    assert stored(site, slug, "owner")["address"] == {"city": "Bern"}
+    assert save(page) == "Your changes are saved."
+    assert stored(site, slug, "owner")["address"] == {"city": "Basel"}
+
+
+def test_what_only_others_write_is_read_only(site, page):
+    slug = site.tenant()
+    me = {"Authorization": f"Bearer {site.token(slug, 'owner')}"}
+    site.http.patch("/users/me", headers=me, json={"custom_fields": {"badge": "AB-1", "note": "x",
+                                                                     "secret": "veiled"}})
+    assert publish(site, slug, {"additionalProperties": False, "properties": {
+        "badge": {"type": "string", "x-write": "admin", "title": "Badge"},
+        "secret": {"type": "string", "x-read": "admin", "x-write": "admin"},
+        "note": {"type": "string"}}}).status_code == 200
+    log_in(page, site.path(slug), "owner")
+    page.wait_for_url("**/dashboard")
+    assert page.get_by_label("Badge").input_value() == "AB-1"
+    assert page.get_by_label("Badge").get_attribute("readonly") is not None
+    assert "veiled" not in page.content() and page.locator("#profile-json").count() == 0
+    named(page, "note").fill("y")
+    assert save(page) == "Your changes are saved."
+    assert stored(site, slug, "owner") == {"badge": "AB-1", "note": "y"}
+    # A form that says more than it was made for is held to what users may write.
+    page.get_by_label("Badge").evaluate("one => one.name = 'custom_fields/badge'")
+    page.locator("#profile-name").evaluate("one => one.name = 'custom_fields/secret'")
+    assert save(page) == "Nothing was changed."
+    assert stored(site, slug, "owner") == {"badge": "AB-1", "note": "y"}
