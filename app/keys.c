@@ -1,8 +1,4 @@
-/*
- * Making, sealing and opening the keys of a tenant. What seals what: the master key the data key,
- * the data key everything else; the place of each (tenant, collection, field, id) is sealed in with
- * it, so that nothing can be moved to another tenant or document.
- */
+/* Opening the keys of a tenant, and the cache of sets. */
 #include "app/keys.h"
 
 #include <stdlib.h>
@@ -12,13 +8,12 @@
 #include "app/cache.h"
 #include "app/clock.h"
 #include "app/db.h"
+#include "app/keys_internal.h"
 #include "app/watch.h"
 
-#define DATA_KID       "data"
-#define MAC_KID_PREFIX "mac:"
-#define LOAD_LIMIT     ((size_t)256 * 1024)
-#define JWKS_MAX_TEXT  ((size_t)16 * 1024)
-#define READ_AGAIN_MS  1000
+#define LOAD_LIMIT    ((size_t)256 * 1024)
+#define JWKS_MAX_TEXT ((size_t)16 * 1024)
+#define READ_AGAIN_MS 1000
 
 static const struct field signing_key_fields[] = {
     FIELD_UUID(struct signing_key, id, "id", F_REQUIRED | F_INTERNAL, .bson = "_id"),
@@ -55,103 +50,6 @@ const struct schema data_key_schema = {
     SCHEMA_FIELDS(data_key_fields),
 };
 
-/* Where sealed bytes belong: authenticated with them. */
-static enum err sealed_place(struct ctx *ctx, const struct uuid *tenant_id, const char *field,
-                             const struct uuid *id, const char **ret_place)
-{
-    char tenant[UUID_HEX_SIZE], document[UUID_HEX_SIZE];
-
-    uuid_hex(tenant_id, tenant);
-    uuid_hex(id, document);
-    *ret_place = arena_printf(ctx->arena, "%s:%s:%s", tenant, field, document);
-    return *ret_place != NULL ? ERR_OK : fail_internal(ctx, ERR_MEMORY, "no memory for a key");
-}
-
-#define PLACE_DATA_KEY    "data_keys:sealed"
-#define PLACE_SIGNING_KEY "signing_keys:private_sealed"
-
-/* ---- making ---- */
-
-struct sealing {
-    const struct uuid *tenant_id;
-    const uint8_t *key;
-    int64_t now;
-};
-
-static enum err seal_data_key(struct ctx *ctx, const struct sealing *with, const char *kid,
-                              const uint8_t plain[SECRET_KEY_SIZE], struct data_key *ret_key)
-{
-    const struct bytes secret = {.data = plain, .size = SECRET_KEY_SIZE};
-    const char *place;
-
-    *ret_key = (struct data_key){
-        .id = uuid_new(),
-        .tenant_id = *with->tenant_id,
-        .kid = kid,
-        .created_at = with->now,
-    };
-    TRY(sealed_place(ctx, with->tenant_id, PLACE_DATA_KEY, &ret_key->id, &place));
-    return secret_seal(ctx, with->key, &secret, place, &ret_key->sealed);
-}
-
-static enum err seal_signing_key(struct ctx *ctx, const struct sealing *with, enum jws_alg alg,
-                                 const struct uuid *id, struct signing_key *ret_key)
-{
-    struct jws_generated made;
-    const char *place;
-
-    TRY(jws_generate(ctx, alg, &made));
-    *ret_key = (struct signing_key){
-        .id = id != NULL ? *id : uuid_new(),
-        .tenant_id = *with->tenant_id,
-        .kid = made.kid,
-        .alg = jws_alg_name(alg),
-        .state = "current",
-        .public_jwk = made.public_jwk,
-        .created_at = with->now,
-    };
-    TRY(sealed_place(ctx, with->tenant_id, PLACE_SIGNING_KEY, &ret_key->id, &place));
-    return secret_seal(ctx, with->key, &made.private_der, place, &ret_key->private_sealed);
-}
-
-/* data and mac come in as random bytes of the caller, who wipes them. */
-static enum err prepare_with(struct ctx *ctx, const struct uuid *tenant_id, const uint8_t *data,
-                             const uint8_t *mac, struct new_keys *ret_keys)
-{
-    const int64_t now = clock_now_ms();
-    const struct sealing by_master = {
-        .tenant_id = tenant_id,
-        .key = app_config(ctx->app)->master_key_bytes,
-        .now = now,
-    };
-    const struct sealing by_data = {.tenant_id = tenant_id, .key = data, .now = now};
-
-    TRY(seal_data_key(ctx, &by_master, DATA_KID, data, &ret_keys->data));
-    TRY(seal_data_key(ctx, &by_data, MAC_KID_PREFIX "1", mac, &ret_keys->mac));
-    return seal_signing_key(ctx, &by_data, JWS_ES256, NULL, &ret_keys->signing);
-}
-
-enum err keys_prepare(struct ctx *ctx, const struct uuid *tenant_id, struct new_keys *ret_keys)
-{
-    uint8_t data[SECRET_KEY_SIZE], mac[SECRET_KEY_SIZE];
-
-    secret_random(data, sizeof data);
-    secret_random(mac, sizeof mac);
-
-    const enum err code = prepare_with(ctx, tenant_id, data, mac, ret_keys);
-
-    secret_wipe(data, sizeof data);
-    secret_wipe(mac, sizeof mac);
-    return code;
-}
-
-enum err keys_insert(struct ctx *ctx, const struct new_keys *keys)
-{
-    TRY(db_insert(ctx, &data_key_schema, &keys->data));
-    TRY(db_insert(ctx, &data_key_schema, &keys->mac));
-    return db_insert(ctx, &signing_key_schema, &keys->signing);
-}
-
 int64_t signing_key_begins(const struct signing_key *key)
 {
     return key->signs_from != 0 ? key->signs_from : key->created_at;
@@ -165,7 +63,7 @@ static enum err open_data_key(struct ctx *ctx, const uint8_t *with, const struct
     struct bytes plain;
     const char *place;
 
-    TRY(sealed_place(ctx, &stored->tenant_id, PLACE_DATA_KEY, &stored->id, &place));
+    TRY(keys_sealed_place(ctx, &stored->tenant_id, PLACE_DATA_KEY, &stored->id, &place));
     TRY(secret_open(ctx, with, &stored->sealed, place, &plain));
     if (plain.size != SECRET_KEY_SIZE)
         return fail_internal(ctx, ERR_INTERNAL, "the stored key %s has a bad size", stored->kid);
@@ -174,7 +72,7 @@ static enum err open_data_key(struct ctx *ctx, const uint8_t *with, const struct
 }
 
 /* Of the tenant's stored keys the one that seals the others. */
-static enum err open_tenant_key(struct ctx *ctx, const struct list *stored, const uint8_t **ret_key)
+enum err keys_open_tenant_key(struct ctx *ctx, const struct list *stored, const uint8_t **ret_key)
 {
     const struct data_key *keys = stored->items;
 
@@ -185,15 +83,15 @@ static enum err open_tenant_key(struct ctx *ctx, const struct list *stored, cons
     return fail_internal(ctx, ERR_NOT_FOUND, "the tenant has no data key");
 }
 
-/* Ids of MAC keys are 1, 2, 3 …; 0 when the kid is none of a MAC key. */
-static uint32_t mac_id(const char *kid)
+/* Numbered keys are 1, 2, 3 …; 0 when the kid is none of this kind. */
+static uint32_t number_of_kid(const char *kid, const char *prefix)
 {
-    const size_t prefix = sizeof MAC_KID_PREFIX - 1;
+    const size_t length = strlen(prefix);
     uint32_t id = 0;
 
-    if (strncmp(kid, MAC_KID_PREFIX, prefix) != 0)
+    if (strncmp(kid, prefix, length) != 0)
         return 0;
-    for (const char *at = kid + prefix; *at != '\0'; at++) {
+    for (const char *at = kid + length; *at != '\0'; at++) {
         if (*at < '0' || *at > '9' || id > UINT32_MAX / 10 - 1)
             return 0;
         id = id * 10 + (uint32_t)(*at - '0');
@@ -201,37 +99,56 @@ static uint32_t mac_id(const char *kid)
     return id;
 }
 
-/* A higher id is a newer key and goes first: it makes what is new. */
-static void add_mac(struct key_set *set, uint32_t id, const uint8_t *key)
-{
-    size_t at = set->mac_count;
+/* The keys of one kind in a set; a higher id is a newer key and goes first: it makes what is new.
+ */
+struct numbered_keys {
+    const char *prefix;
+    struct numbered_key *keys;
+    size_t *count, most;
+};
 
-    if (at == KEY_SET_MAX && set->macs[at - 1].id > id)
+static void add_numbered(const struct numbered_keys *to, uint32_t id, const uint8_t *key)
+{
+    size_t at = *to->count;
+
+    if (at == to->most && to->keys[at - 1].id > id)
         return;
-    if (at == KEY_SET_MAX)
+    if (at == to->most)
         at--;
     else
-        set->mac_count++;
-    for (; at > 0 && set->macs[at - 1].id < id; at--)
-        set->macs[at] = set->macs[at - 1];
-    set->macs[at].id = id;
-    memcpy(set->macs[at].key, key, SECRET_KEY_SIZE);
+        ++*to->count;
+    for (; at > 0 && to->keys[at - 1].id < id; at--)
+        to->keys[at] = to->keys[at - 1];
+    to->keys[at].id = id;
+    memcpy(to->keys[at].key, key, SECRET_KEY_SIZE);
 }
 
-static enum err open_macs(struct ctx *ctx, const struct list *stored, const uint8_t *data_key,
-                          struct key_set *set)
+static enum err open_numbered(struct ctx *ctx, const struct list *stored, const uint8_t *data_key,
+                              const struct numbered_keys *to)
 {
     const struct data_key *keys = stored->items;
 
     for (size_t i = 0; i < stored->count; i++) {
-        const uint32_t id = mac_id(keys[i].kid);
-        const uint8_t *mac = NULL;
+        const uint32_t id = number_of_kid(keys[i].kid, to->prefix);
+        const uint8_t *key = NULL;
 
         if (id == 0)
             continue;
-        TRY(open_data_key(ctx, data_key, &keys[i], &mac));
-        add_mac(set, id, mac);
+        TRY(open_data_key(ctx, data_key, &keys[i], &key));
+        add_numbered(to, id, key);
     }
+    return ERR_OK;
+}
+
+static enum err open_all_numbered(struct ctx *ctx, const struct list *stored,
+                                  const uint8_t *data_key, struct key_set *set)
+{
+    const struct numbered_keys macs = {MAC_KID_PREFIX, set->macs, &set->mac_count, KEY_SET_MAX};
+    const struct numbered_keys fields = {FIELD_KID_PREFIX, set->fields, &set->field_count,
+                                         KEY_FIELD_MAX};
+
+    TRY(open_numbered(ctx, stored, data_key, &macs));
+    TRY(open_numbered(ctx, stored, data_key, &fields));
     return set->mac_count > 0 ? ERR_OK : ERR_NOT_FOUND;
 }
 
@@ -257,7 +174,8 @@ static enum err open_signing_key(const struct opening *open, const struct signin
     struct bytes der;
     const char *place;
 
-    TRY(sealed_place(open->temporary, &stored->tenant_id, PLACE_SIGNING_KEY, &stored->id, &place));
+    TRY(keys_sealed_place(open->temporary, &stored->tenant_id, PLACE_SIGNING_KEY, &stored->id,
+                          &place));
     TRY(secret_open(open->temporary, open->data_key, &stored->private_sealed, place, &der));
     TRY(jws_key_parse(open->temporary, jws_alg_named(stored->alg), stored->kid, &der, &key));
     TRY(snapshot_on_free(open->snapshot, free_signing_key, key));
@@ -360,20 +278,6 @@ static enum err write_jwks(const struct opening *open)
                : fail_internal(open->temporary, ERR_MEMORY, "no memory for a key set");
 }
 
-/* ---- one more signing key ---- */
-
-enum err keys_make_signing(struct ctx *ctx, enum jws_alg alg, const struct uuid *id,
-                           struct signing_key *ret_key)
-{
-    const struct db_find all = {.limit = INT64_C(4) * KEY_SET_MAX};
-    struct sealing by_data = {.tenant_id = &ctx->tenant_id, .now = clock_now_ms()};
-    struct list stored = {0};
-
-    TRY(db_find_many(ctx, &data_key_schema, &all, &stored));
-    TRY(open_tenant_key(ctx, &stored, &by_data.key));
-    return seal_signing_key(ctx, &by_data, alg, id, ret_key);
-}
-
 /* ---- through the cache ---- */
 
 static enum err load_set(struct opening *open)
@@ -383,8 +287,8 @@ static enum err load_set(struct opening *open)
 
     TRY(db_find_many(open->temporary, &data_key_schema, &all, &data_keys));
     TRY(db_find_many(open->temporary, &signing_key_schema, &all, &signing_keys));
-    TRY(open_tenant_key(open->temporary, &data_keys, &open->data_key));
-    TRY(open_macs(open->temporary, &data_keys, open->data_key, open->set));
+    TRY(keys_open_tenant_key(open->temporary, &data_keys, &open->data_key));
+    TRY(open_all_numbered(open->temporary, &data_keys, open->data_key, open->set));
     TRY(open_signing_keys(open, &signing_keys));
     return write_jwks(open);
 }
@@ -482,7 +386,15 @@ const struct jws_key *key_set_find(const struct key_set *keys, enum jws_alg alg,
     return NULL;
 }
 
-const struct mac_key *key_set_mac(const struct key_set *keys, uint32_t id)
+const struct numbered_key *key_set_field(const struct key_set *keys, uint32_t id)
+{
+    for (size_t i = 0; i < keys->field_count; i++)
+        if (keys->fields[i].id == id)
+            return &keys->fields[i];
+    return NULL;
+}
+
+const struct numbered_key *key_set_mac(const struct key_set *keys, uint32_t id)
 {
     for (size_t i = 0; i < keys->mac_count; i++)
         if (keys->macs[i].id == id)

@@ -1,30 +1,12 @@
 /* The first RSA key of a tenant, made when it is first asked for: most tenants never need one. */
 #include "app/keys.h"
 
-#include <string.h>
-
 #include "app/app.h"
 #include "app/cache.h"
 #include "app/db.h"
 #include "app/rsa_pool.h"
 
 #define WAIT_MS 5000
-
-/* The same for every instance, so that one of many inserts wins. */
-static struct uuid first_key_id(const struct uuid *tenant_id)
-{
-    static const char purpose[] = "signing key RS256 1";
-    uint8_t text[sizeof tenant_id->bytes + sizeof purpose], digest[SHA256_SIZE];
-    struct uuid id;
-
-    memcpy(text, tenant_id->bytes, sizeof tenant_id->bytes);
-    memcpy(text + sizeof tenant_id->bytes, purpose, sizeof purpose);
-    secret_sha256(text, sizeof text, digest);
-    memcpy(id.bytes, digest, sizeof id.bytes);
-    id.bytes[6] = (uint8_t)((id.bytes[6] & 0x0f) | 0x80); /* RFC 9562 §5.8: version 8 */
-    id.bytes[8] = (uint8_t)((id.bytes[8] & 0x3f) | 0x80);
-    return id;
-}
 
 static enum err read_again(struct ctx *ctx, const struct key_set **ret_keys)
 {
@@ -34,7 +16,7 @@ static enum err read_again(struct ctx *ctx, const struct key_set **ret_keys)
 
 static enum err make_first(struct ctx *ctx, const struct key_set **ret_keys)
 {
-    const struct uuid id = first_key_id(&ctx->tenant_id);
+    const struct uuid id = keys_agreed_id(&ctx->tenant_id, "signing key RS256 1");
     struct signing_key key;
 
     TRY(read_again(ctx, ret_keys));

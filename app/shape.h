@@ -95,6 +95,7 @@ struct shape {
     bool has_writers; /* that not everybody may write: who cannot see a field cannot write it */
     bool has_moments; /* of format date or date-time, which the database has as dates */
     bool has_indexes; /* that is unique or indexed */
+    bool has_secrets; /* that is encrypted */
     const char *title, *description;
 };
 

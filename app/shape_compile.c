@@ -156,6 +156,27 @@ static enum err check_index(const struct site *site)
     return ERR_OK;
 }
 
+static bool is_indexed_below(const struct shape *shape)
+{
+    for (size_t i = 0; i < shape->property_count; i++) {
+        const struct shape *of = shape->properties[i].shape;
+
+        if (of->is_unique || of->is_indexed || is_indexed_below(of))
+            return true;
+    }
+    return false;
+}
+
+/* It is sealed as a whole: the database sees nothing of what is in it. */
+static enum err check_encrypted(const struct site *site)
+{
+    const struct place place = {.up = site->place, .key = "x-encrypt"};
+
+    if (!site->shape->is_encrypted || !is_indexed_below(site->shape))
+        return ERR_OK;
+    return shape_refuse(site->compiler, &place, "cannot stand around x-unique or x-index");
+}
+
 /* A value that the schema names itself must fit it. */
 static enum err check_value(const struct site *site, const struct bytes *value, const char *keyword)
 {
@@ -181,10 +202,12 @@ static void note_from(struct shape *shape, const struct shape *below)
     shape->has_writers = shape->has_writers || below->has_writers;
     shape->has_moments = shape->has_moments || below->has_moments;
     shape->has_indexes = shape->has_indexes || below->has_indexes;
+    shape->has_secrets = shape->has_secrets || below->has_secrets;
 }
 
 static void note_below(struct shape *shape)
 {
+    shape->has_secrets = shape->is_encrypted;
     shape->has_readers = shape->read > SHAPE_USER;
     shape->has_writers = shape->has_readers || shape->write > SHAPE_USER;
     shape->has_indexes = shape->is_unique || shape->is_indexed;
@@ -229,6 +252,7 @@ enum err shape_compile_within(struct compiler *compiler, const struct value *sch
     TRY(check_limits(&site));
     TRY(check_required(&site));
     TRY(check_index(&site));
+    TRY(check_encrypted(&site));
     TRY(check_value(&site, &shape->constant, "const"));
     TRY(check_value(&site, &shape->standard, "default"));
     note_below(shape);

@@ -1,8 +1,9 @@
-/* tenantd keys: the keys that sign the tokens of tenants. */
+/* tenantd keys: the keys that sign the tokens of tenants, and those of encrypted fields. */
 #include <string.h>
 
 #include "app/clock.h"
 #include "commands/commands.h"
+#include "models/custom_seal.h"
 #include "models/signing_key.h"
 #include "models/tenant.h"
 
@@ -123,6 +124,7 @@ static int run_list(struct invocation *invocation, int argc, char **argv)
 
 struct wanted {
     const char *alg, *after;
+    bool fields;
     enum jws_alg parsed;
 };
 
@@ -141,6 +143,24 @@ static void write_new(const struct invocation *invocation, const struct signing_
     command_json_text(out, "alg", key->alg);
     command_json_time(out, "signs_from", signing_key_begins(key));
     buf_putc(out, '}');
+}
+
+static enum err rotate_fields(const struct invocation *invocation,
+                              struct session_of_command *session, struct buf *out, void *arg)
+{
+    uint32_t number = 0;
+
+    (void)arg;
+    TRY(command_use_tenant(session, invocation->args[0]));
+    TRY(custom_key_rotate(&session->ctx, &number));
+    if (invocation->json)
+        buf_printf(out, "{\"key\":%u}", (unsigned)number);
+    else
+        buf_printf(out,
+                   "Key %u seals encrypted custom fields from now on; those before go on "
+                   "opening what they sealed.\n",
+                   (unsigned)number);
+    return ERR_OK;
 }
 
 static enum err rotate(const struct invocation *invocation, struct session_of_command *session,
@@ -165,8 +185,10 @@ static enum err rotate(const struct invocation *invocation, struct session_of_co
 static int run_rotate(struct invocation *invocation, int argc, char **argv)
 {
     struct wanted wanted = {.parsed = JWS_ES256};
-    const struct command_option options[] = {
-        {"alg", &wanted.alg, NULL}, {"after", &wanted.after, NULL}, {0}};
+    const struct command_option options[] = {{"alg", &wanted.alg, NULL},
+                                             {"after", &wanted.after, NULL},
+                                             {"fields", NULL, &wanted.fields},
+                                             {0}};
     int status;
 
     if (!command_parse(invocation, argc, argv, options, &status))
@@ -178,7 +200,9 @@ static int run_rotate(struct invocation *invocation, int argc, char **argv)
     if (wanted.parsed != JWS_ES256 && wanted.parsed != JWS_RS256)
         return command_usage(invocation, "--alg is ES256, for access tokens, or RS256, for ID "
                                          "tokens");
-    return command_work(invocation, rotate, &wanted);
+    if (wanted.fields && (wanted.alg != NULL || wanted.after != NULL))
+        return command_usage(invocation, "--fields goes with neither --alg nor --after");
+    return command_work(invocation, wanted.fields ? rotate_fields : rotate, &wanted);
 }
 
 /* --- revoke --- */
@@ -237,22 +261,26 @@ static int run(struct invocation *invocation, int argc, char **argv)
 
 const struct command command_keys = {
     .name = "keys",
-    .summary = "list, replace and revoke the keys that sign tokens",
+    .summary = "list, replace and revoke the keys that sign tokens or seal fields",
     .help =
         "usage: tenantd keys list [TENANT]\n"
         "       tenantd keys rotate TENANT [--after TIME] [--alg ES256|RS256]\n"
+        "       tenantd keys rotate TENANT --fields\n"
         "       tenantd keys revoke TENANT KID\n"
         "\n"
         "\"rotate\" publishes a new key at once and signs with it after a while, so that every\n"
         "instance and everybody who keeps the published keys has it by then; the key before\n"
         "stays published for a day, until the last of its tokens has expired. Nobody is\n"
-        "logged out. \"revoke\" is for a key that leaked: its tokens end within a second, and\n"
+        "logged out. \"rotate --fields\" makes a new key for encrypted custom fields\n"
+        "(x-encrypt); those before stay, and a field is sealed by the new one when it is next\n"
+        "written. \"revoke\" is for a key that leaked: its tokens end within a second, and\n"
         "another key signs at once; sessions and refresh tokens go on.\n"
         "\n"
         "  --after TIME    when the new key begins to sign: 5s to 30d, default 330s (published\n"
         "                  keys may be kept for 300 s)\n"
         "  --alg ALG       ES256, which signs access tokens (default), or RS256, which signs ID\n"
         "                  tokens unless a client registered for ES256\n"
+        "  --fields        the key of encrypted custom fields; at most 16 in all\n"
         "  --config FILE   default: $TENANTD_CONFIG, ./config.yaml, /etc/tenantd/config.yaml\n"
         "  --json          JSON on standard output\n"
         "\n"

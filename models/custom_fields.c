@@ -109,7 +109,7 @@ struct settling {
 
 static enum err see(struct settling *settling, enum shape_party party, struct bytes *ret_fields)
 {
-    const struct custom_sight sight = {.form = settling->form, .party = party, .strict = true};
+    const struct custom_sight sight = {.form = settling->form, .party = party, .to_write = true};
 
     return custom_fields_show(settling->ctx, &sight, &settling->write->before, ret_fields);
 }

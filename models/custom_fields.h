@@ -27,12 +27,13 @@ struct custom_form {
     struct uuid user_id;       /* whose fields: ciphertext is bound to it */
 };
 
-/* The JSON form of what the party may see. A value that does not open is left out (and logged), or
- * with strict an error. Stored documents of an older version show too. */
+/* The JSON form of what the party may see. Stored documents of an older version show too. A value
+ * that does not open is logged and left out; to_write, for whoever writes the document again, it
+ * stays the binary that it is, which no schema takes: it is not lost, and can be replaced. */
 struct custom_sight {
     struct custom_form form;
     enum shape_party party;
-    bool strict;
+    bool to_write;
 };
 CHECKED enum err custom_fields_show(struct ctx *ctx, const struct custom_sight *sight,
                                     const struct bytes *stored, struct bytes *ret_fields);

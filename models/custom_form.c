@@ -7,17 +7,28 @@
 #include "app/bson_auto.h"
 #include "app/clock.h"
 #include "app/document.h"
+#include "app/log.h"
+#include "models/custom_seal.h"
 
 #define MAX_DEPTH   16 /* ours are 5 deep; what other writers nested deeper is not shown */
 #define DATE_LENGTH 10
 
-/* What differs between the directions is done to one element by step; everything around it is
+/* The way to an element; on the stack, innermost last. */
+struct step {
+    const struct step *up;
+    const char *name;
+};
+
+/* What differs between the directions is done to one element by turn; everything around it is
  * copied. */
 struct walk {
     struct ctx *ctx;
     const struct custom_form *form;
     enum shape_party party; /* members that it may not see are left out */
-    enum err (*step)(struct walk *walk, bson_t *out, const bson_iter_t *at,
+    bool to_write;
+    const bson_t *before; /* whose ciphertext stays, or NULL */
+    const struct step *at;
+    enum err (*turn)(struct walk *walk, bson_t *out, const bson_iter_t *at,
                      const struct shape *shape);
     unsigned depth;
 };
@@ -51,14 +62,19 @@ static enum err copy_members(struct walk *walk, bson_t *out, const bson_iter_t *
         return fail_internal(walk->ctx, ERR_INTERNAL, "custom fields are no valid BSON");
     while (bson_iter_next(&at)) {
         const struct shape *inner = shape_of(shape, &at, is_array);
+        const struct step here = {.up = walk->at, .name = bson_iter_key(&at)};
+        enum err turned = ERR_OK;
 
+        walk->at = &here;
         if (inner == NULL || inner->read <= walk->party)
-            TRY(walk->step(walk, out, &at, inner));
+            turned = walk->turn(walk, out, &at, inner);
+        walk->at = here.up;
+        TRY(turned);
     }
     return ERR_OK;
 }
 
-/* The element as it is; of an object or array each part by its own step. */
+/* The element as it is; of an object or array each part as it turns. */
 static enum err copy(struct walk *walk, bson_t *out, const bson_iter_t *at,
                      const struct shape *shape)
 {
@@ -104,6 +120,17 @@ static enum err run(struct walk *walk, const struct bytes *document, struct byte
     return ERR_OK;
 }
 
+/* "address.city": names have no dots. */
+static enum err path_of(struct walk *walk, const char **ret_path)
+{
+    const char *path = "";
+
+    for (const struct step *at = walk->at; at != NULL && path != NULL; at = at->up)
+        path = arena_printf(walk->ctx->arena, path[0] != '\0' ? "%s.%s" : "%s%s", at->name, path);
+    *ret_path = path;
+    return path != NULL ? ERR_OK : no_memory(walk->ctx);
+}
+
 /* ---- to JSON form ---- */
 
 /* "…:30Z" where the milliseconds are none: as most clients write it. */
@@ -133,6 +160,42 @@ static enum err put_moment(struct walk *walk, bson_t *out, const char *key, int6
     return bson_append_utf8(out, key, -1, text, -1) ? ERR_OK : no_memory(walk->ctx);
 }
 
+static enum err to_json(struct walk *walk, bson_t *out, const bson_iter_t *at,
+                        const struct shape *shape);
+
+static enum err open_value(struct walk *walk, const bson_iter_t *at, bson_iter_t *ret_value,
+                           bson_t *ret_document)
+{
+    struct custom_place place = {.user_id = &walk->form->user_id};
+    struct bytes plain = {0};
+    bool is_current;
+
+    TRY(path_of(walk, &place.path));
+    TRY(custom_open(walk->ctx, &place, at, &plain, &is_current));
+    if (!document_view(&plain, ret_document) || !bson_iter_init(ret_value, ret_document) ||
+        !bson_iter_next(ret_value))
+        return fail_internal(walk->ctx, ERR_INTERNAL, "%s holds no value", place.path);
+    return ERR_OK;
+}
+
+static enum err show_sealed(struct walk *walk, bson_t *out, const bson_iter_t *at,
+                            const struct shape *shape)
+{
+    bson_iter_t value;
+    bson_t document;
+    const enum err opened = open_value(walk, at, &value, &document);
+
+    if (opened == ERR_OK)
+        return to_json(walk, out, &value, shape);
+    if (opened != ERR_INTERNAL)
+        return opened;
+    log_event(LOG_ERROR, "custom_field_unreadable", "reason", walk->ctx->failure.internal, NULL);
+    fail_clear(walk->ctx);
+    return !walk->to_write || bson_append_iter(out, bson_iter_key(at), -1, at)
+               ? ERR_OK
+               : no_memory(walk->ctx);
+}
+
 /* Moments in any offset become the one text that they have once they are stored. */
 static enum err to_json(struct walk *walk, bson_t *out, const bson_iter_t *at,
                         const struct shape *shape)
@@ -147,7 +210,7 @@ static enum err to_json(struct walk *walk, bson_t *out, const bson_iter_t *at,
         time_parse(bson_iter_utf8(at, NULL), &ms))
         return put_moment(walk, out, key, ms, false);
     if (BSON_ITER_HOLDS_BINARY(at))
-        return ERR_OK;
+        return show_sealed(walk, out, at, shape);
     return copy(walk, out, at, shape);
 }
 
@@ -180,7 +243,11 @@ static bool is_as_it_is(const struct shape *shape, const struct bytes *stored)
 enum err custom_fields_show(struct ctx *ctx, const struct custom_sight *sight,
                             const struct bytes *stored, struct bytes *ret_fields)
 {
-    struct walk walk = {.ctx = ctx, .form = &sight->form, .party = sight->party, .step = to_json};
+    struct walk walk = {.ctx = ctx,
+                        .form = &sight->form,
+                        .party = sight->party,
+                        .to_write = sight->to_write,
+                        .turn = to_json};
 
     if (is_as_it_is(sight->form.shape, stored)) {
         *ret_fields = *stored;
@@ -193,11 +260,16 @@ enum err custom_fields_canonical(struct ctx *ctx, const struct custom_form *form
                                  const struct bytes *fields, struct bytes *ret_fields)
 {
     return custom_fields_show(
-        ctx, &(struct custom_sight){.form = *form, .party = SHAPE_SERVER, .strict = true}, fields,
+        ctx, &(struct custom_sight){.form = *form, .party = SHAPE_SERVER, .to_write = true}, fields,
         ret_fields);
 }
 
 /* ---- to stored form ---- */
+
+static bool has_forms(const struct shape *shape)
+{
+    return shape != NULL && (shape->has_moments || shape->has_secrets);
+}
 
 static bool parse_moment(enum shape_format format, const char *text, int64_t *ret_ms)
 {
@@ -211,11 +283,60 @@ static bool parse_moment(enum shape_format format, const char *text, int64_t *re
     return time_parse(moment, ret_ms);
 }
 
+/* Ciphertext of the same value by the key in use. */
+static enum err keep_sealed(struct walk *walk, const struct custom_place *place,
+                            const struct bytes *plain, bson_iter_t *ret_kept, bool *ret_is_kept)
+{
+    struct bytes was = {0};
+    bool is_current = false;
+    bson_iter_t root;
+
+    *ret_is_kept = false;
+    if (walk->before == NULL || !bson_iter_init(&root, walk->before) ||
+        !bson_iter_find_descendant(&root, place->path, ret_kept) || !custom_is_sealed(ret_kept))
+        return ERR_OK;
+
+    const enum err opened = custom_open(walk->ctx, place, ret_kept, &was, &is_current);
+
+    if (opened == ERR_INTERNAL) {
+        fail_clear(walk->ctx);
+        return ERR_OK;
+    }
+    TRY(opened);
+    *ret_is_kept =
+        is_current && was.size == plain->size && memcmp(was.data, plain->data, was.size) == 0;
+    return ERR_OK;
+}
+
+static enum err seal_value(struct walk *walk, bson_t *out, const bson_iter_t *at)
+{
+    AUTO(bson_destroy) bson_t *document = bson_new();
+    struct custom_place place = {.user_id = &walk->form->user_id};
+    struct bytes plain, sealed = {0};
+    bson_iter_t kept;
+    bool is_kept;
+
+    if (!bson_append_iter(document, NULL, 0, at))
+        return no_memory(walk->ctx);
+    plain = (struct bytes){.data = bson_get_data(document), .size = document->len};
+    TRY(path_of(walk, &place.path));
+    TRY(keep_sealed(walk, &place, &plain, &kept, &is_kept));
+    if (is_kept)
+        return bson_append_iter(out, bson_iter_key(at), -1, &kept) ? ERR_OK : no_memory(walk->ctx);
+    TRY(custom_seal(walk->ctx, &place, &plain, &sealed));
+    return bson_append_binary(out, bson_iter_key(at), -1, BSON_SUBTYPE_USER, sealed.data,
+                              (uint32_t)sealed.size)
+               ? ERR_OK
+               : no_memory(walk->ctx);
+}
+
 static enum err to_stored(struct walk *walk, bson_t *out, const bson_iter_t *at,
                           const struct shape *shape)
 {
     int64_t ms;
 
+    if (shape != NULL && shape->is_encrypted)
+        return seal_value(walk, out, at);
     if (BSON_ITER_HOLDS_UTF8(at) && parse_moment(format_of(shape), bson_iter_utf8(at, NULL), &ms))
         return bson_append_date_time(out, bson_iter_key(at), -1, ms) ? ERR_OK
                                                                      : no_memory(walk->ctx);
@@ -226,13 +347,16 @@ enum err custom_fields_store(struct ctx *ctx, const struct custom_form *form,
                              const struct bytes *before, const struct bytes *fields,
                              struct bytes *ret_stored)
 {
-    struct walk walk = {.ctx = ctx, .form = form, .party = SHAPE_SERVER, .step = to_stored};
+    struct walk walk = {.ctx = ctx, .form = form, .party = SHAPE_SERVER, .turn = to_stored};
+    bson_t view;
 
-    (void)before;
-    if (form->shape == NULL || !form->shape->has_moments) {
+    if (!has_forms(form->shape)) {
         *ret_stored = *fields;
         return ERR_OK;
     }
+    if (!document_view(before, &view))
+        return fail_internal(ctx, ERR_INTERNAL, "custom fields are no valid BSON");
+    walk.before = &view;
     return run(&walk, fields, ret_stored);
 }
 
@@ -246,7 +370,7 @@ static enum err carry_over(struct ctx *ctx, const struct custom_conversion *conv
     const struct custom_sight from = {
         .form = {.shape = conversion->from, .user_id = conversion->user_id},
         .party = SHAPE_SERVER,
-        .strict = true,
+        .to_write = true,
     };
     const struct custom_form to = {.shape = conversion->to, .user_id = conversion->user_id};
 
@@ -280,11 +404,6 @@ static bool is_moment(const struct shape *shape)
     return format == SHAPE_DATE || format == SHAPE_DATE_TIME;
 }
 
-static bool has_forms(const struct shape *shape)
-{
-    return shape != NULL && shape->has_moments;
-}
-
 /* Members that one of both does not name are what its additionalProperties say. */
 static bool members_alike(const struct shape *from, const struct shape *to)
 {
@@ -306,6 +425,8 @@ bool custom_fields_stored_alike(const struct shape *from, const struct shape *to
         return true;
     from = from != NULL ? from : &nothing;
     to = to != NULL ? to : &nothing;
+    if (from->is_encrypted || to->is_encrypted)
+        return from->is_encrypted == to->is_encrypted;
     return (is_moment(from) ? from->format == to->format : !is_moment(to)) &&
            members_alike(from, to) && members_alike(to, from) &&
            custom_fields_stored_alike(from->items, to->items) &&

@@ -19,28 +19,6 @@
 #define BATCH       100
 #define BATCH_BYTES ((size_t)16 * 1024 * 1024)
 
-/* ---- what this version keeps ---- */
-
-/* A promise that nothing would keep is not accepted. */
-static enum err check_kept(struct ctx *ctx, const struct shape *shape, const char *pointer)
-{
-    for (size_t i = 0; i < shape->property_count; i++) {
-        const struct shape *of = shape->properties[i].shape;
-        const char *here =
-            arena_printf(ctx->arena, "%s/properties/%s", pointer, shape->properties[i].name);
-        const char *word = of->is_encrypted ? "x-encrypt" : NULL;
-
-        if (here == NULL)
-            return fail_internal(ctx, ERR_MEMORY, "no memory for a pointer");
-        if (word != NULL)
-            return fail(ctx, ERR_SCHEMA, arena_printf(ctx->arena, "%s/%s", here, word),
-                        "%s/%s is not kept by this version yet, so it is not accepted.", here,
-                        word);
-        TRY(check_kept(ctx, of, here));
-    }
-    return ERR_OK;
-}
-
 /* A version that does not fit into the cache could be published and never be obeyed. */
 static enum err check_fits(struct ctx *ctx, const struct bytes *schema)
 {
@@ -257,7 +235,6 @@ enum err custom_schema_put(struct ctx *ctx, struct custom_trial *trial)
     if (tenant == NULL)
         return fail_internal(ctx, ERR_MEMORY, "no memory for a tenant");
     TRY(shape_compile(ctx, trial->schema, &run.shape));
-    TRY(check_kept(ctx, run.shape, ""));
     TRY(claims_check_shape(ctx, &ctx->tenant->settings.claims, run.shape));
     TRY(custom_registration_check(ctx, run.shape));
     TRY(value_to_bson(ctx, trial->schema, &stored));

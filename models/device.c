@@ -41,7 +41,7 @@ static void write_body(const struct user *user, const struct device *device, uin
     put_number(body + 62, (uint64_t)device->sign_in_at, 8);
 }
 
-static void compute_mac(const struct mac_key *key, const uint8_t body[BODY_SIZE],
+static void compute_mac(const struct numbered_key *key, const uint8_t body[BODY_SIZE],
                         uint8_t ret_mac[SECRET_MAC_SIZE])
 {
     uint8_t purpose_key[SECRET_KEY_SIZE];
@@ -54,7 +54,7 @@ static void compute_mac(const struct mac_key *key, const uint8_t body[BODY_SIZE]
 /* The cookie is one that we made for this user as it is now, only the device may vary. */
 static bool is_genuine(const struct key_set *keys, const struct user *user, const uint8_t raw[SIZE])
 {
-    const struct mac_key *key = key_set_mac(keys, (uint32_t)get_number(raw + 2, 4));
+    const struct numbered_key *key = key_set_mac(keys, (uint32_t)get_number(raw + 2, 4));
     struct device device = {.sign_in_at = (int64_t)get_number(raw + 62, 8)};
     uint8_t body[BODY_SIZE], mac[SECRET_MAC_SIZE];
 

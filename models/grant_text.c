@@ -35,7 +35,7 @@ static void write_body(const struct grant_claims *claims, uint8_t body[BODY_SIZE
     put_u32(body + 26, claims->generation);
 }
 
-static void compute_mac(const struct mac_key *key, const struct grant_claims *claims,
+static void compute_mac(const struct numbered_key *key, const struct grant_claims *claims,
                         uint8_t ret_mac[SECRET_MAC_SIZE])
 {
     uint8_t purpose_key[SECRET_KEY_SIZE], message[16 + BODY_SIZE];
@@ -100,7 +100,7 @@ enum err grant_text_parse(const char *text, struct grant_claims *ret_claims)
 
 enum err grant_text_verify(const struct key_set *keys, const struct grant_claims *claims)
 {
-    const struct mac_key *key = key_set_mac(keys, claims->key_id);
+    const struct numbered_key *key = key_set_mac(keys, claims->key_id);
     uint8_t mac[SECRET_MAC_SIZE];
 
     if (key == NULL)

@@ -26,7 +26,7 @@ static enum err load_keys(struct ctx *ctx, const void *key, size_t size, const v
         return ERR_MEMORY;
     memcpy(&set->tenant_id, key, size);
     for (uint32_t id = newest; id > 0; id--) {
-        struct mac_key *mac = &set->macs[set->mac_count++];
+        struct numbered_key *mac = &set->macs[set->mac_count++];
 
         mac->id = id;
         memset(mac->key, (int)id, sizeof mac->key);
