@@ -18,6 +18,8 @@ static const struct field user_new_fields[] = {
 };
 static const struct field user_edit_fields[] = {
     TOKEN_FIELD(struct user_edit_form),
+    FIELD_STR(struct user_edit_form, part, "part", F_NONE, 1, 16),
+    FIELD_STR(struct user_edit_form, custom_fields, "custom_fields", F_TRIM, 1, 65536),
     FIELD_STR(struct user_edit_form, username, "username", F_TRIM, 1, 64),
     FIELD_STR(struct user_edit_form, email, "email", F_TRIM, 3, 254),
     FIELD_STR(struct user_edit_form, name, "name", F_TRIM, 1, 200),

@@ -3,6 +3,7 @@
 
 #include "app/schema.h"
 
+/* Custom fields of users are read by the form that the schema makes (handlers/pages_schema.h). */
 struct user_new_form {
     const char *form_token;
     const char *username, *email, *name, *password;
@@ -11,7 +12,9 @@ struct user_new_form {
 
 struct user_edit_form {
     const char *form_token;
+    const char *part; /* "json": custom_fields replace all; else the rest */
     const char *username, *email, *name;
+    const char *custom_fields;
     const char *version; /* of the user that the form showed */
 };
 

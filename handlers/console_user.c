@@ -8,7 +8,9 @@
 #include "handlers/console_internal.h"
 #include "handlers/pages_inputs.h"
 #include "handlers/pages_internal.h"
+#include "handlers/pages_schema.h"
 #include "handlers/pages_words.h"
+#include "models/custom_fields.h"
 #include "models/user_admin.h"
 #include "models/user_sessions.h"
 
@@ -31,6 +33,38 @@ static const char *login_of(const struct user *user)
 static bool is_form(const struct user_view *view, const char *form)
 {
     return view->form != NULL && strcmp(view->form, form) == 0;
+}
+
+static enum err begin_form(struct request *req, const struct user *user, struct schema_form *form)
+{
+    form->party = custom_party(&req->ctx);
+    form->stored = &user->custom_fields;
+    form->id = "edit-field";
+    return schema_form_begin(req, form);
+}
+
+/* Custom fields: as the form of the schema, and all of them as JSON. */
+static enum err add_fields(struct request *req, const struct user_view *view, struct page *page,
+                           const char **ret_message)
+{
+    struct schema_form form = {.is_refused = is_form(view, "edit"), .code = view->code};
+    const bool is_json = is_form(view, "json");
+    struct template_var rows;
+    const char *json = NULL;
+
+    TRY(begin_form(req, &view->user, &form));
+    TRY(schema_form_show(req, &form, "schema-inputs", &rows));
+    TRY(fields_pretty_document(&req->ctx, &view->user.custom_fields, &json));
+    *ret_message = schema_form_message(req, &form);
+
+    const struct template_var vars[] = {
+        rows,
+        {.name = "fields-state", .text = form.state},
+        {.name = "failed-json", .text = words_when(is_json)},
+        {.name = "json", .text = is_json ? pages_typed(req, "custom_fields") : json},
+    };
+
+    return pages_add_vars(req, page, vars, sizeof vars / sizeof vars[0]);
 }
 
 static enum err make_inputs(struct request *req, const struct user_view *view, struct page *page,
@@ -161,12 +195,15 @@ static const char *message_for(struct request *req, const struct user_view *view
 static enum err show(struct request *req, struct response *res, const struct user_view *view)
 {
     struct page page = {.template_name = "console-user", .title = login_of(&view->user)};
+    const char *message = NULL;
     bool beside = false;
 
     TRY(make_inputs(req, view, &page, &beside));
+    TRY(add_fields(req, view, &page, &message));
     TRY(add_facts(req, view, &page));
+    if (message == NULL)
+        message = message_for(req, view, beside);
 
-    const char *message = message_for(req, view, beside);
     const struct failure failure = req->ctx.failure;
 
     TRY(add_devices(req, view, &page));
@@ -233,12 +270,21 @@ static bool differs(const char *typed, const char *stored)
     return strcmp(typed != NULL ? typed : "", stored != NULL ? stored : "") != 0;
 }
 
+static int64_t version_of(const struct user_edit_form *in)
+{
+    return in->version != NULL ? strtoll(in->version, NULL, 10) : 0;
+}
+
 static enum err edit(struct request *req, const struct user *user, const char **ret_notice)
 {
+    struct schema_form form = {0};
     struct user_edit_form in;
     struct user after = {0};
+    struct value fields;
 
     TRY(request_input(req, &in));
+    TRY(begin_form(req, user, &form));
+    TRY(schema_form_read(req, &form, &fields));
 
     const struct user_edit change = {
         .username = in.username,
@@ -247,14 +293,30 @@ static enum err edit(struct request *req, const struct user *user, const char **
         .has_username = differs(in.username, user->username),
         .has_email = differs(in.email, user->email),
         .has_name = differs(in.name, user->name),
-        .version = in.version != NULL ? strtoll(in.version, NULL, 10) : 0,
+        .custom_fields = fields.object.count > 0 ? &fields : NULL,
+        .version = version_of(&in),
     };
 
     *ret_notice = "unchanged";
-    if (!change.has_username && !change.has_email && !change.has_name)
+    if (!change.has_username && !change.has_email && !change.has_name &&
+        change.custom_fields == NULL)
         return ERR_OK;
     *ret_notice = "user-saved";
     return user_admin_edit(&req->ctx, &user->id, &change, &after);
+}
+
+static enum err edit_json(struct request *req, const struct user *user, const char **ret_notice)
+{
+    struct user_edit_form in;
+    struct user after = {0};
+    struct bytes document = {0};
+
+    *ret_notice = "user-saved";
+    TRY(request_input(req, &in));
+    TRY(fields_from_json(req, in.custom_fields, &document));
+    return user_admin_edit(
+        &req->ctx, &user->id,
+        &(struct user_edit){.custom_document = &document, .version = version_of(&in)}, &after);
 }
 
 static enum err set_role(struct request *req, const struct user *user, const char **ret_notice)
@@ -303,7 +365,9 @@ static enum err delete (struct request *req, const struct user *user, const char
 
 enum err handle_console_user_edit(struct request *req, struct response *res)
 {
-    return handle_step(req, res, "edit", edit);
+    const bool is_json = strcmp(pages_typed(req, "part"), "json") == 0;
+
+    return is_json ? handle_step(req, res, "json", edit_json) : handle_step(req, res, "edit", edit);
 }
 
 enum err handle_console_user_role(struct request *req, struct response *res)

@@ -3,18 +3,30 @@
 
 #include <string.h>
 
+#include "app/document.h"
 #include "handlers/console_forms.h"
 #include "handlers/console_internal.h"
 #include "handlers/pages_inputs.h"
 #include "handlers/pages_internal.h"
+#include "handlers/pages_schema.h"
+#include "models/custom_fields.h"
 #include "models/tenant_rules.h"
 #include "models/user_admin.h"
 
 #define USE "console-user-new"
 
+/* Without "stored" it asks for all that an administrator may write. */
+static enum err begin_form(struct request *req, struct schema_form *form)
+{
+    form->party = custom_party(&req->ctx);
+    form->id = "new-field";
+    return schema_form_begin(req, form);
+}
+
 static enum err show(struct request *req, struct response *res, const struct user *me,
                      enum err code)
 {
+    struct schema_form fields = {.is_refused = code != ERR_OK, .code = code};
     const char *shortest =
         arena_printf(req->ctx.arena,
                      "At least %lld characters. Hand it over safely: whoever gets it can change it "
@@ -33,13 +45,19 @@ static enum err show(struct request *req, struct response *res, const struct use
     };
     const size_t count = sizeof inputs / sizeof inputs[0];
     const char *token = NULL;
-    struct template_var form = {0};
+    struct template_var form = {0}, field_rows;
 
+    TRY(begin_form(req, &fields));
+    TRY(schema_form_show(req, &fields, "schema-inputs", &field_rows));
     TRY(pages_session_token(req, USE, &token));
     TRY(inputs_make(req, &(struct input_form){"inputs", inputs, count, code != ERR_OK, code},
                     &form));
 
-    const struct template_var vars[] = {form, {.name = "form-token", .text = token}};
+    const char *about_fields = schema_form_message(req, &fields);
+    const struct template_var vars[] = {form,
+                                        field_rows,
+                                        {.name = "fields-state", .text = fields.state},
+                                        {.name = "form-token", .text = token}};
     struct page page = {.template_name = "console-user-new",
                         .title = "New user",
                         .vars = vars,
@@ -50,7 +68,9 @@ static enum err show(struct request *req, struct response *res, const struct use
         &(struct console_view){
             .user = me,
             .here = "users",
-            .message = console_refusal(req, code, inputs_name_failure(req, inputs, count)),
+            .message = about_fields != NULL
+                           ? about_fields
+                           : console_refusal(req, code, inputs_name_failure(req, inputs, count)),
             .status = code != ERR_OK ? error_info(code)->status : 200},
         &page);
 }
@@ -65,8 +85,11 @@ enum err handle_console_user_new(struct request *req, struct response *res)
 
 static enum err create(struct request *req, struct user *ret_user)
 {
+    struct schema_form form = {0};
+    struct bytes fields = {0};
     struct user_new_form in;
     enum role role = ROLE_USER;
+    struct value typed;
 
     TRY(pages_check_session_form(req, USE, pages_typed(req, "form_token")));
     TRY(request_input(req, &in));
@@ -75,11 +98,15 @@ static enum err create(struct request *req, struct user *ret_user)
     if (in.username == NULL && in.email == NULL)
         return fail(&req->ctx, ERR_VALIDATION, "username",
                     "Give a user name, an e-mail address, or both.");
+    TRY(begin_form(req, &form));
+    TRY(schema_form_read(req, &form, &typed));
+    TRY(document_from_value(&req->ctx, "custom_fields", &typed, &fields));
     return user_admin_create(&req->ctx,
                              &(struct new_user){.username = in.username,
                                                 .email = in.email,
                                                 .name = in.name,
                                                 .password = in.password,
+                                                .custom_fields = fields,
                                                 .role = (int)role},
                              ret_user);
 }

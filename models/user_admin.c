@@ -137,13 +137,14 @@ static enum err edit_profile(struct ctx *ctx, struct change *change)
         change->after.name = edit->name;
         change->mask |= user_field_bit("name");
     }
-    if (edit->custom_fields == NULL)
+    if (edit->custom_fields == NULL && edit->custom_document == NULL)
         return ERR_OK;
     change->mask |= user_field_bit("stored_fields");
     return custom_fields_settle(ctx,
                                 &(struct custom_write){.user_id = change->before.id,
                                                        .before = change->before.stored_fields,
                                                        .patch = edit->custom_fields,
+                                                       .document = edit->custom_document,
                                                        .party = custom_party(ctx)},
                                 &change->after.stored_fields);
 }

@@ -1,4 +1,6 @@
 """Forms made from a tenant's schema of custom fields (issue 6.5): registration and profile."""
+import json
+
 import pytest
 
 from conftest import PASSWORD, log_in, message
@@ -261,3 +263,50 @@ def test_what_only_others_write_is_read_only(site, page):
     page.locator("#profile-name").evaluate("one => one.name = 'custom_fields/secret'")
     assert save(page) == "Nothing was changed."
     assert stored(site, slug, "owner") == {"badge": "AB-1", "note": "y"}
+
+
+def test_administrators_write_what_users_may_not(site, page, slug):
+    """The console's forms: a new user with what the schema requires, one changed, and all as JSON."""
+    log_in(page, site.path(slug), "owner")
+    page.wait_for_url("**/dashboard")
+    page.goto(site.path(slug) + "/dashboard/admin/users/new")
+    name = unique("f")
+    page.fill("#new-username", name)
+    page.fill("#new-password", PASSWORD)
+    named(page, "department").select_option("legal")
+    page.get_by_label("basic").check()
+    named(page, "member_no").fill("7")
+    page.get_by_label("I accept the terms").check()
+    named(page, "address/city").fill("Bern")
+    named(page, "meta").fill("{}")
+    named(page, "badge").fill("AB-7")
+    page.evaluate("document.querySelectorAll('form').forEach(one => one.noValidate = true)")
+    named(page, "zip_code").fill("x")
+    page.click("#user-create")
+    assert message(page) == "Nothing was saved. Please look at: Zip code."
+    named(page, "zip_code").fill("")
+    page.fill("#new-password", PASSWORD)
+    page.click("#user-create")
+    assert message(page) == "The user was created."
+    made = stored(site, slug, name)
+    assert (made["badge"], made["department"], made["newsletter"]) == ("AB-7", "legal", True)
+
+    named(page, "badge").fill("AB-8")
+    named(page, "zip_code").fill("8000")
+    page.evaluate("document.querySelectorAll('form').forEach(one => one.noValidate = true)")
+    page.click("#user-save")
+    assert message(page) == "Nothing was saved. Please look at: Zip code."
+    named(page, "zip_code").fill("80000")
+    page.click("#user-save")
+    assert message(page) == "The user is saved."
+    assert stored(site, slug, name) == made | {"badge": "AB-8", "zip_code": "80000"}
+
+    page.get_by_text("Edit custom fields as JSON").click()
+    page.fill("#user-json", '{"department": "legal"}')
+    page.click("#user-json-save")
+    assert "/custom_fields/plan is required" in message(page)
+    assert page.input_value("#user-json") == '{"department": "legal"}'
+    page.fill("#user-json", json.dumps(OWNER | {"free": {"a": 9007199254740993}}))
+    page.click("#user-json-save")
+    assert message(page) == "The user is saved."
+    assert stored(site, slug, name) == OWNER | {"free": {"a": 9007199254740993}}
