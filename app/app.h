@@ -56,9 +56,10 @@ struct app {
     struct job_workers *jobs;          /* NULL in commands */
     struct grant_memory *grant_memory; /* unanswered rotations (models/grant_memory.h) */
     int64_t started_ms;
-    _Atomic int64_t streams; /* long answers being written (app/stream.h) */
-    _Atomic int64_t waiting; /* requests that sleep (app/seats.h) */
-    _Atomic bool stopping;   /* /ready says 503, answers close */
+    _Atomic int64_t streams;     /* long answers being written (app/stream.h) */
+    _Atomic int64_t bulk_hashes; /* being computed for imports */
+    _Atomic int64_t waiting;     /* requests that sleep (app/seats.h) */
+    _Atomic bool stopping;       /* /ready says 503, answers close */
     _Atomic bool ready;
     char *config_path;              /* what app_reload reads; NULL = nothing */
     struct retired_config *retired; /* snapshots that a running request may still read */

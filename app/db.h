@@ -83,7 +83,8 @@ CHECKED enum err db_group(struct ctx *ctx, const struct schema *schema,
 /* --- writing --- */
 
 CHECKED enum err db_insert(struct ctx *ctx, const struct schema *schema, const void *struct_ptr);
-/* Many documents of one schema in one command, ordered. */
+/* Many documents of one schema in one command, ordered. ERR_CONFLICT: ctx->failure.item is the
+ * first that could not be inserted; those before it are, unless this is a transaction. */
 CHECKED enum err db_insert_many(struct ctx *ctx, const struct schema *schema,
                                 const struct list *structs);
 /* For the audit writer alone: documents of many tenants in one command, on a client of its own.

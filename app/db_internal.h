@@ -113,6 +113,7 @@ struct db_error {
     bool network;   /* the connection broke: the server may have got the command */
     char index[64]; /* of a duplicate key */
     char path[256]; /* the first element of that index; empty when it is longer */
+    int64_t item;   /* … of the document that had it, among those of the command */
     char text[256];
 };
 

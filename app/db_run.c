@@ -97,7 +97,7 @@ void db_error_read(const bson_error_t *from, const bson_t *reply, struct db_erro
 static void read_problem(const bson_iter_t *at, struct db_error *error)
 {
     bson_iter_t it;
-    int64_t code = 0;
+    int64_t code = 0, item = 0;
     const char *text = "";
 
     if (!bson_iter_recurse(at, &it))
@@ -105,12 +105,15 @@ static void read_problem(const bson_iter_t *at, struct db_error *error)
     while (bson_iter_next(&it)) {
         if (strcmp(bson_iter_key(&it), "code") == 0)
             code = bson_iter_as_int64(&it);
+        else if (strcmp(bson_iter_key(&it), "index") == 0)
+            item = bson_iter_as_int64(&it);
         else if (strcmp(bson_iter_key(&it), "errmsg") == 0 && BSON_ITER_HOLDS_UTF8(&it))
             text = bson_iter_utf8(&it, NULL);
     }
     set_error(error, MONGOC_ERROR_SERVER, code, text);
     if (code == DB_CODE_DUPLICATE && bson_iter_recurse(at, &it))
         read_path(&it, error);
+    error->item = item;
 }
 
 /* An answer with ok: 1 may still tell of a refused document or of a write that is not confirmed. */
@@ -226,6 +229,7 @@ enum err db_fail(struct db_call *call, const struct db_error *error)
     if (error->code == DB_CODE_DUPLICATE) {
         (void)fail(ctx, ERR_CONFLICT, arena_strdup(ctx->arena, error->index), NULL);
         ctx->failure.path = error->path[0] != '\0' ? arena_strdup(ctx->arena, error->path) : NULL;
+        ctx->failure.item = error->item > 0 ? (size_t)error->item : 0;
         return ERR_CONFLICT;
     }
 

@@ -167,7 +167,7 @@ static enum err check_scheme(struct request *req)
 
 /* --- body --- */
 
-enum media { MEDIA_NONE = 1, MEDIA_JSON, MEDIA_MERGE_PATCH, MEDIA_FORM, MEDIA_OTHER };
+enum media { MEDIA_NONE = 1, MEDIA_JSON, MEDIA_MERGE_PATCH, MEDIA_FORM, MEDIA_LINES, MEDIA_OTHER };
 
 /* The only parameter that matters is charset, and there is only one of those. */
 static bool is_utf8_or_unsaid(const char *parameters)
@@ -191,6 +191,7 @@ static enum media media_of(const struct request *req)
         {"application/json", MEDIA_JSON},
         {"application/merge-patch+json", MEDIA_MERGE_PATCH},
         {"application/x-www-form-urlencoded", MEDIA_FORM},
+        {"application/x-ndjson", MEDIA_LINES},
     };
     const char *type = request_header(req, "Content-Type");
 
@@ -215,6 +216,8 @@ static bool takes(enum body_rule rule, enum media media)
         return media == MEDIA_JSON || media == MEDIA_FORM;
     case BODY_MERGE_PATCH:
         return media == MEDIA_JSON || media == MEDIA_MERGE_PATCH;
+    case BODY_LINES:
+        return media == MEDIA_LINES;
     case BODY_NONE:
         return true;
     case BODY_UNSET:
@@ -230,10 +233,20 @@ static enum err refuse_media(struct request *req)
         [BODY_FORM] = "application/x-www-form-urlencoded",
         [BODY_JSON_OR_FORM] = "application/json or application/x-www-form-urlencoded",
         [BODY_MERGE_PATCH] = "application/merge-patch+json or application/json",
+        [BODY_LINES] = "application/x-ndjson",
     };
 
     return fail(&req->ctx, ERR_MEDIA_TYPE, NULL, "This route takes the content type %s in UTF-8.",
                 wanted[req->route->body]);
+}
+
+/* What was read whole, as the only part of itself. */
+static enum err give_whole(struct request *req, void *arg, struct bytes *ret_part)
+{
+    (void)arg;
+    *ret_part = (struct bytes){.data = (const uint8_t *)req->body, .size = req->body_size};
+    req->body_size = 0;
+    return ERR_OK;
 }
 
 /* The size comes before the type; a body of no bytes has no type to be wrong. */
@@ -241,18 +254,34 @@ static enum err read_body(struct request *req, const struct dispatch_input *inpu
 {
     size_t cap = req->route->body_cap;
 
+    if (req->route->body == BODY_LINES && input->read_part != NULL) {
+        req->parts = (struct body_parts){.next = input->read_part, .arg = input->read_arg};
+        return ERR_OK;
+    }
     if (input->read_body != NULL)
         TRY(input->read_body(req, cap, input->read_arg));
     if (req->body_size > cap)
         return fail(&req->ctx, ERR_TOO_LARGE, NULL, "The body may have at most %zu bytes.", cap);
+    if (req->route->body == BODY_LINES)
+        req->parts = (struct body_parts){.next = give_whole};
     return ERR_OK;
+}
+
+static bool has_body(const struct request *req)
+{
+    const char *length = request_header(req, "Content-Length");
+
+    if (req->route->body != BODY_LINES || req->body_size > 0)
+        return req->body_size > 0;
+    return request_header(req, "Transfer-Encoding") != NULL ||
+           (length != NULL && strcmp(length, "0") != 0);
 }
 
 static enum err check_media(struct request *req)
 {
     if (request_header_count(req, "Content-Type") > 1)
         return fail(&req->ctx, ERR_BAD_REQUEST, NULL, "Content-Type stands there more than once.");
-    if (req->body_size > 0 && !takes(req->route->body, media_of(req)))
+    if (has_body(req) && !takes(req->route->body, media_of(req)))
         return refuse_media(req);
     return ERR_OK;
 }
@@ -261,7 +290,7 @@ static enum err parse_body(struct request *req)
 {
     struct value *value;
 
-    if (req->route->body == BODY_NONE || req->body_size == 0)
+    if (routes_take_query(req->route) || req->body_size == 0)
         return ERR_OK;
     value = ARENA_NEW(req->ctx.arena, struct value);
     if (value == NULL)

@@ -12,10 +12,12 @@
  */
 typedef enum err (*body_reader_fn)(struct request *req, size_t cap, void *arg);
 
+/* read_part, where there is one, gives the bodies of BODY_LINES in parts; else they come whole. */
 struct dispatch_input {
     const char *raw_path;
     const char *method;
     body_reader_fn read_body;
+    body_part_fn read_part;
     void *read_arg;
 };
 

@@ -30,6 +30,7 @@ struct failure {
     int64_t limit, usage; /* of ERR_PLAN_LIMIT */
     const char *const *required; /* names of missing members, or NULL */
     size_t required_count;
+    size_t item; /* ERR_CONFLICT of many documents written at once: which one */
     const struct shape_failure *items; /* everything that is wrong with custom fields, or NULL */
     size_t item_count;
 };

@@ -62,6 +62,14 @@ struct early_answer {
     void *arg;
 };
 
+/* The next part of a body that is longer than memory (BODY_LINES), borrowed until the next call; of
+ * no bytes behind the last. ERR_TOO_LARGE, ERR_TIMEOUT, ERR_BAD_REQUEST. */
+typedef enum err (*body_part_fn)(struct request *req, void *arg, struct bytes *ret_part);
+struct body_parts {
+    body_part_fn next;
+    void *arg;
+};
+
 struct request {
     struct ctx ctx;
     const struct route *route; /* NULL before routing and when nothing matched */
@@ -83,6 +91,7 @@ struct request {
     size_t param_count;
     const char *body;
     size_t body_size;
+    struct body_parts parts;           /* of a route with BODY_LINES, instead of body */
     const struct value *input;         /* parsed body, NULL when none */
     const struct oauth_client *client; /* of a route with AUTH_CLIENT, proven; or NULL */
     const struct value *query_input;   /* parsed query, NULL until asked for */
@@ -140,6 +149,9 @@ bool request_wants_json_only(const struct request *req);
 /* Decodes the body by the route's input schema into *out, which is zeroed first. */
 #define request_input(req, out) request_input_sized((req), (out), sizeof *(out))
 CHECKED enum err request_input_sized(struct request *req, void *ret_struct, size_t size);
+
+/* The next part of the body of a route with BODY_LINES. */
+CHECKED enum err request_part(struct request *req, struct bytes *ret_part);
 
 /* Decodes the query by the route's input schema into *out, which is zeroed first; parameters that
  * the schema does not know are refused. */

@@ -114,6 +114,8 @@ static const char *body_name(enum body_rule body)
         return "json_or_form";
     case BODY_MERGE_PATCH:
         return "merge_patch";
+    case BODY_LINES:
+        return "lines";
     case BODY_UNSET:
         break;
     }
@@ -221,7 +223,7 @@ static void put_tag(const struct route *route, struct buf *out)
 /* The input of a row without a body comes in its query. */
 static void put_query(const struct route *route, bool first, struct buf *out)
 {
-    if (route->body != BODY_NONE || route->in == NULL)
+    if (!routes_take_query(route) || route->in == NULL)
         return;
     for (size_t i = 0; i < route->in->field_count; i++) {
         const struct field *field = &route->in->fields[i];
@@ -295,6 +297,11 @@ static void put_request_body(const struct route *route, struct buf *out)
 
     if (route->body == BODY_NONE || route->body == BODY_UNSET)
         return;
+    if (route->body == BODY_LINES) {
+        buf_puts(out, ",\"requestBody\":{\"required\":true,\"content\":{"
+                      "\"application/x-ndjson\":{\"schema\":{\"type\":\"string\"}}}}");
+        return;
+    }
     buf_printf(out, ",\"requestBody\":{\"required\":%s,\"content\":{",
                is_body_required(route) ? "true" : "false");
     if (route->body == BODY_MERGE_PATCH)

@@ -203,9 +203,15 @@ enum err request_query_input_sized(struct request *req, void *ret_struct, size_t
 {
     const struct schema *schema = req->route != NULL ? req->route->in : NULL;
 
-    if (schema == NULL || schema->size != size || req->route->body != BODY_NONE)
+    if (schema == NULL || schema->size != size || !routes_take_query(req->route))
         return fail_internal(&req->ctx, ERR_INTERNAL, "the query's struct is not the row's schema");
     TRY(parse_query(req));
     memset(ret_struct, 0, size);
     return schema_decode(&req->ctx, schema, req->query_input, DECODE_QUERY, ret_struct);
+}
+
+enum err request_part(struct request *req, struct bytes *ret_part)
+{
+    *ret_part = (struct bytes){0};
+    return req->parts.next != NULL ? req->parts.next(req, req->parts.arg, ret_part) : ERR_OK;
 }

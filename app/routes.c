@@ -39,6 +39,7 @@
 #include "handlers/userinfo.h"
 #include "handlers/users_transfer.h"
 #include "models/audit_event.h"
+#include "models/import.h"
 #include "models/oauth_client_metadata.h"
 #include "models/tenant.h"
 #include "models/user.h"
@@ -335,6 +336,18 @@ const struct route routes[] = {
      AUTH_SESSION | AUTH_BEARER | AUTH_KEY, "users:read", NULL, ROLE_OWNER, RATE_READ,
      BODY_NONE, 64 * KIB, &users_export_query_schema, &user_line_schema, 200,
      ROUTE_NO_STORE | ROUTE_API_V1 | ROUTE_LINES, "All users of the tenant as NDJSON that an import reads back; hashes of passwords only for keys with the scope users:hashes"},
+    {POST, "/users/import", handle_users_import, TENANT_REQUIRED,
+     AUTH_SESSION | AUTH_BEARER | AUTH_KEY, "users:write", NULL, ROLE_OWNER, RATE_WRITE,
+     BODY_LINES, IMPORT_MAX_BYTES, &users_import_query_schema, &import_schema, 202,
+     ROUTE_NO_STORE | ROUTE_API_V1, "Bring users in as NDJSON, one a line as an export writes them; a background job takes them"},
+    {GET, "/users/import/{id}", handle_users_import_get, TENANT_REQUIRED,
+     AUTH_SESSION | AUTH_BEARER | AUTH_KEY, "users:write", NULL, ROLE_OWNER, RATE_READ,
+     BODY_NONE, 64 * KIB, NULL, &import_schema, 200,
+     ROUTE_NO_STORE | ROUTE_API_V1, "How far an import is, and which lines could not be taken"},
+    {DELETE, "/users/import/{id}", handle_users_import_cancel, TENANT_REQUIRED,
+     AUTH_SESSION | AUTH_BEARER | AUTH_KEY, "users:write", NULL, ROLE_OWNER, RATE_WRITE,
+     BODY_NONE, 64 * KIB, NULL, &import_schema, 202,
+     ROUTE_NO_STORE | ROUTE_API_V1, "Cancel an import; users that it brought in stay"},
     {GET, "/users/me", handle_me_get, TENANT_REQUIRED,
      AUTH_SESSION | AUTH_BEARER, "profile", NULL, ROLE_USER, RATE_READ,
      BODY_NONE, 64 * KIB, NULL, &user_schema, 200,

@@ -51,6 +51,7 @@ enum body_rule {
     BODY_FORM,
     BODY_JSON_OR_FORM,
     BODY_MERGE_PATCH, /* application/merge-patch+json or application/json */
+    BODY_LINES,       /* application/x-ndjson, in parts: the handler reads it (request_part) */
 };
 
 enum route_flags {
@@ -81,12 +82,18 @@ struct route {
     enum rate_class rate;
     enum body_rule body;
     size_t body_cap;
-    const struct schema *in;  /* of the body; without a body of the query */
+    const struct schema *in;  /* of the body; of the query without one, or with lines */
     const struct schema *out; /* NULL: 204, page or text */
     int status;               /* of success */
     unsigned flags;           /* enum route_flags */
     const char *summary;
 };
+
+/* The input of the row stands in the query. */
+static inline bool routes_take_query(const struct route *route)
+{
+    return route->body == BODY_NONE || route->body == BODY_LINES;
+}
 
 extern const struct route routes[];
 extern const size_t route_count;

@@ -108,9 +108,14 @@ struct body_source {
     struct worker *worker;
     const struct gate_result *gate;
     bool done; /* read to its end: the next request begins where it should */
+    /* Of a body that comes in parts: */
+    char *part;
+    int64_t size, began_ms, waited_ms; /* so far; waited for the client */
 };
 
 CHECKED enum err server_read_body(struct request *req, size_t cap, void *source);
+/* A part of it; what is done between two parts does not count as the client's time. */
+CHECKED enum err server_read_part(struct request *req, void *source, struct bytes *ret_part);
 
 /* --- server_stream.c --- */
 

@@ -246,6 +246,7 @@ int server_begin_request(struct mg_connection *connection)
     const struct dispatch_input input = {.raw_path = info->request_uri,
                                          .method = info->request_method,
                                          .read_body = server_read_body,
+                                         .read_part = server_read_part,
                                          .read_arg = &source};
     if (code == ERR_OK)
         dispatch(&req, &res, &input);

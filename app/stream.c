@@ -21,6 +21,16 @@ static void leave_place(struct app *app)
     atomic_fetch_sub(&app->streams, 1);
 }
 
+enum err stream_enter(struct ctx *ctx)
+{
+    return take_place(ctx->app) ? ERR_OK : fail_retry(ctx, ERR_BUSY, 5);
+}
+
+void stream_leave(struct ctx *ctx)
+{
+    leave_place(ctx->app);
+}
+
 enum err respond_stream(struct request *req, struct response *res, const char *content_type,
                         stream_fn more, void *arg)
 {

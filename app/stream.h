@@ -11,6 +11,10 @@
 
 #define STREAM_PART_MAX ((size_t)1024 * 1024)
 
+/* For bodies that are longer than memory: the same places, one each. ERR_BUSY. */
+CHECKED enum err stream_enter(struct ctx *ctx);
+void stream_leave(struct ctx *ctx);
+
 /* Takes one of the places for streams and makes the first part; arg lives in the request's arena.
  * ERR_BUSY when all places are taken, else what the producer returns. */
 CHECKED enum err respond_stream(struct request *req, struct response *res, const char *content_type,

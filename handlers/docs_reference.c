@@ -118,7 +118,7 @@ static const char *body_text(struct ctx *ctx, const struct route *route)
     const bool is_patch = route->body == BODY_MERGE_PATCH;
     struct buf out;
 
-    if (route->body == BODY_NONE || route->in == NULL)
+    if (routes_take_query(route) || route->in == NULL)
         return NULL;
     buf_init(&out, ctx->arena, TEXT_MAX);
     for (size_t i = 0; i < route->in->field_count; i++) {

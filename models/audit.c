@@ -192,21 +192,36 @@ enum err audit_write_refusals(struct ctx *ctx, const char *action, const char *r
     return commit_row(ctx, &row);
 }
 
+/* Within the transaction that it tells of. */
+static enum err insert_row(struct ctx *ctx, const char *action, const char *status,
+                           struct audit_row *row)
+{
+    if (ctx->transaction == NULL)
+        return fail_internal(ctx, ERR_INTERNAL, "audit_insert (%s) outside a transaction", action);
+    TRY(make_row(ctx, action, status, row));
+    if (ctx->app->audit != NULL)
+        TRY(audit_writer_number(ctx->app->audit, ctx, row));
+    else
+        TRY(seal_alone(ctx, row));
+    return db_insert(ctx, &audit_schema, row);
+}
+
 enum err audit_insert(struct ctx *ctx, const char *action, const char *status,
                       const struct uuid *user_id, const char *reason)
 {
     struct audit_row row = {.reason = reason};
 
-    if (ctx->transaction == NULL)
-        return fail_internal(ctx, ERR_INTERNAL, "audit_insert (%s) outside a transaction", action);
     if (user_id != NULL)
         row.user_id = *user_id;
-    TRY(make_row(ctx, action, status, &row));
-    if (ctx->app->audit != NULL)
-        TRY(audit_writer_number(ctx->app->audit, ctx, &row));
-    else
-        TRY(seal_alone(ctx, &row));
-    return db_insert(ctx, &audit_schema, &row);
+    return insert_row(ctx, action, status, &row);
+}
+
+enum err audit_insert_counted(struct ctx *ctx, const char *action, int64_t count,
+                              const char *reason)
+{
+    struct audit_row row = {.reason = reason, .count = count, .has_count = count > 1};
+
+    return insert_row(ctx, action, "success", &row);
 }
 
 /* --- reading --- */

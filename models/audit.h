@@ -46,6 +46,10 @@ CHECKED enum err audit_write(struct ctx *ctx, const char *action, const char *st
 /* The same row within ctx's running transaction. */
 CHECKED enum err audit_insert(struct ctx *ctx, const char *action, const char *status,
                               const struct uuid *user_id, const char *reason);
+/* One row for count users within ctx's running transaction, such as those of a part of an import.
+ */
+CHECKED enum err audit_insert_counted(struct ctx *ctx, const char *action, int64_t count,
+                                      const char *reason);
 
 extern const char *const audit_statuses[]; /* all there are, NULL at the end */
 

@@ -1,9 +1,12 @@
 /* Closing one's own account, and removing accounts. */
 #include "models/user_removal.h"
 
+#include <string.h>
+
 #include "app/clock.h"
 #include "app/db.h"
 #include "app/log.h"
+#include "app/secret.h"
 #include "models/audit.h"
 #include "models/consent.h"
 #include "models/fresh_login.h"
@@ -17,8 +20,9 @@
 
 /* clang-format off */
 static const struct field user_removal_fields[] = {
-    FIELD_UUID(struct user_removal, user_id, "user_id", F_READONLY | F_REQUIRED, .bson = "_id"),
+    FIELD_UUID(struct user_removal, id, "id", F_READONLY | F_REQUIRED, .bson = "_id"),
     FIELD_UUID(struct user_removal, tenant_id, "tenant_id", F_READONLY | F_REQUIRED),
+    FIELD_UUID(struct user_removal, user_id, "user_id", F_READONLY),
     FIELD_TIME(struct user_removal, due_at, "due_at", F_READONLY | F_REQUIRED),
 };
 const struct schema user_removal_schema = {
@@ -27,16 +31,47 @@ const struct schema user_removal_schema = {
 };
 /* clang-format on */
 
+static struct uuid id_of(const struct ctx *ctx, const struct uuid *user_id)
+{
+    struct uuid both[2] = {ctx->tenant_id, *user_id}, id;
+    uint8_t digest[SHA256_SIZE];
+
+    secret_sha256(both, sizeof both, digest);
+    memcpy(id.bytes, digest, sizeof id.bytes);
+    return id;
+}
+
+/* Of this user, by this version or one before. */
+static void put_user(const struct ctx *ctx, const struct uuid *user_id, bson_t *filter)
+{
+    const struct uuid id = id_of(ctx, user_id);
+    bson_t in, list;
+
+    BSON_APPEND_DOCUMENT_BEGIN(filter, "_id", &in);
+    BSON_APPEND_ARRAY_BEGIN(&in, "$in", &list);
+    bson_put_uuid(&list, "0", &id);
+    bson_put_uuid(&list, "1", user_id);
+    bson_append_array_end(&in, &list);
+    bson_append_document_end(filter, &in);
+    bson_put_uuid(filter, "tenant_id", &ctx->tenant_id);
+}
+
+enum err user_removal_put(struct ctx *ctx, const struct uuid *user_id, int64_t due_at)
+{
+    return db_insert(ctx, &user_removal_schema,
+                     &(struct user_removal){.id = id_of(ctx, user_id),
+                                            .tenant_id = ctx->tenant_id,
+                                            .user_id = *user_id,
+                                            .due_at = due_at});
+}
+
 enum err user_removal_cancel(struct ctx *ctx, const struct uuid *user_id)
 {
     AUTO(bson_destroy) bson_t *filter = bson_new();
+    int64_t deleted = 0;
 
-    bson_put_uuid(filter, "_id", user_id);
-    bson_put_uuid(filter, "tenant_id", &ctx->tenant_id);
-
-    const enum err cancelled = db_delete_one(ctx, &user_removal_schema, filter);
-
-    return cancelled == ERR_NOT_FOUND ? ERR_OK : cancelled;
+    put_user(ctx, user_id, filter);
+    return db_delete_many(ctx, &user_removal_schema, filter, &deleted);
 }
 
 enum err user_remove(struct ctx *ctx, const struct user *user, const char *reason)
@@ -76,10 +111,7 @@ static enum err close_own(struct ctx *ctx, void *arg)
                              .mask = user_field_bit("is_active") | user_field_bit("deletion_at"),
                              .new_epoch = true},
         closed));
-    TRY(db_insert(ctx, &user_removal_schema,
-                  &(struct user_removal){.user_id = user.id,
-                                         .tenant_id = ctx->tenant_id,
-                                         .due_at = user.deletion_at}));
+    TRY(user_removal_put(ctx, &user.id, user.deletion_at));
     TRY(user_end_issued(ctx, &user.id, closed->security_epoch));
     return audit_insert(ctx, "user.deletion_requested", "success", &user.id, NULL);
 }
@@ -126,8 +158,7 @@ static enum err remove_due(struct ctx *ctx, void *arg)
     struct user_removal now = {0};
     struct user user = {0};
 
-    bson_put_uuid(filter, "_id", &removal->user_id);
-    bson_put_uuid(filter, "tenant_id", &ctx->tenant_id);
+    put_user(ctx, &removal->user_id, filter);
     TRY(db_find_one(ctx, &user_removal_schema, filter, &now));
 
     const enum err found = user_find(ctx, &removal->user_id, &user);
@@ -168,6 +199,9 @@ enum err user_remove_due(struct ctx *ctx, int64_t *ret_removed)
     struct user_removal *removals = due.items;
 
     for (size_t i = 0; i < due.count; i++) {
+        if (uuid_is_zero(&removals[i].user_id)) /* of a version before */
+            removals[i].user_id = removals[i].id;
+
         const enum err removed = remove_in_tenant(ctx, &removals[i]);
 
         if (removed == ERR_DB_UNAVAILABLE)

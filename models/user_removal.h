@@ -12,10 +12,12 @@
 
 #define USER_REMOVAL_GRACE_MS (INT64_C(7) * 24 * 3600 * 1000)
 
-/* An account that is to be removed. */
+/* An account that is to be removed. Two tenants may have users of the same id (imported ones bring
+ * theirs), so _id is made of both ids; that of a version before is the user's. */
 struct user_removal {
-    struct uuid user_id; /* _id */
+    struct uuid id;
     struct uuid tenant_id;
+    struct uuid user_id;
     int64_t due_at;
 };
 
@@ -25,6 +27,8 @@ extern const struct schema user_removal_schema;
 /* The account of the ctx's caller, whose login must be fresh (models/fresh_login.h). ret_user has
  * deletion_at. ERR_LAST_OWNER, ERR_LOGIN_REQUIRED. */
 CHECKED enum err user_close_own(struct ctx *ctx, struct user *ret_user);
+/* Within a transaction: the closed account goes then. */
+CHECKED enum err user_removal_put(struct ctx *ctx, const struct uuid *user_id, int64_t due_at);
 /* Within a transaction: the account stays after all. */
 CHECKED enum err user_removal_cancel(struct ctx *ctx, const struct uuid *user_id);
 /* Within a transaction: the user as just read goes, with everything that is theirs, and is audited

@@ -17,6 +17,7 @@
 #include "models/custom_schema.h"
 #include "models/grant.h"
 #include "models/idempotency.h"
+#include "models/import_internal.h"
 #include "models/job.h"
 #include "models/login_attempt.h"
 #include "models/oauth_client.h"
@@ -148,6 +149,7 @@ static const struct central {
     {.schema = &custom_schema_schema, INDEXES(custom_schema_indexes)},
     {.schema = &outbox_schema, INDEXES(outbox_indexes)},
     {.schema = &job_schema, INDEXES(job_indexes)},
+    {.schema = &import_chunk_schema, INDEXES(expiry_indexes)},
     {.schema = &user_removal_schema, INDEXES(user_removal_indexes)},
     {.schema = &audit_schema, INDEXES(audit_indexes)},
     {.schema = &idempotency_schema, INDEXES(expiry_indexes)},

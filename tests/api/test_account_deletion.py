@@ -87,7 +87,7 @@ def test_an_administrator_takes_it_back(pair, team):
     db = pair[0].instance.db
     restored = ok(pair[1].patch(path(user), token=team.admin.token, json={"is_active": True}))
     assert restored["is_active"] and "deletion_at" not in restored
-    assert db.user_removals.count_documents({"_id": uuid.UUID(user.id)}) == 0
+    assert db.user_removals.count_documents({"user_id": uuid.UUID(user.id)}) == 0
     team.world.login(user)
     team.counters()
     ok(pair[0].delete("/users/me", token=user.token), 202)  # and it can be closed again

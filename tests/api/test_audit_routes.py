@@ -4,6 +4,7 @@ Generated from /openapi.json: a route that is not GET stands in CASES with the r
 in EXCEPTIONS with the reason why it writes none (AL-1, R003-21). Each case is tried first with an
 audit log that takes no row: 503, and nothing is changed (AL-2).
 """
+import datetime
 import re
 import uuid
 from pathlib import Path
@@ -155,6 +156,29 @@ def as_owner(method, path, **options):
         where = path.replace("{id}", user.id) if user else path
         return lambda: env.api.request(method, where, token=env.owner.token, **options)
     return prepare
+
+
+def import_users(env):
+    """What it begins ends before anybody looks at what is stored."""
+    def call():
+        answer = env.api.post("/users/import", token=env.owner.token, content=b"{}\n",
+                              headers={"Content-Type": "application/x-ndjson"})
+        if answer.status_code == 202:
+            until(lambda: env.api.get(answer.headers["location"], token=env.owner.token)
+                  .json()["state"] == "done", seconds=10)
+        return answer
+    return call
+
+
+def cancel_import(env):
+    """One that no worker takes before a year is over."""
+    made = uuid.uuid4()
+    now = datetime.datetime.now(datetime.timezone.utc)
+    env.instance.db.jobs.insert_one({
+        "_id": made, "tenant_id": uuid.UUID(env.tenant.id), "kind": "import", "state": "queued",
+        "input": {"mode": "insert", "dry_run": False}, "created_at": now,
+        "due_at": now + datetime.timedelta(days=365)})
+    return lambda: env.api.delete(f"/users/import/{made}", token=env.owner.token)
 
 
 def create_user(env):
@@ -312,6 +336,8 @@ CASES = {
                               "tenant.settings_changed"),
     "PUT /tenants/schema": (as_owner("PUT", "/tenants/schema", json={"title": "Fields"}),
                             "schema.published"),
+    "POST /users/import": (import_users, "import.started"),
+    "DELETE /users/import/{id}": (cancel_import, "import.cancelled"),
     "POST /tenants/access-keys": (create_key, "key.created"),
     "POST /tenants/access-keys/{id}/rotate": (with_key("POST", "/tenants/access-keys/{id}/rotate"),
                                               "key.rotated"),

@@ -107,6 +107,8 @@ def body_for(row):
         return {"form": {"grant_type": "client_credentials", "token": "none"}}
     if row.facts["body"] == "form":
         return {"form": {}}
+    if row.facts["body"] == "lines":
+        return {"content": b"{}\n", "headers": {"Content-Type": "application/x-ndjson"}}
     if row.facts["body"] == "merge_patch":
         return {"json": {"custom_fields": {"crossed": True}}}
     return {"json": {"settings": {"refresh_grace": 7}, "current_password": "never the password",
@@ -114,7 +116,7 @@ def body_for(row):
 
 
 def call(api, row, path, **options):
-    return api.request(row.method, path, **body_for(row), **options)
+    return api.request(row.method, path, **combined(body_for(row), options))
 
 
 def combined(options, credential):

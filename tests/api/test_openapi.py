@@ -23,7 +23,7 @@ POST /auth/password/change|POST /api/register|POST /api/login|GET /api/dashboard
 POST /api/v1/clients/register|GET /api/v1/clients/me|POST /api/v1/clients/me/rotate-key
 POST /api/v1/{cid}/signup|POST /api/v1/{cid}/login|POST /api/v1/{cid}/refresh
 POST /api/v1/{cid}/logout|GET /api/v1/{cid}/me|PATCH /api/v1/{cid}/me|GET /api/v1/{cid}/users
-GET /api/v1/{cid}/audit|GET /tenants/audit|GET /tenants/audit/export|GET /users/export|GET /users/me|PATCH /users/me|GET /
+GET /api/v1/{cid}/audit|GET /tenants/audit|GET /tenants/audit/export|GET /users/export|POST /users/import|GET /users/import/{id}|GET /users/me|PATCH /users/me|GET /
 POST /oauth/token|POST /oauth/revoke|POST /oauth/introspect|POST /oauth/client/register
 GET /oauth/client/list|GET /oauth/client/{id}|PUT /oauth/client/{id}|DELETE /oauth/client/{id}
 GET /auth/verify|POST /oauth/client/{id}/rotate-secret|GET /oauth/userinfo|POST /oauth/userinfo

@@ -56,7 +56,9 @@ def test_a_platform_key_opens_nothing_of_a_tenant(api, contract, acme):
             continue
         path = row.path.replace("{cid}", acme.id).replace("{client_id}", acme.id) \
             .replace("{id}", str(uuid.uuid4()))
-        body = {"none": {}, "form": {"form": {"token": "none"}}}.get(row.facts["body"], {"json": {}})
+        body = {"none": {}, "form": {"form": {"token": "none"}},
+                "lines": {"content": b"{}\n", "headers": {
+                    "Content-Type": "application/x-ndjson"}}}.get(row.facts["body"], {"json": {}})
         answer = api.request(row.method, path, tenant=acme.slug, token=PLATFORM_KEY, **body)
         assert answer.status_code in (401, 403), f"{row}: {answer.status_code} {answer.text}"
         tried += 1

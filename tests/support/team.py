@@ -64,7 +64,7 @@ def nothing_left(db, tenant, user):
     assert db[tenant.collection].count_documents({"_id": identity}) == 0
     for name in ("tokens", "sessions"):
         assert db[name].count_documents({"user_id": identity}) == 0, name
-    assert db.user_removals.count_documents({"_id": identity}) == 0
+    assert db.user_removals.count_documents({"user_id": identity}) == 0
     assert db.login_attempts.count_documents({"_id": {"$regex": f"u:{identity.hex}"}}) == 0
 
 
@@ -72,4 +72,4 @@ def make_due(db, *users):
     """As if the grace had ended."""
     past = datetime.datetime.now(datetime.timezone.utc) - datetime.timedelta(seconds=1)
     for user in users:
-        db.user_removals.update_one({"_id": uuid.UUID(user.id)}, {"$set": {"due_at": past}})
+        db.user_removals.update_one({"user_id": uuid.UUID(user.id)}, {"$set": {"due_at": past}})

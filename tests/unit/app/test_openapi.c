@@ -61,8 +61,8 @@ static void check_extension(const struct route *route, const json_t *operation)
     static const char *const tenants[] = {NULL, "ignored", "optional", "required"};
     static const char *const rates[] = {NULL,    "none",     "read",         "write",
                                         "login", "register", "tenant_create"};
-    static const char *const bodies[] = {NULL,   "none",         "json",
-                                         "form", "json_or_form", "merge_patch"};
+    static const char *const bodies[] = {NULL,           "none",        "json", "form",
+                                         "json_or_form", "merge_patch", "lines"};
     static const char *const roles[] = {NULL, "user", "admin", "owner"};
     const json_t *extension = json_object_get(operation, "x-tenantd");
     const json_t *auth = json_object_get(extension, "auth");

@@ -1,0 +1,291 @@
+"""Users brought in as NDJSON: streamed, in the background, told line by line (issue 6.6).
+
+MIGRATION, api.md §7, §10 (Schema and import); IN-1, PW-8.
+"""
+import gzip
+import json
+import uuid
+
+import bcrypt
+import pytest
+
+from support.check import ok, refused, until
+from support.world import USER_PASSWORD, unique
+
+HASH = bcrypt.hashpw(USER_PASSWORD.encode(), bcrypt.gensalt(4)).decode()
+
+
+def key_of(api, tenant, *scopes):
+    return ok(api.post("/tenants/access-keys", token=tenant.owner.token, json={
+        "label": unique("key"), "scopes": scopes}), 201)["access_key"]
+
+
+def text_of(lines):
+    return b"".join(line if isinstance(line, bytes) else json.dumps(line).encode() + b"\n"
+                    for line in lines)
+
+
+def send(api, tenant, lines, token=None, **parameters):
+    return api.post("/users/import", token=token or tenant.owner.token, params=parameters,
+                    content=text_of(lines) if not isinstance(lines, bytes) else lines,
+                    headers={"Content-Type": "application/x-ndjson"})
+
+
+def ended(api, tenant, answer, seconds=20, token=None):
+    """The import when it is over."""
+    made = ok(answer, 202)
+    path = answer.headers["location"]
+    assert path == f"/users/import/{made['id']}" and made["state"] in ("queued", "running", "done")
+
+    def over():
+        shown = ok(api.get(path, token=token or tenant.owner.token))
+        return shown if shown["state"] not in ("queued", "running") else None
+    return until(over, seconds=seconds, pause=0.05)[0]
+
+
+def bring(api, tenant, lines, token=None, state="done", **parameters):
+    result = ended(api, tenant, send(api, tenant, lines, token, **parameters), token=token)
+    assert result["state"] == state, (result.get("error"), result.get("message"))
+    return result
+
+
+def counts(result):
+    return tuple(result[name] for name in ("created", "updated", "skipped", "failed"))
+
+
+def errors(result):
+    return [(entry["line"], entry["error"], entry["pointer"]) for entry in result["errors"]]
+
+
+def sign_in(api, tenant, name, password=USER_PASSWORD):
+    return api.post("/auth/login", tenant=tenant.slug, json={"email": name, "password": password})
+
+
+@pytest.fixture(scope="module")
+def place(world):
+    tenant = world.tenant()
+    world.login(tenant.owner)
+    return tenant
+
+
+@pytest.fixture
+def clean(api, place, service):
+    """The tenant without the users and jobs of tests before."""
+    yield place
+    assert service.db.import_chunks.count_documents({"tenant_id": uuid.UUID(place.id)}) == 0
+    users = service.db[place.collection]
+    gone = users.delete_many({"role": {"$ne": "owner"}}).deleted_count
+    usage = service.db.tenant_usage.find_one({"_id": uuid.UUID(place.id)})
+    assert usage["users"] - gone == 1 and usage.get("owners") == 1, (usage, gone)
+    service.db.tenant_usage.update_one({"_id": usage["_id"]},
+                                       {"$set": {"users": 1, "inactive_users": 0}})
+
+
+def test_lines_become_users(api, clean, service):
+    """All members of a line are kept, and everybody signs in."""
+    one = {"id": str(uuid.uuid4()), "username": "Änne", "email": "Anne@X.example", "name": "Anne",
+           "password_hash": HASH, "role": "admin", "is_active": True, "is_email_verified": True,
+           "custom_fields": {"age": 2**62, "tags": ["a", {"b": None}]},
+           "created_at": "2001-02-03T04:05:06.789Z", "updated_at": "2002-02-03T04:05:06Z",
+           "last_login_at": "2003-02-03T04:05:06Z"}
+    result = bring(api, clean, [
+        one, {"username": "plain", "password": "a plain 1 password"}, b"\r\n",
+        {"email": "none@x.example", "is_active": False, "version": 7, "unknown": {}}])
+    assert counts(result) == (3, 0, 0, 0) and result["errors"] == []
+    assert (result["processed"], result["total"], result["mode"], result["dry_run"]) == \
+        (4, 4, "insert", False)
+    shown = ok(api.get(f"/tenants/users/{one['id']}", token=clean.owner.token))
+    assert shown == {**{name: value for name, value in one.items() if name != "password_hash"},
+                     "version": 1, "updated_at": "2002-02-03T04:05:06.000Z",
+                     "last_login_at": "2003-02-03T04:05:06.000Z"}
+    ok(sign_in(api, clean, "anne@x.example"))
+    ok(sign_in(api, clean, "änne"))
+    ok(sign_in(api, clean, "plain", "a plain 1 password"))
+    refused(sign_in(api, clean, "none@x.example"), 401)
+    usage = service.db.tenant_usage.find_one({"_id": uuid.UUID(clean.id)})
+    assert (usage["users"], usage["inactive_users"]) == (4, 1)
+
+
+def test_every_mistake_is_told_by_its_line(api, clean):
+    """api.md §10: {line, error, pointer}; the good lines are taken all the same."""
+    lines = [
+        {"email": "good@x.example"},
+        b"{\"email\": \"half",
+        b"\n", b"\xff\n", b"[1]\n", b"{}\n",
+        {"email": "no address"}, {"email": "r@x.example", "role": "king"},
+        {"email": "o@x.example", "role": "owner"}, {"email": 7},
+        {"email": "p@x.example", "password": "short"},
+        {"email": "h@x.example", "password_hash": "$1$abc$def"},
+        {"email": "b@x.example", "password": USER_PASSWORD, "password_hash": HASH},
+        {"email": "good@X.example"}, {"id": "nope", "email": "i@x.example"},
+        {"email": "c@x.example", "custom_fields": {"$where": 1}},
+        b'{"email":"d@x.example","email":"e@x.example"}\n',
+        b"x" * 70000 + b"\n",
+        {"email": "d@x.example", "deletion_at": "2030-01-01T00:00:00Z"},
+        b'{"email": "last@x.example"}']
+    result = bring(api, clean, lines)
+    assert errors(result) == [
+        (2, "invalid_json", None), (3, "invalid_line", None), (4, "invalid_json", None),
+        (5, "validation_failed", "/email"), (6, "validation_failed", "/email"),
+        (7, "validation_failed", "/role"), (8, "role_not_allowed", "/role"),
+        (9, "validation_failed", "/email"), (10, "validation_failed", "/password"),
+        (11, "validation_failed", "/password_hash"), (12, "validation_failed", "/password_hash"),
+        (13, "email_taken", "/email"), (14, "validation_failed", "/id"),
+        (15, "invalid_custom_fields", "/custom_fields/$where"), (16, "invalid_json", None),
+        (17, "invalid_line", None), (18, "validation_failed", "/deletion_at")], result["errors"]
+    assert counts(result) == (2, 0, 0, 17)
+    assert all(entry["message"] for entry in result["errors"])
+    assert "line 1" in result["errors"][11]["message"], result["errors"][11]
+
+
+def test_modes(api, clean):
+    """Who is there: an error, changed, or left as they are."""
+    bring(api, clean, [{"email": "m@x.example", "username": "m", "name": "Old",
+                        "password_hash": HASH, "custom_fields": {"a": 1, "b": 2}}])
+    line = {"email": "M@x.example", "name": "New", "custom_fields": {"a": None, "c": 3}}
+    assert errors(bring(api, clean, [line])) == [(1, "email_taken", "/email")]
+    assert counts(bring(api, clean, [line, line], mode="skip")) == (0, 0, 2, 0)
+    before = ok(sign_in(api, clean, "m@x.example"))["access_token"]
+    assert counts(bring(api, clean, [line, {**line, "name": "Newer"}], mode="upsert")) == (0, 2, 0, 0)
+    shown = ok(api.get("/users/me", token=before))
+    assert (shown["name"], shown["custom_fields"]) == ("Newer", {"b": 2, "c": 3})
+    bring(api, clean, [{"username": "other"}])
+    assert errors(bring(api, clean, [{"username": "other", "email": "m@x.example"},
+                                     {"id": str(uuid.uuid4()), "username": "m"}],
+                        mode="upsert")) == [(1, "email_taken", "/email"),
+                                            (2, "username_taken", "/username")]
+
+
+def test_another_hash_ends_what_was_issued(api, clean, service):
+    """Upsert changes the security epoch when the hash, the role or the activity changes."""
+    bring(api, clean, [{"email": "e@x.example", "password_hash": HASH}])
+    for line, action in (({"password": "another 1 password"}, "user.password_set"),
+                         ({"role": "admin"}, "user.role_changed"),
+                         ({"is_active": False}, "user.deactivated")):
+        token = ok(sign_in(api, clean, "e@x.example", "another 1 password" if action !=
+                           "user.password_set" else USER_PASSWORD))["access_token"]
+        assert counts(bring(api, clean, [{"email": "e@x.example", **line}], mode="upsert")) == \
+            (0, 1, 0, 0)
+        refused(api.get("/users/me", token=token), 401)
+        assert service.db.audit_logs.count_documents(
+            {"tenant_id": uuid.UUID(clean.id), "action": action}) == 1
+
+
+def test_nobody_harms_themselves_or_owners(api, clean):
+    own = clean.owner.email
+    assert errors(bring(api, clean, [{"email": own, "is_active": False},
+                                     {"email": own, "role": "user"}], mode="upsert")) == [
+        (1, "forbidden", "/is_active"), (2, "forbidden", "/role")]
+    key = key_of(api, clean, "users:write")
+    result = bring(api, clean, [{"email": own, "name": "X"}, {"email": "k@x.example", "role": "admin"},
+                                {"email": "l@x.example", "password_hash": HASH}],
+                   token=key, mode="upsert")
+    assert errors(result) == [(1, "insufficient_role", None), (2, "role_not_allowed", "/role"),
+                              (3, "insufficient_scope", "/password_hash")]
+
+
+def test_a_dry_run_changes_nothing(api, clean, service):
+    before = list(service.db[clean.collection].find())
+    result = bring(api, clean, [{"email": "d@x.example", "password": USER_PASSWORD}, {},
+                                {"email": clean.owner.email}], dry_run="true")
+    assert counts(result) == (1, 0, 0, 2) and result["dry_run"] is True
+    assert list(service.db[clean.collection].find()) == before
+
+
+def test_the_plan_bounds_it(api, world):
+    """One atomic reservation; lines beyond it are plan_limit, and signing up goes on being bounded."""
+    tenant = world.tenant(plan="free")
+    world.login(tenant.owner)
+    result = bring(api, tenant, [{"email": f"p{n}@x.example"} for n in range(15)])
+    assert counts(result) == (9, 0, 0, 6)
+    assert errors(result) == [(n, "plan_limit", None) for n in range(10, 16)]
+    refused(api.post("/auth/register", tenant=tenant.slug, json={
+        "email": "more@x.example", "password": USER_PASSWORD}), 403, "plan_limit")
+
+
+def test_many_lines_with_duplicates_of_a_unique_field(api, clean, service):
+    """What the database alone refuses is told by its line, and nobody else is lost."""
+    users = service.db[clean.collection]
+    users.create_index("custom_fields.badge", unique=True, name="test_badge",
+                       partialFilterExpression={"custom_fields.badge": {"$exists": True}})
+    try:
+        lines = [{"email": f"u{n}@x.example", "custom_fields": {"badge": n % 1150}}
+                 for n in range(1200)]
+        result = bring(api, clean, lines)
+    finally:
+        users.drop_index("test_badge")
+    assert counts(result) == (1150, 0, 0, 50)
+    assert [entry["line"] for entry in result["errors"]] == list(range(1151, 1201))
+    assert {entry["error"] for entry in result["errors"]} == {"value_taken"}
+    assert users.count_documents({"role": "user"}) == 1150
+
+
+def test_export_import_export_is_equal(api, clean, world):
+    """api.md §7, "no lock-in": byte for byte, password hashes included."""
+    bring(api, clean, [
+        {"email": f"x{n}@x.example", "username": f"Üser{n}" if n % 2 else None,
+         "password_hash": HASH, "is_active": n % 3 > 0, "is_email_verified": n % 2 == 0,
+         "custom_fields": {"n": n, "<&>": "\u2028"}, "role": "admin" if n == 4 else "user",
+         "created_at": f"20{n:02}-01-01T00:00:00Z",
+         **({"deletion_at": "2090-01-01T00:00:00Z"} if n == 3 else {})} for n in range(20)])
+    key = key_of(api, clean, "users:read", "users:hashes")
+    exported = api.get("/users/export", token=key).content
+    target = world.tenant()
+    world.login(target.owner)
+    target_key = key_of(api, target, "users:read", "users:hashes")
+    lines = [line for line in exported.splitlines(keepends=True) if b'"role":"owner"' not in line]
+    assert counts(bring(api, target, b"".join(lines))) == (20, 0, 0, 0)
+    again = [line for line in api.get("/users/export", token=target_key).content.splitlines(
+        keepends=True) if b'"role":"owner"' not in line]
+    assert again == lines
+    assert counts(bring(api, target, b"".join(lines), mode="upsert"))[3] == 0
+    ok(sign_in(api, target, "x4@x.example"))
+
+
+@pytest.mark.parametrize("body, says", [
+    (b"", "no line"), (gzip.compress(b"{}"), "gzip"), (b"PK\x03\x04", "zip"),
+    ("{}".encode("utf-16"), "UTF-16")], ids=["empty", "gzip", "zip", "utf-16"])
+def test_what_is_no_text_is_refused_at_once(api, clean, body, says):
+    assert says in refused(send(api, clean, body), 400)["error_description"]
+
+
+def test_refusals(api, world, clean):
+    """Other content types, unknown modes, those who are no owners, another's import."""
+    refused(api.post("/users/import", token=clean.owner.token, json={}), 415)
+    refused(send(api, clean, [{}], mode="replace"), 400, field="mode")
+    refused(send(api, clean, [{}], moda="insert"), 400)
+    user = world.user(clean)
+    refused(send(api, clean, [{}], token=user.token), 403)
+    result = bring(api, clean, [{"username": "mine"}])
+    other = world.tenant()
+    world.login(other.owner)
+    for call in (api.get, api.delete):
+        refused(call(f"/users/import/{result['id']}", token=other.owner.token), 404)
+        refused(call("/users/import/x", token=clean.owner.token), 404)
+    refused(api.delete(f"/users/import/{result['id']}", token=clean.owner.token), 404)
+
+
+def test_the_log_tells_of_it(api, clean, service):
+    """Start, end, how many; and by name who got more rights than a user has."""
+    mark = service.db.audit_logs.find_one(sort=[("_id", -1)])["_id"]
+    bring(api, clean, [{"username": f"a{n}", "role": "admin" if n == 1 else "user"}
+                       for n in range(5)])
+    rows = list(service.db.audit_logs.find({"_id": {"$gt": mark}, "tenant_id": uuid.UUID(clean.id)},
+                                           sort=[("_id", 1)]))
+    admin = service.db[clean.collection].find_one({"username": "a1"})
+    assert [(row["action"], row.get("count"), row.get("user_id")) for row in rows] == [
+        ("import.started", None, None), ("user.created", None, admin["_id"]),
+        ("users.imported", 5, None), ("import.ended", None, None)]
+    assert {row["actor_id"] for row in rows} == {uuid.UUID(clean.owner.id)}
+
+
+def test_lines_are_not_readable_at_rest(api, clean, service):
+    """SK-4: they may hold passwords; none is left when the import is over (clean asserts that)."""
+    seen = []
+    with service.db.import_chunks.watch(full_document="updateLookup", max_await_time_ms=200) as news:
+        bring(api, clean, [{"username": "secret", "password": "canary 1 password"}])
+        change = news.try_next()
+        while change is not None and change["operationType"] != "insert":
+            change = news.try_next()
+        seen.append(change["fullDocument"])
+    assert b"canary" not in seen[0]["sealed"] and b"secret" not in seen[0]["sealed"]
