@@ -1,6 +1,7 @@
 /* ETag and If-Match. */
 #include "app/etag.h"
 
+#include <stdio.h>
 #include <string.h>
 
 enum err etag_set(struct request *req, struct response *res, int64_t version)
@@ -18,7 +19,7 @@ enum err etag_demand(const struct request *req, bool required)
     return required && request_header(req, "If-Match") == NULL ? ERR_IF_MATCH_REQUIRED : ERR_OK;
 }
 
-/* The comparison is the strong one: a weak tag (W/) names no version of ours. */
+/* The comparison is the strong one: a weak tag (W/) is another text. */
 static bool lists(const char *header, const char *tag)
 {
     const size_t length = strlen(tag);
@@ -34,6 +35,18 @@ static bool lists(const char *header, const char *tag)
         header += item;
     }
     return false;
+}
+
+bool etag_is_known(const struct request *req, int64_t version)
+{
+    const char *header = request_header(req, "If-None-Match");
+    char tag[32], weak[sizeof tag + 2];
+
+    if (header == NULL)
+        return false;
+    (void)snprintf(tag, sizeof tag, "\"%lld\"", (long long)version);
+    (void)snprintf(weak, sizeof weak, "W/%s", tag);
+    return strcmp(header, "*") == 0 || lists(header, tag) || lists(header, weak);
 }
 
 enum err etag_match(struct request *req, int64_t version, int64_t *ret_version)

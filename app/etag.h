@@ -7,6 +7,9 @@
 #include "app/http.h"
 
 CHECKED enum err etag_set(struct request *req, struct response *res, int64_t version);
+/* Whether If-None-Match names this version (weak comparison): the answer to a GET then is
+ * respond_empty with 304. */
+bool etag_is_known(const struct request *req, int64_t version);
 /* Without If-Match every version will do, unless the tenant demands one (required):
  * ERR_IF_MATCH_REQUIRED. For before the object is read. */
 CHECKED enum err etag_demand(const struct request *req, bool required);

@@ -43,6 +43,7 @@
 #include "models/oauth_client_metadata.h"
 #include "models/tenant.h"
 #include "models/user.h"
+#include "models/user_fields.h"
 #include "models/user_line.h"
 
 #define KIB ((size_t)1024)
@@ -118,7 +119,7 @@ const struct route routes[] = {
      ROUTE_NO_STORE | ROUTE_API_V1 | ROUTE_IDEMPOTENT, "Make a user with a role up to one's own"},
     {GET, "/tenants/users/{id}", handle_tenant_user_get, TENANT_REQUIRED,
      AUTH_SESSION | AUTH_BEARER, "admin", NULL, ROLE_ADMIN, RATE_READ,
-     BODY_NONE, 64 * KIB, NULL, &user_schema, 200,
+     BODY_NONE, 64 * KIB, &user_fields_query_schema, &user_schema, 200,
      ROUTE_NO_STORE | ROUTE_API_V1, "One user of the tenant"},
     {PATCH, "/tenants/users/{id}", handle_tenant_user_patch, TENANT_REQUIRED,
      AUTH_SESSION | AUTH_BEARER, "admin", NULL, ROLE_ADMIN, RATE_WRITE,
@@ -329,7 +330,7 @@ const struct route routes[] = {
 
     /* --- The caller --- */
     {POST, "/users", handle_user_create, TENANT_REQUIRED,
-     AUTH_SESSION | AUTH_BEARER | AUTH_KEY, "admin", "users:write", ROLE_ADMIN, RATE_WRITE,
+     AUTH_SESSION | AUTH_BEARER | AUTH_KEY, "users:write", NULL, ROLE_ADMIN, RATE_WRITE,
      BODY_JSON, 64 * KIB, &tenant_user_input_schema, &user_schema, 201,
      ROUTE_NO_STORE | ROUTE_API_V1 | ROUTE_IDEMPOTENT, "Make a user, with a password or the hash that another system stored"},
     {GET, "/users/export", handle_users_export, TENANT_REQUIRED,
@@ -350,7 +351,7 @@ const struct route routes[] = {
      ROUTE_NO_STORE | ROUTE_API_V1, "Cancel an import; users that it brought in stay"},
     {GET, "/users/me", handle_me_get, TENANT_REQUIRED,
      AUTH_SESSION | AUTH_BEARER, "profile", NULL, ROLE_USER, RATE_READ,
-     BODY_NONE, 64 * KIB, NULL, &user_schema, 200,
+     BODY_NONE, 64 * KIB, &user_fields_query_schema, &user_schema, 200,
      ROUTE_NO_STORE | ROUTE_API_V1, "Own user document"},
     {PATCH, "/users/me", handle_me_patch, TENANT_REQUIRED,
      AUTH_SESSION | AUTH_BEARER, "write", NULL, ROLE_USER, RATE_WRITE,
@@ -376,6 +377,18 @@ const struct route routes[] = {
      AUTH_SESSION | AUTH_BEARER | AUTH_NO_CLIENTS, NULL, NULL, ROLE_USER, RATE_WRITE,
      BODY_NONE, 64 * KIB, NULL, NULL, 204,
      ROUTE_NO_STORE | ROUTE_API_V1, "Take back what an application may have; all that it was issued for the user ends"},
+    {GET, "/users/{id}", handle_tenant_user_get, TENANT_REQUIRED,
+     AUTH_SESSION | AUTH_BEARER | AUTH_KEY, "users:read", NULL, ROLE_ADMIN, RATE_READ,
+     BODY_NONE, 64 * KIB, &user_fields_query_schema, &user_schema, 200,
+     ROUTE_NO_STORE | ROUTE_API_V1, "One user of the tenant, with custom fields as the caller may see them"},
+    {PATCH, "/users/{id}", handle_tenant_user_patch, TENANT_REQUIRED,
+     AUTH_SESSION | AUTH_BEARER | AUTH_KEY, "users:write", NULL, ROLE_ADMIN, RATE_WRITE,
+     BODY_MERGE_PATCH, 64 * KIB, &tenant_user_patch_schema, &user_schema, 200,
+     ROUTE_NO_STORE | ROUTE_API_V1, "Merge patch of a user's names, address, activity and custom fields; keys change users, not administrators"},
+    {DELETE, "/users/{id}", handle_tenant_user_delete, TENANT_REQUIRED,
+     AUTH_SESSION | AUTH_BEARER | AUTH_KEY, "users:write", NULL, ROLE_ADMIN, RATE_WRITE,
+     BODY_NONE, 64 * KIB, NULL, NULL, 204,
+     ROUTE_NO_STORE | ROUTE_API_V1, "Remove a user at once, with everything that is theirs"},
     {GET, "/api/whoami", handle_whoami, TENANT_REQUIRED,
      AUTH_SESSION | AUTH_BEARER, NULL, NULL, ROLE_USER, RATE_READ,
      BODY_NONE, 64 * KIB, NULL, &whoami_schema, 200,

@@ -100,6 +100,9 @@ struct schema {
     size_t size;                /* of the struct */
     const struct field *fields;
     size_t field_count;
+    /* Of a uint64_t in the struct: when it is not 0, only the fields whose bit is set leave in
+     * JSON. 0: the struct has none. */
+    size_t mask_offset;
     /* Called with every struct that was read from BSON; its error is that of the reading. */
     enum err (*loaded)(struct ctx *ctx, void *struct_ptr);
 };

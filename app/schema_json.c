@@ -101,8 +101,19 @@ static void put_value(const struct field *field, const void *struct_ptr, struct 
     }
 }
 
+/* Which fields the struct itself lets leave. */
+static uint64_t mask_of(const struct schema *schema, const void *struct_ptr)
+{
+    uint64_t mask = 0;
+
+    if (schema->mask_offset != 0)
+        memcpy(&mask, (const char *)struct_ptr + schema->mask_offset, sizeof mask);
+    return mask != 0 ? mask : UINT64_MAX;
+}
+
 void schema_to_json(const struct schema *schema, const void *struct_ptr, struct buf *out)
 {
+    const uint64_t mask = mask_of(schema, struct_ptr);
     bool first = true;
 
     buf_putc(out, '{');
@@ -110,7 +121,8 @@ void schema_to_json(const struct schema *schema, const void *struct_ptr, struct 
         const struct field *field = &schema->fields[i];
         bool present = field_is_present(field, struct_ptr);
 
-        if (!field_leaves(field) || (!present && !field_leaves_absent(field)))
+        if (!field_leaves(field) || (!present && !field_leaves_absent(field)) ||
+            (i < 64 && (mask >> i & 1) == 0))
             continue;
         if (!first)
             buf_putc(out, ',');

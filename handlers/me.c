@@ -4,6 +4,7 @@
 #include "app/etag.h"
 #include "models/tenant_rules.h"
 #include "models/user.h"
+#include "models/user_fields.h"
 
 #define PATCH_TRIES 8
 
@@ -19,10 +20,17 @@ static enum err read_me(struct request *req, struct user *ret_user)
 
 enum err handle_me_get(struct request *req, struct response *res)
 {
+    struct user_fields fields;
+    const char *wanted = NULL;
     struct user user = {0};
 
+    TRY(request_query(req, "fields", &wanted));
+    TRY(user_fields_parse(&req->ctx, wanted, &fields));
     TRY(read_me(req, &user));
     TRY(etag_set(req, res, user.version));
+    if (etag_is_known(req, user.version))
+        return respond_empty(res, 304);
+    TRY(user_fields_apply(&req->ctx, &fields, &user));
     return respond(req, res, 200, &user);
 }
 

@@ -6,6 +6,7 @@
 #include "models/scope.h"
 #include "models/tenant_rules.h"
 #include "models/user_admin.h"
+#include "models/user_fields.h"
 
 /* Members that only stand here so that a patch of them is refused by name: nothing is kept. */
 struct user_patch_input {
@@ -85,13 +86,14 @@ static enum err respond_user(struct request *req, struct response *res, const st
     return respond(req, res, 200, user);
 }
 
-static enum err head_created(struct request *req, struct response *res, const struct user *user)
+static enum err head_created(struct request *req, struct response *res, const char *list,
+                             const struct user *user)
 {
     char id[UUID_TEXT_SIZE];
 
     uuid_text(&user->id, id);
 
-    const char *location = arena_printf(req->ctx.arena, "/tenants/users/%s", id);
+    const char *location = arena_printf(req->ctx.arena, "%s/%s", list, id);
 
     if (location == NULL)
         return ERR_MEMORY;
@@ -103,7 +105,7 @@ static enum err answer_created(struct request *req, struct response *res, void *
 {
     const struct user_answer *answer = arg;
 
-    TRY(head_created(req, res, &answer->user));
+    TRY(head_created(req, res, "/tenants/users", &answer->user));
     return respond(req, res, 201, answer);
 }
 
@@ -111,7 +113,7 @@ static enum err answer_user(struct request *req, struct response *res, void *arg
 {
     const struct user *user = arg;
 
-    TRY(head_created(req, res, user));
+    TRY(head_created(req, res, "/users", user));
     return respond(req, res, 201, user);
 }
 
@@ -161,12 +163,20 @@ enum err handle_user_create(struct request *req, struct response *res)
 
 enum err handle_tenant_user_get(struct request *req, struct response *res)
 {
+    struct user_fields fields;
+    const char *wanted = NULL;
     struct user user = {0};
     struct uuid id;
 
+    TRY(request_query(req, "fields", &wanted));
+    TRY(user_fields_parse(&req->ctx, wanted, &fields));
     TRY(read_id(req, &id));
     TRY(user_find(&req->ctx, &id, &user));
-    return respond_user(req, res, &user);
+    TRY(etag_set(req, res, user.version));
+    if (etag_is_known(req, user.version))
+        return respond_empty(res, 304);
+    TRY(user_fields_apply(&req->ctx, &fields, &user));
+    return respond(req, res, 200, &user);
 }
 
 enum err handle_tenant_user_patch(struct request *req, struct response *res)

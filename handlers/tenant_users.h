@@ -1,4 +1,5 @@
-/* Users of a tenant, for its administrators (document 004's /tenants/users). */
+/* Users of a tenant, for its administrators and keys: /users/{id} and, with the paths of document
+ * 004, /tenants/users/{id}. */
 #pragma once
 
 #include "app/http.h"

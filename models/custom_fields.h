@@ -41,7 +41,7 @@ CHECKED enum err custom_fields_show(struct ctx *ctx, const struct custom_sight *
 /* The same of one user, whoever the ctx works for. */
 CHECKED enum err custom_fields_for(struct ctx *ctx, const struct user *user, enum shape_party party,
                                    struct bytes *ret_fields);
-/* Whether the party may see the field of this path ("address.city"): for filters, mappings and
+/* Whether the party may see the field of this path (address.city): for filters, mappings and
  * projections, which could tell what it holds. shape NULL: there is no schema. */
 bool custom_field_is_seen(const struct shape *shape, const char *path, enum shape_party party);
 

@@ -120,7 +120,7 @@ static enum err run(struct walk *walk, const struct bytes *document, struct byte
     return ERR_OK;
 }
 
-/* "address.city": names have no dots. */
+/* address.city: names have no dots. */
 static enum err path_of(struct walk *walk, const char **ret_path)
 {
     const char *path = "";

@@ -13,7 +13,7 @@
 
 struct custom_place {
     const struct uuid *user_id;
-    const char *path; /* "address.city" */
+    const char *path; /* address.city */
 };
 
 /* Whether an element of a stored document is such a value. */

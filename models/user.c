@@ -42,6 +42,7 @@ const struct schema user_schema = {
     .per_tenant_collection = true,
     .size = sizeof(struct user),
     SCHEMA_FIELDS(user_fields),
+    .mask_offset = offsetof(struct user, shown),
     .loaded = custom_fields_loaded,
 };
 

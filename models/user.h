@@ -27,6 +27,7 @@ struct user {
     int64_t strange_login_at; /* the last one without a known device: wipes the account's tries */
     int64_t deletion_at;      /* the account was closed and is removed then; 0 = no */
     int64_t version;
+    uint64_t shown; /* which fields an answer has (models/user_fields.h); 0 = all */
 };
 
 extern const char *const role_names[]; /* {NULL, "user", "admin", "owner", NULL} */

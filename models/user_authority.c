@@ -38,7 +38,10 @@ enum err user_authority_over(struct ctx *ctx, const struct authority *authority,
 {
     if (target->role <= (int)authority->role)
         return ERR_OK;
-    return fail(ctx, ERR_ROLE, NULL, "Only an owner may change an owner.");
+    return fail(ctx, ERR_ROLE, NULL,
+                ctx->who.credential == CREDENTIAL_KEY
+                    ? "Access keys change users, not administrators and owners."
+                    : "Only an owner may change an owner.");
 }
 
 enum err user_authority_to_give(struct ctx *ctx, enum role role)

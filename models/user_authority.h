@@ -1,7 +1,8 @@
 /*
  * Who may change whom among the users of a tenant: owner > admin > user; nobody reaches above
- * themselves. An access key makes users and nobody above. Asked within the transaction of the
- * change, so that an administrator who was just demoted no longer changes anybody. Any thread.
+ * themselves. An access key makes and changes users and nobody above. Asked within the transaction
+ * of the change, so that an administrator who was just demoted no longer changes anybody. Any
+ * thread.
  */
 #pragma once
 

@@ -326,6 +326,8 @@ CASES = {
     "POST /users": (create_user_by_key, "user.created"),
     "PATCH /tenants/users/{id}": (as_owner("PATCH", "/tenants/users/{id}",
                                            json={"is_active": False}), "user.deactivated"),
+    "PATCH /users/{id}": (as_owner("PATCH", "/users/{id}", json={"name": "Audited"}), "user.updated"),
+    "DELETE /users/{id}": (as_owner("DELETE", "/users/{id}"), "user.deleted"),
     "DELETE /tenants/users/{id}": (as_owner("DELETE", "/tenants/users/{id}"), "user.deleted"),
     "PUT /tenants/users/{id}/role": (as_owner("PUT", "/tenants/users/{id}/role",
                                               json={"role": "admin"}), "user.role_changed"),
