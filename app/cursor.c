@@ -8,7 +8,7 @@
 #include "app/config.h"
 #include "app/secret.h"
 
-#define VALUES_BYTES     600
+#define VALUES_BYTES     3000
 #define PARAMETERS_BYTES ((size_t)64 * 1024)
 
 static enum err refuse(struct ctx *ctx, const char *why)

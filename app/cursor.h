@@ -11,7 +11,7 @@
 #include "app/ctx.h"
 
 #define CURSOR_VALUES_MAX 4
-#define CURSOR_TEXT_MAX   1024
+#define CURSOR_TEXT_MAX   4096
 
 struct cursor_list {
     const char *name;              /* "audit", "users", "tenants" */
@@ -19,7 +19,7 @@ struct cursor_list {
     size_t parameter_count;
 };
 
-/* The sort values of the last row shown, none of them NULL; together at most 600 bytes. */
+/* The sort values of the last row shown, none of them NULL; together at most 3,000 bytes. */
 CHECKED enum err cursor_make(struct ctx *ctx, const struct cursor_list *list,
                              const char *const *values, size_t count, const char **ret_cursor);
 /* The same values in the arena; ERR_BAD_CURSOR unless it was made for this list with as many. */

@@ -80,6 +80,31 @@ struct db_group {
 CHECKED enum err db_group(struct ctx *ctx, const struct schema *schema,
                           const struct db_group *group, struct list *ret_list);
 
+/* A page of a list that somebody asked for in words (models/user_query.h): what an index serves is
+ * told apart from what is then held against each document, so that both can be bounded. */
+struct db_search {
+    const bson_t *access; /* served by an index; NULL = all of this tenant */
+    const bson_t *filter; /* the rest; NULL = nothing */
+    const bson_t *sort;   /* given by the index, unless there are keys */
+    const bson_t *keys;   /* expressions by name, computed before the sort by them; or NULL */
+    const bson_t *after;  /* expression over these: where the page begins; or NULL */
+    const char *index;    /* that is to be used, or NULL: the database chooses */
+    bool ignores_case;    /* compares all texts by the collation of such indexes */
+    int64_t budget;  /* documents that access may bring, in the order of sort; 0 = any number */
+    int64_t most_ms; /* that the database may take; 0 = as any read */
+    int64_t limit;
+};
+
+/* *ret_over: most_ms were over, and nothing is known. */
+CHECKED enum err db_search(struct ctx *ctx, const struct schema *schema,
+                           const struct db_search *search, bool *ret_over, struct list *ret_list);
+/* How many documents access brings; stops counting behind the budget. */
+CHECKED enum err db_search_size(struct ctx *ctx, const struct schema *schema,
+                                const struct db_search *search, int64_t *ret_size);
+/* Runs it once more to tell how many documents the database looked at. */
+CHECKED enum err db_search_explain(struct ctx *ctx, const struct schema *schema,
+                                   const struct db_search *search, int64_t *ret_examined);
+
 /* --- writing --- */
 
 CHECKED enum err db_insert(struct ctx *ctx, const struct schema *schema, const void *struct_ptr);

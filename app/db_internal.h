@@ -37,6 +37,7 @@ enum {
     DB_CODE_UNAUTHORIZED = 13,
     DB_CODE_NO_NAMESPACE = 26,
     DB_CODE_NAMESPACE_EXISTS = 48,
+    DB_CODE_TIME_OVER = 50,
     DB_CODE_DUPLICATE = 11000,
     DB_CODE_ROLE_EXISTS = 51002,
 };
@@ -102,6 +103,7 @@ struct db_call {
     bool leased, reserved;
     int64_t started;
     int64_t expected_code; /* an answer of the server that is no fault, 0 = none */
+    int64_t most_ms;       /* that the server may take, when less than usual; 0 = as usual */
     char collection[DB_COLLECTION_SIZE];
 };
 
@@ -149,6 +151,11 @@ bool db_must_lose(struct db *db);
 /* Appends the documents of an answer ("cursor.firstBatch") to list, decoded by call->schema. */
 CHECKED enum err db_decode_batch(struct db_call *call, const bson_t *reply, const char *path,
                                  struct list *list);
+
+/* Sends a command that answers with a cursor over call->collection, and decodes all of it by
+ * call->schema. reply is left as the last answer was. */
+CHECKED enum err db_read_list(struct db_call *call, bson_t *command, bson_t *reply,
+                              struct list *ret_list);
 
 /* Sends a command that answers with a cursor over call->collection, and calls each for all of it.
  */

@@ -166,6 +166,24 @@ static void kill_cursor(struct db_call *call, int64_t id)
         call->ctx->failure = failure;
 }
 
+enum err db_read_list(struct db_call *call, bson_t *command, bson_t *reply, struct list *ret_list)
+{
+    struct list list = {0};
+
+    TRY(db_run(call, command, reply));
+
+    int64_t id = cursor_id(reply);
+    enum err err = db_decode_batch(call, reply, "cursor.firstBatch", &list);
+    if (err == ERR_OK)
+        err = fetch_rest(call, reply, &list);
+    if (err != ERR_OK) {
+        kill_cursor(call, id);
+        return err;
+    }
+    *ret_list = list;
+    return ERR_OK;
+}
+
 enum err db_find_many(struct ctx *ctx, const struct schema *schema, const struct db_find *find,
                       struct list *ret_list)
 {
@@ -174,7 +192,6 @@ enum err db_find_many(struct ctx *ctx, const struct schema *schema, const struct
     AUTO(bson_destroy) bson_t *command = &command_bytes;
     AUTO(bson_destroy) bson_t *reply = &reply_bytes;
     int64_t limit = find->limit > 0 && find->limit < DB_MAX_RESULTS ? find->limit : DB_MAX_RESULTS;
-    struct list list = {0};
 
     TRY(db_call_begin(ctx, schema, DB_READ, &call));
     bson_put_text(command, "find", call.collection);
@@ -184,18 +201,7 @@ enum err db_find_many(struct ctx *ctx, const struct schema *schema, const struct
     bson_put_int(command, "limit", limit);
     bson_put_int(command, "batchSize", limit);
     append_read_concern(&call, find, command);
-    TRY(db_run(&call, command, reply));
-
-    int64_t id = cursor_id(reply);
-    enum err err = db_decode_batch(&call, reply, "cursor.firstBatch", &list);
-    if (err == ERR_OK)
-        err = fetch_rest(&call, reply, &list);
-    if (err != ERR_OK) {
-        kill_cursor(&call, id);
-        return err;
-    }
-    *ret_list = list;
-    return ERR_OK;
+    return db_read_list(&call, command, reply, ret_list);
 }
 
 static enum err each_document(struct db_call *call, const bson_t *reply, const char *path,

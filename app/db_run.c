@@ -354,8 +354,14 @@ static bool send_again(struct db_call *call, const bson_t *command, bson_t *repl
 static int64_t time_limit(const struct db_call *call)
 {
     const bool is_long = call->use == DB_ADMIN || call->use == DB_READ_ANY_TENANT;
+    const int64_t most = call->most_ms > 0 ? call->most_ms : DB_MAX_TIME_MS;
 
-    return ctx_remaining(call->ctx, is_long ? DB_LONG_MS : DB_MAX_TIME_MS);
+    return ctx_remaining(call->ctx, is_long ? DB_LONG_MS : most);
+}
+
+static bool is_expected(const struct db_call *call, const struct db_error *error)
+{
+    return call->expected_code != 0 && error->code == call->expected_code;
 }
 
 static bool is_retryable_write(const struct db_call *call)
@@ -423,7 +429,7 @@ enum err db_run(struct db_call *call, bson_t *command, bson_t *reply)
         return ERR_OK;
     }
     bool cut = error.network;
-    if (db_error_unavailable(&error) && !is_competition(&error))
+    if (db_error_unavailable(&error) && !is_competition(&error) && !is_expected(call, &error))
         db_note_trouble(call->db);
     if (may_send_again(call, &error, reply))
         done = send_again(call, command, reply, &error);

@@ -1,16 +1,13 @@
 /* Lists in pages. */
 #include "app/paging.h"
 
-#define STANDARD_LIMIT 50
-#define MAXIMUM_LIMIT  200
-
 enum err paging_read(struct request *req, const struct cursor_list *list, size_t value_count,
                      struct paging *ret_paging)
 {
     const char *cursor = NULL;
 
     *ret_paging = (struct paging){.list = *list, .value_count = value_count};
-    TRY(request_limit(req, STANDARD_LIMIT, MAXIMUM_LIMIT, &ret_paging->limit));
+    TRY(request_limit(req, PAGING_STANDARD, PAGING_MAXIMUM, &ret_paging->limit));
     TRY(request_query(req, "cursor", &cursor));
     if (cursor == NULL)
         return ERR_OK;

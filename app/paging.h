@@ -8,6 +8,9 @@
 #include "app/cursor.h"
 #include "app/http.h"
 
+#define PAGING_STANDARD 50
+#define PAGING_MAXIMUM  200
+
 struct paging {
     struct cursor_list list;
     size_t value_count; /* of the cursor */

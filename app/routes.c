@@ -37,6 +37,7 @@
 #include "handlers/tenants.h"
 #include "handlers/tokens.h"
 #include "handlers/userinfo.h"
+#include "handlers/users_list.h"
 #include "handlers/users_transfer.h"
 #include "models/audit_event.h"
 #include "models/import.h"
@@ -329,6 +330,10 @@ const struct route routes[] = {
      ROUTE_NO_STORE | ROUTE_API_V1, "A new secret; the old one works for overlap_seconds longer"},
 
     /* --- The caller --- */
+    {GET, "/users", handle_users_list, TENANT_REQUIRED,
+     AUTH_SESSION | AUTH_BEARER | AUTH_KEY, "users:read", NULL, ROLE_ADMIN, RATE_READ,
+     BODY_NONE, 64 * KIB, &users_query_schema, &users_page_schema, 200,
+     ROUTE_NO_STORE | ROUTE_API_V1, "Find users: filter and sort by any field, each query served by an index or small"},
     {POST, "/users", handle_user_create, TENANT_REQUIRED,
      AUTH_SESSION | AUTH_BEARER | AUTH_KEY, "users:write", NULL, ROLE_ADMIN, RATE_WRITE,
      BODY_JSON, 64 * KIB, &tenant_user_input_schema, &user_schema, 201,

@@ -8,7 +8,7 @@
 #include "models/tenant.h"
 
 #define COUNTER                 "tenants"
-#define FILES_PER_COLLECTION    5
+#define FILES_PER_COLLECTION    6
 #define DEFAULT_MAX_COLLECTIONS 3000
 #define SETTLED_MS              60000 /* longer than any request lives */
 

@@ -57,6 +57,9 @@ const struct db_index user_indexes[] = {
      .unique = true,
      .partial_exists = "username",
      .ttl_seconds = -1},
+    {.name = "created_at_1",
+     .keys = (const char *const[]){"created_at", "_id", NULL},
+     .ttl_seconds = -1},
 };
 const size_t user_index_count = sizeof user_indexes / sizeof user_indexes[0];
 

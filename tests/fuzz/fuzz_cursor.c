@@ -29,7 +29,7 @@ static void there_and_back(struct ctx *ctx, const char *value)
     const char *back[2];
     const char *text = NULL;
 
-    if (strlen(value) > 500)
+    if (strlen(value) > 2900)
         return;
     if (cursor_make(ctx, &list, values, 2, &text) != ERR_OK || strlen(text) > CURSOR_TEXT_MAX ||
         cursor_read(ctx, &list, text, back, 2) != ERR_OK || strcmp(back[0], value) != 0 ||

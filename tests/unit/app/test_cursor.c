@@ -69,16 +69,16 @@ static void test_values_come_back(void **state)
 
 static void test_long_values(void **state)
 {
-    char value[700];
+    char value[3200];
     const char *values[] = {value};
     const char *text = NULL;
 
     (void)state;
     memset(value, 'x', sizeof value);
-    value[600] = '\0';
+    value[3000] = '\0';
     assert_true(strlen(make(&plain, value)) <= CURSOR_TEXT_MAX);
     assert_int_equal(read_one(&plain, make(&plain, value)), ERR_OK);
-    value[600] = 'x';
+    value[3000] = 'x';
     value[sizeof value - 1] = '\0';
     assert_int_equal(cursor_make(&bare.ctx, &plain, values, 1, &text), ERR_INTERNAL);
 }
