@@ -16,6 +16,7 @@ static const struct place {
 } places[] = {
     {"overview", "Overview", ROOT, ROLE_ADMIN},
     {"users", "Users", ROOT "/users", ROLE_ADMIN},
+    {"fields", "User fields", ROOT "/fields", ROLE_ADMIN},
     {"clients", "Applications", ROOT "/clients", ROLE_ADMIN},
     {"settings", "Settings", ROOT "/settings", ROLE_ADMIN},
     {"keys", "Access keys", ROOT "/keys", ROLE_OWNER},

@@ -18,6 +18,8 @@ enum err handle_console_user_active(struct request *req, struct response *res);
 enum err handle_console_user_sign_out(struct request *req, struct response *res);
 enum err handle_console_user_delete(struct request *req, struct response *res);
 enum err handle_console_audit(struct request *req, struct response *res);
+enum err handle_console_fields(struct request *req, struct response *res);
+enum err handle_console_fields_form(struct request *req, struct response *res);
 enum err handle_console_settings(struct request *req, struct response *res);
 enum err handle_console_settings_form(struct request *req, struct response *res);
 enum err handle_console_keys(struct request *req, struct response *res);

@@ -60,7 +60,24 @@ static const struct field client_step_fields[] = {
     FIELD_STR(struct client_step_form, overlap, "overlap", F_NONE, 1, 10),
     FIELD_STR(struct client_step_form, confirm, "confirm", F_TRIM, 1, 100),
 };
+static const struct field fields_fields[] = {
+    TOKEN_FIELD(struct fields_form),
+    FIELD_STR(struct fields_form, step, "step", F_NONE, 1, 16),
+    FIELD_STR(struct fields_form, version, "version", F_NONE, 1, 20),
+    FIELD_STR(struct fields_form, schema, "schema", F_TRIM, 1, CONSOLE_SCHEMA_MAX),
+    FIELD_STR(struct fields_form, name, "name", F_TRIM, 1, 200),
+    FIELD_STR(struct fields_form, title, "title", F_TRIM, 1, 200),
+    FIELD_STR(struct fields_form, description, "description", F_TRIM, 1, 1000),
+    FIELD_STR(struct fields_form, kind, "kind", F_NONE, 1, 16),
+    FIELD_STR(struct fields_form, values, "values", F_NONE, 1, 16384),
+    FIELD_STR(struct fields_form, required, "required", F_NONE, 1, 8),
+    FIELD_STR(struct fields_form, unique, "unique", F_NONE, 1, 8),
+    FIELD_STR(struct fields_form, index, "index", F_NONE, 1, 8),
+    FIELD_STR(struct fields_form, read, "read", F_NONE, 1, 8),
+    FIELD_STR(struct fields_form, write, "write", F_NONE, 1, 8),
+};
 
+const struct schema fields_form_schema = {.name = "fields_form", .size = sizeof(struct fields_form), SCHEMA_FIELDS(fields_fields)};
 const struct schema user_new_form_schema = {.name = "user_new_form", .size = sizeof(struct user_new_form), SCHEMA_FIELDS(user_new_fields)};
 const struct schema user_edit_form_schema = {.name = "user_edit_form", .size = sizeof(struct user_edit_form), SCHEMA_FIELDS(user_edit_fields)};
 const struct schema user_step_form_schema = {.name = "user_step_form", .size = sizeof(struct user_step_form), SCHEMA_FIELDS(user_step_fields)};

@@ -3,6 +3,8 @@
 
 #include "app/schema.h"
 
+#define CONSOLE_SCHEMA_MAX (128 * 1024) /* a schema with the blanks that make it readable */
+
 /* Custom fields of users are read by the form that the schema makes (handlers/pages_schema.h). */
 struct user_new_form {
     const char *form_token;
@@ -60,6 +62,17 @@ struct client_step_form {
     const char *confirm; /* of /delete: the name, typed */
 };
 
+/* Of the schema of custom fields: its text, and one field without JSON. */
+struct fields_form {
+    const char *form_token;
+    const char *step;    /* "put", "remove": the field; "try", "publish": the schema */
+    const char *version; /* of the schema that the form showed */
+    const char *schema;
+    const char *name, *title, *description, *kind, *values, *required, *unique, *index, *read,
+        *write;
+};
+
+extern const struct schema fields_form_schema;
 extern const struct schema user_new_form_schema;
 extern const struct schema user_edit_form_schema;
 extern const struct schema user_step_form_schema;

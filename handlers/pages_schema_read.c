@@ -160,7 +160,10 @@ static enum err typed_text(struct request *req, const struct form_field *field,
         return typed_moment(req, field, ret_text);
     if (field->kind == FORM_BOXES)
         return typed_boxes(req, field, ret_text);
-    return fields_unix_lines(req, pages_typed(req, field->name), ret_text);
+    TRY(fields_unix_lines(req, pages_typed(req, field->name), ret_text));
+    if (field->kind == FORM_LINES && strspn(*ret_text, " \t\n") == strlen(*ret_text))
+        *ret_text = "";
+    return ERR_OK;
 }
 
 /* --- members --- */

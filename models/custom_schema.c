@@ -24,7 +24,7 @@ const struct schema custom_schema_schema = {
 };
 /* clang-format on */
 
-static enum err find_version(struct ctx *ctx, int64_t version, struct custom_schema *ret_schema)
+enum err custom_schema_version(struct ctx *ctx, int64_t version, struct custom_schema *ret_schema)
 {
     AUTO(bson_destroy) bson_t *filter = bson_new();
 
@@ -36,7 +36,7 @@ enum err custom_schema_find(struct ctx *ctx, struct custom_schema *ret_schema)
 {
     const int64_t version = ctx->tenant != NULL ? ctx->tenant->schema_version : 0;
 
-    return version > 0 ? find_version(ctx, version, ret_schema) : ERR_NOT_FOUND;
+    return version > 0 ? custom_schema_version(ctx, version, ret_schema) : ERR_NOT_FOUND;
 }
 
 /* ---- compiled ---- */
@@ -65,7 +65,7 @@ enum err custom_schema_load(struct ctx *ctx, const void *key, size_t size, const
     if (size != sizeof wanted)
         return ERR_INTERNAL;
     memcpy(&wanted, key, sizeof wanted);
-    TRY(find_version(ctx, wanted.version, &stored));
+    TRY(custom_schema_version(ctx, wanted.version, &stored));
     TRY(custom_schema_compile(ctx, &stored.schema, &shape));
     *ret_data = shape;
     return ERR_OK;

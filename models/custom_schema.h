@@ -25,6 +25,9 @@ extern const struct schema custom_schema_schema;
  * when the tenant has none. */
 CHECKED enum err custom_schema_find(struct ctx *ctx, struct custom_schema *ret_schema);
 CHECKED enum err custom_schema_shape(struct ctx *ctx, const struct shape **ret_shape);
+/* One of the versions that there were. ERR_NOT_FOUND. */
+CHECKED enum err custom_schema_version(struct ctx *ctx, int64_t version,
+                                       struct custom_schema *ret_schema);
 /* What the compiled form of one schema may take: the cache of them is bounded by their number. */
 #define CUSTOM_SCHEMA_MEMORY ((size_t)512 * 1024)
 #define CUSTOM_SCHEMA_BYTES  ((size_t)128 * 1024) /* stored; a body has 64 KiB */

@@ -338,8 +338,8 @@ def test_the_paths_own_tenant_decides(api, contract, sides):
 CONSOLE = {f"{method} /dashboard/admin{path}" for method, path in (
     ("GET", ""), ("GET", "/users"), ("POST", "/users"), ("GET", "/users/new"), ("GET", "/users/{id}"),
     ("POST", "/users/{id}"), ("POST", "/users/{id}/role"), ("POST", "/users/{id}/active"),
-    ("POST", "/users/{id}/sign-out"), ("POST", "/users/{id}/delete"), ("GET", "/settings"),
-    ("POST", "/settings"), ("GET", "/keys"), ("POST", "/keys"), ("POST", "/keys/{id}/rotate"),
+    ("POST", "/users/{id}/sign-out"), ("POST", "/users/{id}/delete"), ("GET", "/fields"),
+    ("POST", "/fields"), ("GET", "/settings"), ("POST", "/settings"), ("GET", "/keys"), ("POST", "/keys"), ("POST", "/keys/{id}/rotate"),
     ("POST", "/keys/{id}/delete"), ("GET", "/clients"), ("GET", "/clients/new"), ("POST", "/clients"),
     ("GET", "/clients/{id}"), ("POST", "/clients/{id}"), ("POST", "/clients/{id}/rotate"),
     ("POST", "/clients/{id}/delete"), ("GET", "/audit"))}

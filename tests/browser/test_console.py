@@ -82,7 +82,7 @@ def test_life_of_a_user(site, owner, slug, profile):
     assert theirs.locator("h1").inner_text() == "Overview"
     # An administrator sees no keys and changes no settings, owners or roles.
     links = theirs.get_by_role("navigation", name="Console").get_by_role("link").all_inner_texts()
-    assert links == ["Overview", "Users", "Applications", "Settings", "Audit log"]
+    assert links == ["Overview", "Users", "User fields", "Applications", "Settings", "Audit log"]
     for path in ("/keys",):
         assert theirs.goto(site.path(slug) + ADMIN + path).status == 403
     theirs.goto(site.path(slug) + ADMIN + "/settings")
@@ -341,8 +341,8 @@ def test_keyboard_and_no_script(site, profile, slug):
 
 def test_nobody_else_enters(site, page, slug):
     """Without a session to the login page; a plain user, and another tenant's owner, get nothing."""
-    for path in ("", "/users", "/users/new", "/clients", "/clients/new", "/settings", "/keys",
-                 "/audit"):
+    for path in ("", "/users", "/users/new", "/fields", "/clients", "/clients/new", "/settings",
+                 "/keys", "/audit"):
         page.goto(site.path(slug) + ADMIN + path)
         assert page.url == site.path(slug) + "/login"
     stranger = site.tenant()
@@ -355,7 +355,7 @@ def test_nobody_else_enters(site, page, slug):
     page.context.clear_cookies()
     log_in(page, site.path(stranger), plain)
     page.wait_for_url("**/dashboard")
-    for path in ("", "/users", "/users/new", f"/users/{theirs}", "/clients", "/clients/new",
-                 "/settings", "/keys", "/audit"):
+    for path in ("", "/users", "/users/new", f"/users/{theirs}", "/fields", "/clients",
+                 "/clients/new", "/settings", "/keys", "/audit"):
         assert page.goto(site.path(stranger) + ADMIN + path).status == 403
         assert page.locator("#message").is_visible()

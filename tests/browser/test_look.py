@@ -52,7 +52,8 @@ def pages(site):
             ("console", site.path(slug), "/dashboard/admin", "owner"),
             *[("console " + name, site.path(slug), "/dashboard/admin/" + path, "owner")
               for name, path in (("users", "users"), ("new user", "users/new"),
-                                 ("user", f"users/{site.user_id(slug)}"), ("settings", "settings"),
+                                 ("user", f"users/{site.user_id(slug)}"), ("fields", "fields"),
+                                 ("settings", "settings"),
                                  ("keys", "keys"), ("applications", "clients"),
                                  ("new application", "clients/new"), ("audit", "audit"))],
             ("front", site.front, "/", None),

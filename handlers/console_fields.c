@@ -1,0 +1,135 @@
+/* The console's page of custom fields: edit the schema, try it on the users, publish it. */
+#include "handlers/console.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "app/json.h"
+#include "app/value_bson.h"
+#include "handlers/console_fields_edit.h"
+#include "handlers/console_fields_page.h"
+#include "handlers/console_internal.h"
+#include "handlers/pages_internal.h"
+
+#define USE "console-fields"
+
+static const char first_schema[] = "{\n"
+                                   "  \"type\": \"object\",\n"
+                                   "  \"properties\": {\n"
+                                   "  }\n"
+                                   "}";
+
+/* --- looking --- */
+
+static enum err find(struct request *req, struct custom_schema *ret_schema)
+{
+    const char *version = NULL;
+
+    TRY(request_query(req, "version", &version));
+    return version == NULL
+               ? custom_schema_find(&req->ctx, ret_schema)
+               : custom_schema_version(&req->ctx, strtoll(version, NULL, 10), ret_schema);
+}
+
+/* The schema in force, or the older one that ?version= names, as a draft; the field that ?field=
+ * names in its form. */
+static enum err read_page(struct request *req, struct fields_page *page)
+{
+    struct custom_schema stored = {0};
+    struct value schema;
+    const enum err found = find(req, &stored);
+
+    page->draft = first_schema;
+    if (found != ERR_OK)
+        return found == ERR_NOT_FOUND ? ERR_OK : found;
+    TRY(fields_pretty_document(&req->ctx, &stored.schema, &page->draft));
+    TRY(value_from_bson(&req->ctx, &stored.schema, &schema));
+    TRY(request_query(req, "field", &page->field.name));
+    return console_field_read(&req->ctx, &schema, &page->field);
+}
+
+enum err handle_console_fields(struct request *req, struct response *res)
+{
+    struct user me = {0};
+    struct fields_page page = {.me = &me};
+    const enum err entered = console_enter(req, ROLE_ADMIN, &me);
+
+    if (entered != ERR_OK)
+        return pages_to_login(req, res, entered);
+    TRY(read_page(req, &page));
+    return console_fields_respond(req, res, &page);
+}
+
+/* --- steps --- */
+
+/* The draft with its field put or removed; the draft that comes of it is shown, also when it is no
+ * valid schema yet. */
+static enum err edit_field(struct request *req, struct value *schema, struct fields_page *page)
+{
+    const bool removes = strcmp(page->field.step, "remove") == 0;
+    const struct shape *shape = NULL;
+    struct bytes document = {0};
+
+    TRY(removes ? console_field_remove(&req->ctx, page->field.name, schema)
+                : console_field_put(&req->ctx, &page->field, schema));
+    TRY(value_to_bson(&req->ctx, schema, &document));
+    TRY(fields_pretty_document(&req->ctx, &document, &page->draft));
+    TRY(shape_compile(&req->ctx, schema, &shape));
+    page->done = arena_printf(req->ctx.arena,
+                              removes ? "%s is taken out of the schema below. Try it, then publish."
+                                      : "%s stands in the schema below. Try it, then publish.",
+                              page->field.name);
+    return page->done == NULL ? ERR_MEMORY : ERR_OK;
+}
+
+static enum err run_schema(struct request *req, const struct value *schema,
+                           struct fields_page *page, bool *ret_published)
+{
+    struct custom_trial *trial = ARENA_NEW(req->ctx.arena, struct custom_trial);
+    enum err done;
+
+    if (trial == NULL)
+        return ERR_MEMORY;
+    *ret_published = strcmp(page->field.step, "publish") == 0;
+    trial->schema = schema;
+    trial->dry_run = !*ret_published;
+    trial->version = page->field.version != NULL ? strtoll(page->field.version, NULL, 10) : -1;
+    if (trial->dry_run)
+        trial->version = -1;
+    done = custom_schema_put(&req->ctx, trial);
+    if (done == ERR_OK || done == ERR_SCHEMA_UNMET)
+        page->trial = trial;
+    return done;
+}
+
+static enum err run(struct request *req, struct fields_page *page, bool *ret_published)
+{
+    struct value schema;
+
+    TRY(pages_check_session_form(req, USE, page->field.form_token));
+    if (page->field.step == NULL)
+        page->field.step = "try";
+    TRY(json_parse(&req->ctx, page->draft, strlen(page->draft), &schema));
+    if (strcmp(page->field.step, "put") == 0 || strcmp(page->field.step, "remove") == 0)
+        return edit_field(req, &schema, page);
+    return run_schema(req, &schema, page, ret_published);
+}
+
+enum err handle_console_fields_form(struct request *req, struct response *res)
+{
+    struct user me = {0};
+    struct fields_page page = {.me = &me};
+    bool published = false;
+    enum err done = console_enter(req, ROLE_OWNER, &me);
+
+    if (done != ERR_OK)
+        return pages_to_login(req, res, done);
+    TRY(request_input(req, &page.field));
+    page.draft = page.field.schema != NULL ? page.field.schema : "";
+    TRY(fields_unix_lines(req, page.draft, &page.draft));
+    page.code = run(req, &page, &published);
+    if (page.code == ERR_OK && published)
+        return console_redirect(req, res, "/fields?notice=schema-published");
+    return page.code == ERR_OK || pages_shows(page.code) ? console_fields_respond(req, res, &page)
+                                                         : page.code;
+}

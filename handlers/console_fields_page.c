@@ -1,0 +1,387 @@
+/* What the page of custom fields shows: the fields in force, the editor, what was wrong. */
+#include "handlers/console_fields_page.h"
+
+#include <string.h>
+
+#include "app/json_line.h"
+#include "handlers/console_fields_edit.h"
+#include "handlers/console_internal.h"
+#include "handlers/pages_internal.h"
+#include "handlers/pages_schema.h"
+#include "handlers/pages_words.h"
+#include "models/custom_index.h"
+#include "models/tenant.h"
+
+#define USE            "console-fields"
+#define AROUND         2 /* lines before and behind the one that is wrong */
+#define EXCERPT_MAX    8192
+#define VARS_PER_ROW   9
+#define VERSIONS_SHOWN 10
+
+/* --- the fields in force --- */
+
+struct rows {
+    struct ctx *ctx;
+    struct template_vars *items;
+    size_t count;
+};
+
+struct level {
+    const struct shape *shape;
+    const char *path; /* "" or address. */
+    enum shape_party read, write;
+};
+
+static const char *type_words(struct ctx *ctx, const struct shape *shape)
+{
+    static const char *const formats[] = {NULL,           "e-mail address", "day",
+                                          "day and time", "web address",    "UUID"};
+    static const struct {
+        unsigned bits;
+        const char *words;
+    } names[] = {
+        {SHAPE_STRING, "text"},       {SHAPE_NUMBER, "number"}, {SHAPE_INTEGER, "whole number"},
+        {SHAPE_BOOLEAN, "yes or no"}, {SHAPE_ARRAY, "list"},    {SHAPE_OBJECT, "object"},
+        {SHAPE_NULL, "nothing"},
+    };
+    unsigned types = shape->types;
+    struct buf out;
+
+    if (shape->values.size > 0 || shape->constant.size > 0)
+        return "one of some values";
+    if (types == SHAPE_ANY)
+        return "anything";
+    if (types == SHAPE_STRING && shape->format != SHAPE_NO_FORMAT)
+        return formats[shape->format];
+    buf_init(&out, ctx->arena, 256);
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+        if ((types & names[i].bits) != names[i].bits)
+            continue;
+        types &= ~names[i].bits;
+        buf_puts(&out, out.size > 0 ? " or " : "");
+        buf_puts(&out, names[i].words);
+    }
+    return buf_text(&out);
+}
+
+static const char *party_words(enum shape_party party)
+{
+    return party == SHAPE_SERVER ? "servers" : party == SHAPE_ADMIN ? "administrators" : "users";
+}
+
+static bool is_listed(const struct strs *names, const char *name)
+{
+    for (size_t i = 0; i < names->count; i++) {
+        if (strcmp(names->items[i], name) == 0)
+            return true;
+    }
+    return false;
+}
+
+static enum shape_party later(enum shape_party a, enum shape_party b)
+{
+    return a > b ? a : b;
+}
+
+static enum err add_rows(struct rows *rows, const struct level *level);
+
+static enum err add_row(struct rows *rows, const struct level *level,
+                        const struct shape_property *property)
+{
+    struct template_var *vars = arena_array(rows->ctx->arena, VARS_PER_ROW, sizeof *vars);
+    const struct shape *shape = property->shape;
+    const char *name = arena_printf(rows->ctx->arena, "%s%s", level->path, property->name);
+    const struct level inside = {.shape = shape,
+                                 .path = arena_printf(rows->ctx->arena, "%s.", name),
+                                 .read = later(level->read, shape->read),
+                                 .write = later(level->write, shape->write)};
+    size_t n = 0;
+
+    if (vars == NULL || name == NULL || inside.path == NULL)
+        return ERR_MEMORY;
+#define PUT(variable, value) vars[n++] = (struct template_var){.name = (variable), .text = (value)}
+    PUT("field-name", name);
+    PUT("field-key", level->path[0] == '\0' ? property->name : NULL);
+    PUT("field-title", shape->title);
+    PUT("field-type", type_words(rows->ctx, shape));
+    PUT("is-required", words_when(is_listed(&level->shape->required, property->name)));
+    PUT("is-unique", words_when(shape->is_unique));
+    PUT("field-index", !shape->is_indexed    ? NULL
+                       : shape->ignores_case ? "yes, without case"
+                                             : "yes");
+    PUT("field-readers", party_words(inside.read));
+    PUT("field-writers", party_words(inside.write));
+#undef PUT
+    rows->items[rows->count++] = (struct template_vars){.vars = vars, .count = n};
+    return add_rows(rows, &inside);
+}
+
+static enum err add_rows(struct rows *rows, const struct level *level)
+{
+    const size_t count = level->shape->property_count;
+    const struct shape_property **ordered =
+        arena_array(rows->ctx->arena, count + 1, sizeof *ordered);
+
+    if (ordered == NULL)
+        return ERR_MEMORY;
+    for (size_t i = 0; i < count; i++)
+        ordered[level->shape->properties[i].position] = &level->shape->properties[i];
+    for (size_t i = 0; i < count && rows->count < SHAPE_MAX_PROPERTIES; i++)
+        TRY(add_row(rows, level, ordered[i]));
+    return ERR_OK;
+}
+
+static enum err make_rows(struct ctx *ctx, const struct shape *shape, struct template_var *ret_var)
+{
+    struct rows rows = {.ctx = ctx};
+
+    *ret_var = (struct template_var){.name = "rows"};
+    if (shape == NULL)
+        return ERR_OK;
+    rows.items = arena_array(ctx->arena, SHAPE_MAX_PROPERTIES + 1, sizeof *rows.items);
+    if (rows.items == NULL)
+        return ERR_MEMORY;
+    TRY(add_rows(&rows, &(struct level){.shape = shape, .path = ""}));
+    ret_var->items = rows.items;
+    ret_var->item_count = rows.count;
+    return ERR_OK;
+}
+
+/* The last ones, newest first: numbers of versions have no holes that matter here. */
+static enum err make_versions(struct ctx *ctx, struct template_var *ret_var)
+{
+    const int64_t newest = ctx->tenant->schema_version;
+    struct template_vars *items = arena_array(ctx->arena, VERSIONS_SHOWN, sizeof *items);
+    size_t count = 0;
+
+    if (items == NULL)
+        return ERR_MEMORY;
+    for (int64_t version = newest; version > 0 && count < VERSIONS_SHOWN; version--) {
+        struct template_var *var = ARENA_NEW(ctx->arena, struct template_var);
+
+        if (var == NULL)
+            return ERR_MEMORY;
+        *var = (struct template_var){.name = "old-version",
+                                     .text = arena_printf(ctx->arena, "%lld", (long long)version)};
+        items[count++] = (struct template_vars){.vars = var, .count = 1};
+    }
+    *ret_var = (struct template_var){.name = "versions", .items = items, .item_count = count};
+    return ERR_OK;
+}
+
+/* --- what is wrong with the text --- */
+
+/* Of JSON the reader tells the line, of a schema the pointer does. 0: it is about no line. */
+static unsigned line_of(const struct fields_page *page, const struct failure *failure)
+{
+    static const char word[] = "Line ";
+    unsigned line = 0;
+
+    if (page->code == ERR_SCHEMA && failure->field != NULL)
+        return json_line(page->draft, failure->field);
+    if (page->code != ERR_JSON || failure->detail == NULL ||
+        strncmp(failure->detail, word, strlen(word)) != 0)
+        return 0;
+    for (const char *c = failure->detail + strlen(word); *c >= '0' && *c <= '9' && line < 100000;
+         c++)
+        line = line * 10 + (unsigned)(*c - '0');
+    return line;
+}
+
+/* The lines around it, with their numbers. */
+static const char *excerpt(struct ctx *ctx, const char *text, unsigned wrong)
+{
+    struct buf out;
+    unsigned line = 1;
+
+    buf_init(&out, ctx->arena, EXCERPT_MAX);
+    for (const char *at = text; *at != '\0' && line <= wrong + AROUND; line++) {
+        const size_t length = strcspn(at, "\n");
+
+        if (line + AROUND >= wrong)
+            buf_printf(&out, "%s%4u  %.*s\n", line == wrong ? ">" : " ", line,
+                       (int)(length > 200 ? 200 : length), at);
+        at += length + (at[length] == '\n');
+    }
+    return buf_text(&out);
+}
+
+/* --- who does not fit --- */
+
+static enum err make_sample(struct request *req, const struct custom_trial *trial,
+                            struct template_var *ret_var)
+{
+    struct template_vars *items = arena_array(req->ctx.arena, CUSTOM_SCHEMA_SAMPLE, sizeof *items);
+
+    *ret_var = (struct template_var){.name = "sample", .items = items};
+    for (size_t i = 0; items != NULL && trial != NULL && i < trial->sample_count; i++) {
+        const struct custom_failure *of = &trial->sample[i];
+        struct template_var *vars = arena_array(req->ctx.arena, 3, sizeof *vars);
+        char *id = arena_alloc(req->ctx.arena, UUID_TEXT_SIZE);
+        struct user user = {0};
+
+        if (vars == NULL || id == NULL)
+            return ERR_MEMORY;
+        uuid_text(&of->user_id, id);
+        /* Somebody may be gone by now. */
+        if (user_find(&req->ctx, &of->user_id, &user) != ERR_OK)
+            fail_clear(&req->ctx);
+        vars[0] = (struct template_var){.name = "user-id", .text = id};
+        vars[1] = (struct template_var){
+            .name = "user-login",
+            .text = user_login_name(&user) != NULL ? user_login_name(&user) : id};
+        vars[2] = (struct template_var){
+            .name = "failure",
+            .text = arena_printf(req->ctx.arena, "%s %s", of->pointer, of->message)};
+        items[ret_var->item_count++] = (struct template_vars){.vars = vars, .count = 3};
+    }
+    return items == NULL ? ERR_MEMORY : ERR_OK;
+}
+
+static const char *trial_words(struct ctx *ctx, const struct custom_trial *trial)
+{
+    if (trial == NULL)
+        return NULL;
+    if (trial->failing == 0)
+        return arena_printf(ctx->arena, "All of %s fit this schema.",
+                            words_count(ctx, trial->checked, "user"));
+    return arena_printf(ctx->arena, "%s of %s %s not fit this schema.",
+                        words_number(ctx, trial->failing), words_count(ctx, trial->checked, "user"),
+                        trial->failing == 1 ? "does" : "do");
+}
+
+static const char *message_for(struct request *req, const struct fields_page *page)
+{
+    if (page->code == ERR_OK)
+        return NULL;
+    if (page->code == ERR_PRECONDITION || page->code == ERR_CONFLICT)
+        return "Another version was published meanwhile. Nothing was published: compare it with "
+               "yours, then publish again.";
+    if (page->code == ERR_SCHEMA_UNMET)
+        return "Nothing was published: not all users fit this schema.";
+    if (page->code == ERR_SCHEMA || page->code == ERR_JSON)
+        return "Nothing was done: the schema below has a mistake.";
+    return page->code == ERR_VALIDATION ? "Nothing was done. Please look at the marked field."
+                                        : page_error_text(&req->ctx, page->code);
+}
+
+/* --- the form of one field --- */
+
+static enum err make_inputs(struct request *req, const struct fields_page *page,
+                            struct template_var *ret_var)
+{
+    const struct fields_form *field = &page->field;
+    const struct input inputs[] = {
+        {INPUT_TEXT, "name", "field-name", "Name", NULL, "As programs call it, such as department.",
+         field->name, NULL, NULL, 200, false},
+        {INPUT_TEXT, "title", "field-title", "Title", "optional", "As people read it.",
+         field->title, NULL, NULL, 200, false},
+        {INPUT_TEXT, "description", "field-description", "Description", "optional",
+         "Stands below the input.", field->description, NULL, NULL, 1000, false},
+        {INPUT_CHOICE, "kind", "field-kind", "Holds", NULL, NULL,
+         field->kind != NULL ? field->kind : "text", NULL, console_field_kinds, 0, false},
+        {INPUT_LINES, "values", "field-values", "Values to choose from", "one a line", NULL,
+         field->values, NULL, NULL, 0, false},
+        {INPUT_CHOICE, "index", "field-index", "Index for searching and sorting", NULL, NULL,
+         field->index, NULL, console_field_indexes, 0, false},
+        {INPUT_CHECK, "required", "field-required", "Every user must have it", NULL, NULL,
+         field->required, NULL, NULL, 0, false},
+        {INPUT_CHECK, "unique", "field-unique", "No two users may have the same", NULL, NULL,
+         field->unique, NULL, NULL, 0, false},
+        {INPUT_CHOICE, "read", "field-read", "Seen by", NULL, NULL, field->read, NULL,
+         console_field_parties, 0, false},
+        {INPUT_CHOICE, "write", "field-write", "Written by", NULL, NULL, field->write, NULL,
+         console_field_parties, 0, false},
+    };
+    const bool is_refused = page->code == ERR_VALIDATION;
+
+    return inputs_make(req,
+                       &(struct input_form){"field-inputs", inputs,
+                                            sizeof inputs / sizeof inputs[0], is_refused,
+                                            page->code},
+                       ret_var);
+}
+
+/* --- the page --- */
+
+/* What is in force, for everybody who may look. */
+static enum err add_in_force(struct request *req, struct page *page)
+{
+    struct ctx *ctx = &req->ctx;
+    const struct shape *shape = NULL;
+    struct template_var rows, versions;
+    struct custom_schema stored = {0};
+    struct list indexes = {0};
+    const enum err found = custom_schema_find(ctx, &stored);
+
+    if (found != ERR_OK && found != ERR_NOT_FOUND)
+        return found;
+    if (found == ERR_OK)
+        TRY(custom_schema_shape(ctx, &shape));
+    TRY(make_rows(ctx, shape, &rows));
+    TRY(make_versions(ctx, &versions));
+    TRY(custom_index_list(ctx, shape, &indexes));
+
+    const struct template_var vars[] = {
+        rows,
+        versions,
+        {.name = "has-rows", .text = words_when(rows.item_count > 0)},
+        {.name = "has-schema", .text = words_when(shape != NULL)},
+        {.name = "version",
+         .text = arena_printf(ctx->arena, "%lld", (long long)ctx->tenant->schema_version)},
+        {.name = "published", .text = words_moment(ctx, stored.created_at)},
+        {.name = "index-count", .text = words_count(ctx, (int64_t)indexes.count, "index")},
+        {.name = "other-fields", .text = words_when(shape == NULL || !shape->closed)},
+    };
+
+    return pages_add_vars(req, page, vars, sizeof vars / sizeof vars[0]);
+}
+
+static enum err add_editor(struct request *req, const struct fields_page *view, struct page *page)
+{
+    struct ctx *ctx = &req->ctx;
+    const struct failure failure = ctx->failure;
+    const unsigned line = line_of(view, &failure);
+    const bool is_wrong = view->code == ERR_SCHEMA || view->code == ERR_JSON;
+    struct template_var sample, inputs;
+    const char *token = NULL;
+
+    TRY(make_inputs(req, view, &inputs));
+    TRY(make_sample(req, view->trial, &sample));
+    TRY(pages_session_token(req, USE, &token));
+
+    const struct template_var vars[] = {
+        inputs,
+        sample,
+        {.name = "form-token", .text = token},
+        {.name = "draft", .text = view->draft},
+        {.name = "done", .text = view->done},
+        {.name = "wrong", .text = is_wrong ? page_error_text(ctx, view->code) : NULL},
+        {.name = "wrong-line",
+         .text = line > 0 && view->code == ERR_SCHEMA ? arena_printf(ctx->arena, "Line %u", line)
+                                                      : NULL},
+        {.name = "excerpt", .text = line > 0 ? excerpt(ctx, view->draft, line) : NULL},
+        {.name = "trial", .text = trial_words(ctx, view->trial)},
+        {.name = "trial-failed",
+         .text = words_when(view->trial != NULL && view->trial->failing > 0)},
+    };
+
+    return pages_add_vars(req, page, vars, sizeof vars / sizeof vars[0]);
+}
+
+enum err console_fields_respond(struct request *req, struct response *res,
+                                const struct fields_page *view)
+{
+    struct page page = {.template_name = "console-fields", .title = "User fields"};
+    const char *message = message_for(req, view);
+
+    TRY(add_editor(req, view, &page));
+    TRY(add_in_force(req, &page));
+    return console_respond(
+        req, res,
+        &(struct console_view){.user = view->me,
+                               .here = "fields",
+                               .message = message,
+                               .status = view->code != ERR_OK ? error_info(view->code)->status : 0},
+        &page);
+}

@@ -1,0 +1,161 @@
+"""The console's page of custom fields: the schema without JSON, tried, published, refused (issue 6.5).
+
+R003-05: what the API publishes by PUT /tenants/schema, for people.
+"""
+import json
+
+import pytest
+
+from conftest import log_in, message
+from support.world import unique
+
+PAGE = "/dashboard/admin/fields"
+
+
+@pytest.fixture(scope="module")
+def slug(site):
+    made = site.tenant("Schema & Söhne")
+    for n in range(3):
+        site.user(made, f"user{n}", custom_fields={"department": "sales", "age": n})
+    return made
+
+
+@pytest.fixture
+def owner(site, page, slug):
+    log_in(page, site.path(slug), "owner")
+    page.wait_for_url("**/dashboard")
+    page.goto(site.path(slug) + PAGE)
+    return page
+
+
+def put_field(page, name, **settings):
+    page.fill("#field-name", name)
+    for setting, value in settings.items():
+        control = page.locator(f"#field-{setting}")
+        if value is True:
+            control.check()
+        elif control.evaluate("one => one.tagName") == "SELECT":
+            control.select_option(value)
+        else:
+            control.fill(value)
+    page.click("#field-put")
+
+
+def draft(page):
+    return json.loads(page.input_value("#schema"))
+
+
+def test_a_field_without_json(site, owner, slug):
+    """Put together by a form, tried on the users, published; then the table, and the field again."""
+    assert "No schema yet" in owner.locator("main").inner_text()
+    put_field(owner, "department", title="Department", kind="choice", values="sales\n support \n",
+              required=True, index="yes")
+    assert "stands in the schema below" in owner.locator("#done").inner_text()
+    wanted = {"type": "object", "required": ["department"], "properties": {"department": {
+        "type": "string", "enum": ["sales", "support"], "title": "Department", "x-index": True}}}
+    assert draft(owner) == wanted
+    # The owner has no department: nothing is published, and a link leads to the user.
+    owner.click("#schema-publish")
+    assert "not all users fit" in message(owner)
+    assert owner.locator("#trial").inner_text() == "1 of 4 users does not fit this schema."
+    assert owner.locator("#sample tbody tr").all_inner_texts()[0].split("\t")[-1].endswith(
+        "/custom_fields/department is required")
+    assert draft(owner) == wanted
+    theirs = owner.context.new_page()
+    theirs.goto(site.front + owner.locator("#sample a").get_attribute("href"))
+    theirs.get_by_text("Edit custom fields as JSON").click()
+    theirs.fill("#user-json", '{"department": "support"}')
+    theirs.click("#user-json-save")
+    theirs.wait_for_url("**notice=user-saved")
+    owner.click("#schema-try")
+    assert owner.locator("#trial").inner_text() == "All of 4 users fit this schema. It can be published."
+    owner.click("#schema-publish")
+    assert "The schema is published." in message(owner)
+    assert owner.locator("#schema-version").inner_text() == "1"
+    assert owner.locator("#fields tbody tr").inner_text().split() == [
+        "department", "Department", "one", "of", "some", "values", "yes", "no", "yes", "users", "users"]
+    assert draft(owner) == wanted
+
+    owner.locator("#fields").get_by_role("link", name="department").click()
+    assert owner.input_value("#field-kind") == "choice" and owner.locator("#field-required").is_checked()
+    owner.locator("#field-required").uncheck()
+    owner.fill("#field-values", "")
+    owner.click("#field-put")
+    assert "Give the values" in owner.locator("#field-values-error").inner_text()
+    owner.select_option("#field-kind", "text")
+    owner.select_option("#field-write", "admin")
+    owner.click("#field-put")
+    assert draft(owner) == {"type": "object", "properties": {"department": {
+        "type": "string", "title": "Department", "x-index": True, "x-write": "admin"}}}
+    put_field(owner, "age", kind="integer")
+    owner.fill("#field-name", "department")
+    owner.click("#field-remove")
+    assert list(draft(owner)["properties"]) == ["age"]
+    owner.click("#field-remove")
+    assert "no field of that name" in owner.locator("#field-name-error").inner_text()
+
+
+def test_mistakes_are_shown_with_their_line(site, owner, slug):
+    """JSON and schema: what was written stays, and the line stands beside what is wrong with it."""
+    text = '{\n  "properties": {\n    "age": {\n      "type": "integer",\n      "minimum": "x"\n    }\n  }\n}'
+    owner.fill("#schema", text)
+    owner.click("#schema-try")
+    assert message(owner) == "Nothing was done: the schema below has a mistake."
+    wrong = owner.locator("#schema-error").inner_text()
+    assert wrong.startswith("Line 5: /properties/age/minimum") and '>   5        "minimum": "x"' in wrong
+    assert owner.input_value("#schema") == text
+    assert owner.evaluate("document.activeElement.id") == "schema"
+    for button in ("#schema-publish", "#field-put"):
+        owner.fill("#schema", '{\n "a": 1,\n oops <b>')
+        owner.click(button)
+        assert "Line 3, column" in owner.locator("#schema-error").inner_text()
+        assert ">   3   oops <b>" in owner.locator("#schema-error").inner_text()
+        assert owner.input_value("#schema") == '{\n "a": 1,\n oops <b>'
+    owner.fill("#schema", "")
+    owner.click("#schema-publish")
+    assert owner.locator("#schema-error").is_visible()
+
+
+def test_what_was_published_meanwhile_is_not_overwritten(site, owner, slug):
+    """If-Match, and older versions as drafts; without scripts in the way of anything."""
+    headers = {"Authorization": f"Bearer {site.token(slug, 'owner')}"}
+
+    def version():
+        answer = site.http.get("/tenants/schema", headers=headers)
+        return answer.json()["version"] if answer.status_code == 200 else 0
+
+    before = version()
+    assert site.http.put("/tenants/schema", headers=headers, json={
+        "properties": {"big": {"type": "integer", "maximum": 9223372036854775807}}}).status_code == 200
+    assert version() == before + 1
+    owner.fill("#schema", '{"properties": {"mine": {"type": "string"}}}')
+    owner.click("#schema-publish")
+    assert "Another version was published meanwhile" in message(owner)
+    assert "mine" in owner.input_value("#schema") and version() == before + 1
+    owner.click("#schema-publish")
+    assert "The schema is published." in message(owner)
+    owner.get_by_role("link", name=f"Version {before + 1}").click()
+    assert draft(owner) == {"properties": {"big": {"type": "integer", "maximum": 9223372036854775807}}}
+    assert "9223372036854775807" in owner.input_value("#schema")
+    assert version() == before + 2
+
+
+def test_administrators_look_and_do_not_touch(site, profile, page, slug):
+    name = unique("admin")
+    site.user(slug, name, custom_fields={"department": "sales"})
+    headers = {"Authorization": f"Bearer {site.token(slug, 'owner')}"}
+    tenant = site.http.get("/tenants/current", headers=headers).json()["id"]
+    assert site.http.put(f"/tenants/{tenant}/users/{site.user_id(slug, name)}/role", headers=headers,
+                         json={"role": "admin"}).status_code == 200
+    log_in(page, site.path(slug), name)
+    page.wait_for_url("**/dashboard")
+    page.goto(site.path(slug) + PAGE)
+    assert page.locator("main form").count() == 0 and page.locator("main pre").is_visible()
+    owner = profile().new_page()
+    log_in(owner, site.path(slug), "owner")
+    owner.wait_for_url("**/dashboard")
+    owner.goto(site.path(slug) + PAGE)
+    cookies = [one for one in page.context.cookies() if one["name"].startswith("session-")]
+    owner.context.add_cookies(cookies)
+    owner.click("#schema-try")
+    assert owner.locator("#message").is_visible() and owner.locator("#trial").count() == 0
