@@ -22,11 +22,12 @@
 #define LARGE_BLOCKS (128 * 1024)
 
 static const struct command *const commands[] = {
-    &command_audit,        &command_bench_hash, &command_cleanup,  &command_doctor,
-    &command_selftest,     &command_serve,      &command_migrate,  &command_check_config,
-    &command_client,       &command_token,      &command_key,      &command_keys,
-    &command_print_config, &command_openapi,    &command_seed,     &command_tenant,
-    &command_user,         &command_export,     &command_profiles, &command_version,
+    &command_audit,        &command_bench_hash, &command_cleanup, &command_doctor,
+    &command_selftest,     &command_serve,      &command_migrate, &command_check_config,
+    &command_client,       &command_token,      &command_key,     &command_keys,
+    &command_print_config, &command_openapi,    &command_seed,    &command_tenant,
+    &command_user,         &command_export,     &command_import,  &command_profiles,
+    &command_version,
 };
 #define COMMAND_COUNT (sizeof commands / sizeof commands[0])
 

@@ -47,7 +47,8 @@ struct command {
 extern const struct command command_audit, command_bench_hash, command_cleanup, command_doctor,
     command_selftest, command_serve, command_migrate, command_check_config, command_key,
     command_keys, command_client, command_token, command_print_config, command_openapi,
-    command_profiles, command_seed, command_export, command_tenant, command_user, command_version;
+    command_profiles, command_seed, command_export, command_import, command_tenant, command_user,
+    command_version;
 
 /* --- options --- */
 

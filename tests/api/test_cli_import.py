@@ -1,0 +1,126 @@
+"""tenantd import: the same job without a service, from files of other systems too (issue 6.6).
+
+MIGRATION (R004-59): each system's form is read, and every imported password signs in.
+"""
+import json
+import signal
+import subprocess
+import time
+
+import pytest
+
+from support.check import ok, until
+from support.cli import Cli
+from support.exports import HASH_CONFIG, MONGODB_MAP, PASSWORD, SYSTEMS
+from support.instance import program
+from support.world import World, unique
+
+
+@pytest.fixture(scope="module")
+def place(instances, connect):
+    """A service and the command on one database."""
+    instance = instances()
+    api = connect(instance)
+    return api, World(api), Cli(instance)
+
+
+def options_of(system, tmp_path):
+    if system == "firebase":
+        (tmp_path / "config").write_text(json.dumps(HASH_CONFIG), encoding="utf-8")
+        return ["--hash-config", str(tmp_path / "config")]
+    return ["--map", MONGODB_MAP] if system == "mongodb" else []
+
+
+@pytest.mark.parametrize("system", SYSTEMS)
+def test_users_of_other_systems(place, tmp_path, system):
+    """Told beforehand, brought in by one command, and all of them sign in with what they knew."""
+    api, world, cli = place
+    tenant = world.tenant()
+    text, names, users, refused = SYSTEMS[system]()
+    path, errors = tmp_path / "export", tmp_path / "errors"
+    path.write_text(text, encoding="utf-8")
+    words = ["import", str(path), "--tenant", tenant.slug, "--from", system, "--errors",
+             str(errors), *options_of(system, tmp_path)]
+    status = 3 if refused else 0
+    if system == "keycloak":
+        told = cli(*words, "--dry-run", status=status)
+        assert f"keycloak: {users + refused} records, {users} users" in told
+        assert "1 with argon2, 2 with pbkdf2, 2 without a password" in told
+        assert api.instance.db[tenant.collection].count_documents({}) == 1
+    made = cli.json(*words, status=status)
+    assert (made["import"]["state"], made["import"]["created"]) == ("done", users), made
+    assert (made["conversion"]["users"], made["conversion"]["refused"]) == (users, refused)
+    for name in names:
+        ok(api.post("/auth/login", tenant=tenant.slug, json={"email": name, "password": PASSWORD}))
+    told = [json.loads(line) for line in errors.read_text("utf-8").splitlines()]
+    assert sum(entry["error"] == "refused" for entry in told) == refused
+    check(api, world, tenant, system)
+
+
+def check(api, world, tenant, system):
+    """What became of members that each system has in its own place."""
+    world.login(tenant.owner)
+    lines = {line.get("username") or line["email"]: line for line in map(json.loads, api.get(
+        "/users/export", token=tenant.owner.token).text.splitlines())}
+    if system == "keycloak":
+        assert lines["k1"]["custom_fields"] == {"department": "sales", "tags": ["a", "b"], "a_b": "x"}
+        assert (lines["k1"]["name"], lines["k1"]["is_email_verified"]) == ("Key Cloak", True)
+        assert lines["k1"]["created_at"] == "2023-11-14T22:13:20.123Z"
+        assert lines["plain"]["is_active"] is False
+    elif system == "auth0":
+        assert lines["a2"]["custom_fields"] == {"old_id": "auth0|2", "color": "red",
+                                                "app_metadata": {"plan": "gold"}}
+        assert lines["a1@auth0.example"]["custom_fields"] == {"old_id": "60425dc43519d90068f82973"}
+    elif system == "firebase":
+        assert lines["f1@fb.example"]["custom_fields"] == {"old_id": "f1", "claims": {"vip": True}}
+    elif system == "supabase":
+        assert lines["s1@sb.example"]["name"] == 'S, "One"'
+        assert lines["s1@sb.example"]["created_at"] == "2023-01-02T03:04:05.123Z"
+    elif system == "django":
+        assert lines["d1"]["custom_fields"] == {"old_id": "1", "is_staff": True, "is_superuser": False}
+    else:
+        assert lines["m1"]["custom_fields"] == {"old_id": "5f43a1b2c3d4e5f6a7b8c9d0", "age": 41}
+        assert lines["m1"]["created_at"] == "2017-07-14T02:40:00.000Z"
+
+
+def test_bad_files_change_nothing(place, tmp_path):
+    """Cut, of another kind, not there: one sentence, nothing imported."""
+    api, world, cli = place
+    tenant = world.tenant()
+    cut = tmp_path / "cut"
+    cut.write_text(SYSTEMS["keycloak"]()[0][:-40], encoding="utf-8")
+    for words, says in (([str(cut), "--from", "keycloak"], "ends in the middle"),
+                        ([str(tmp_path / "none")], "No such file"),
+                        (["/dev/null"], "no line to import"),
+                        (["/dev/null", "--from", "auth0"], "holds no users"),
+                        ([str(cut), "--from", "keyclock"], "must be keycloak"),
+                        ([str(cut), "--from", "mongodb"], "--map says"),
+                        ([str(cut), "--from", "auth0", "--map", "mail=x"], "--map: must be"),
+                        ([str(cut), "--mode", "replace"], "--mode")):
+        cli("import", *words, "--tenant", tenant.slug, status=1)
+        assert says in cli.stderr, (words, cli.stderr)
+    cli("import", "--tenant", tenant.slug, status=2)
+    assert api.instance.db[tenant.collection].count_documents({}) == 1
+    assert api.instance.db.import_chunks.count_documents({}) == 0
+
+
+def test_interrupted_it_goes_on_elsewhere(cli, tmp_path):
+    """Ctrl-C leaves what can be gone on with, and says how; nobody is there twice."""
+    cli("tenant", "create", "--slug", "ctrl", "--name", "C", "--plan", "enterprise", "--with-key")
+    path = tmp_path / "users"
+    path.write_text("\n".join(json.dumps({"username": f"{unique('c')}"}) for _ in range(4000)),
+                    encoding="utf-8")
+    words = [program(), "import", str(path), "--tenant", "ctrl", "--config", cli.config]
+    with subprocess.Popen(words, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as first:
+        until(lambda: cli.instance.db.jobs.count_documents({"done": {"$gt": 0}}) == 1, seconds=20)
+        first.send_signal(signal.SIGINT)
+        _, told = first.communicate(timeout=30)
+    if first.returncode == 0:  # it was quicker
+        return
+    assert first.returncode == 75 and "--follow" in told, told
+    identity = told.split("--follow ")[1].split()[0]
+    deadline = time.monotonic() + 30
+    made = cli.json("import", "--tenant", "ctrl", "--follow", identity)
+    assert made["import"]["created"] == 4000 and time.monotonic() < deadline
+    cli("import", "--tenant", "ctrl", "--cancel", identity, status=1)
+    assert "over already" in cli.stderr
