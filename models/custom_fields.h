@@ -51,7 +51,8 @@ CHECKED enum err custom_fields_store(struct ctx *ctx, const struct custom_form *
                                      const struct bytes *before, const struct bytes *fields,
                                      struct bytes *ret_stored);
 
-/* From the stored form of one version to that of another; what is so already stays as it is. */
+/* From the stored form of one version to that of another; what is so already stays as it is, so it
+ * may be done again. A date becomes the moment of its midnight in UTC, such a moment a date. */
 struct custom_conversion {
     const struct shape *from, *to; /* NULL: no schema */
     struct uuid user_id;

@@ -12,6 +12,7 @@
 
 #define MAX_DEPTH   16 /* ours are 5 deep; what other writers nested deeper is not shown */
 #define DATE_LENGTH 10
+#define DAY_MS      INT64_C(86400000)
 
 /* The way to an element; on the stack, innermost last. */
 struct step {
@@ -362,8 +363,23 @@ enum err custom_fields_store(struct ctx *ctx, const struct custom_form *form,
 
 /* ---- from one version to another ---- */
 
-/* The JSON form that it has by the one, as the other one sees it: a date does not become a moment.
- */
+/* A date of the database that the later version can say without loss is said by it: so a document
+ * that was converted before stays as it is, and a date may become the moment of its midnight. */
+static enum err say_later(struct walk *walk, bson_t *out, const bson_iter_t *at,
+                          const struct shape *shape)
+{
+    const enum shape_format format = format_of(shape);
+    int64_t ms;
+
+    if (!BSON_ITER_HOLDS_DATE_TIME(at))
+        return copy(walk, out, at, shape);
+    ms = bson_iter_date_time(at);
+    if (format == SHAPE_DATE_TIME || (format == SHAPE_DATE && ms % DAY_MS == 0))
+        return put_moment(walk, out, bson_iter_key(at), ms, format == SHAPE_DATE);
+    return copy(walk, out, at, shape);
+}
+
+/* The JSON form that it has by the one, as the other sees it. */
 static enum err carry_over(struct ctx *ctx, const struct custom_conversion *conversion,
                            const struct bytes *stored, struct bytes *ret_fields)
 {
@@ -373,8 +389,12 @@ static enum err carry_over(struct ctx *ctx, const struct custom_conversion *conv
         .to_write = true,
     };
     const struct custom_form to = {.shape = conversion->to, .user_id = conversion->user_id};
+    struct walk walk = {.ctx = ctx, .form = &to, .party = SHAPE_SERVER, .turn = say_later};
 
-    TRY(custom_fields_show(ctx, &from, stored, ret_fields));
+    *ret_fields = *stored;
+    if (to.shape != NULL && to.shape->has_moments)
+        TRY(run(&walk, stored, ret_fields));
+    TRY(custom_fields_show(ctx, &from, ret_fields, ret_fields));
     return custom_fields_canonical(ctx, &to, ret_fields, ret_fields);
 }
 
@@ -427,8 +447,7 @@ bool custom_fields_stored_alike(const struct shape *from, const struct shape *to
     to = to != NULL ? to : &nothing;
     if (from->is_encrypted || to->is_encrypted)
         return from->is_encrypted == to->is_encrypted;
-    return (is_moment(from) ? from->format == to->format : !is_moment(to)) &&
-           members_alike(from, to) && members_alike(to, from) &&
+    return is_moment(from) == is_moment(to) && members_alike(from, to) && members_alike(to, from) &&
            custom_fields_stored_alike(from->items, to->items) &&
            custom_fields_stored_alike(from->others, to->others);
 }
