@@ -4,7 +4,13 @@
 #include "app/filter.h"
 #include "app/paging.h"
 #include "models/user.h"
+#include "models/user_fields.h"
 #include "models/user_query.h"
+
+struct users_query {
+    struct user_query query;
+    const char *fields;
+};
 
 #define FILTER_DOC                                                                               \
     "RFC 7644 §3.4.2.2: eq ne co sw ew gt ge lt le pr, and or not ( ), over id username email " \
@@ -15,14 +21,15 @@
 
 /* clang-format off */
 static const struct field users_query_fields[] = {
-    FIELD_STR(struct user_query, filter, "filter", F_NONE, 1, INT32_MAX, .doc = FILTER_DOC, .example = "custom_fields.department eq \"sales\" and is_active eq true"),
-    FIELD_STR(struct user_query, sort, "sort", F_NONE, 1, 1000, .doc = SORT_DOC, .example = "custom_fields.age,-created_at"),
-    FIELD_INT(struct user_query, limit, "limit", F_NONE, 1, 200, .doc = "Users of a page, 50 when absent."),
-    FIELD_STR(struct user_query, cursor, "cursor", F_NONE, 1, CURSOR_TEXT_MAX, .doc = "What next of the page before said; filter and sort must be the same."),
-    FIELD_BOOL(struct user_query, explain, "explain", F_NONE, .doc = "true: the answer tells in query how the users were found. Asks the database twice."),
+    FIELD_STR(struct users_query, query.filter, "filter", F_NONE, 1, INT32_MAX, .doc = FILTER_DOC, .example = "custom_fields.department eq \"sales\" and is_active eq true"),
+    FIELD_STR(struct users_query, query.sort, "sort", F_NONE, 1, 1000, .doc = SORT_DOC, .example = "custom_fields.age,-created_at"),
+    FIELD_STR(struct users_query, fields, "fields", F_NONE, 1, 4000, .doc = USER_FIELDS_DOC, .example = "email,custom_fields.department"),
+    FIELD_INT(struct users_query, query.limit, "limit", F_NONE, 1, 200, .doc = "Users of a page, 50 when absent."),
+    FIELD_STR(struct users_query, query.cursor, "cursor", F_NONE, 1, CURSOR_TEXT_MAX, .doc = "What next of the page before said; filter and sort must be the same."),
+    FIELD_BOOL(struct users_query, query.explain, "explain", F_NONE, .doc = "true: the answer tells in query how the users were found. Asks the database twice."),
 };
 const struct schema users_query_schema = {
-    .name = "users_query", .size = sizeof(struct user_query), SCHEMA_FIELDS(users_query_fields),
+    .name = "users_query", .size = sizeof(struct users_query), SCHEMA_FIELDS(users_query_fields),
 };
 
 static const char *const accesses[] = {"index", "scan", NULL};
@@ -47,14 +54,26 @@ const struct schema users_page_schema = {
 };
 /* clang-format on */
 
+static enum err cut_down(struct ctx *ctx, const struct user_fields *fields, struct list *users)
+{
+    struct user *user = users->items;
+
+    for (size_t i = 0; i < users->count; i++)
+        TRY(user_fields_apply(ctx, fields, &user[i]));
+    return ERR_OK;
+}
+
 enum err handle_users_list(struct request *req, struct response *res)
 {
-    struct user_query query;
     struct user_page page = {.next = NULL};
+    struct user_fields fields;
+    struct users_query in;
 
-    TRY(request_query_input(req, &query));
-    if (query.limit == 0)
-        query.limit = PAGING_STANDARD;
-    TRY(user_query_run(&req->ctx, &query, &page));
+    TRY(request_query_input(req, &in));
+    TRY(user_fields_parse(&req->ctx, in.fields, &fields));
+    if (in.query.limit == 0)
+        in.query.limit = PAGING_STANDARD;
+    TRY(user_query_run(&req->ctx, &in.query, &page));
+    TRY(cut_down(&req->ctx, &fields, &page.users));
     return respond(req, res, 200, &page);
 }

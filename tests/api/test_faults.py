@@ -8,12 +8,14 @@ import time
 import uuid
 
 import pytest
+from bson.int64 import Int64
 
 from support.api import Api
 from support.check import ok, refused, until
 from support.instance import Instance
 from support.ports import free_port
 from support.team import Team, make_due, nothing_left
+from support.user_search import SCHEMA, fill, random_users
 from support.world import USER_PASSWORD, World, unique
 
 FAST = {"password": {"scheme": "argon2id"}}
@@ -311,3 +313,32 @@ def test_removal_of_accounts_goes_on_after_a_kill(start_instance, connect, own_m
     for user in users:
         nothing_left(second.db, team.tenant, user)
         assert team.audited("user.deleted", user) == 1
+
+
+def test_a_search_too_long_ends_with_a_page_or_a_sentence(faulty, own_mongo):
+    """R003-05: the first try's time is over, so users are counted: lists come all the same, shorter
+    where 10,000 users were looked at, and what finds nobody among these, or more to sort, is refused
+    with the way out."""
+    instance, api, world, _ = faulty
+    tenant = world.tenant()
+    world.login(tenant.owner)
+    ok(api.put("/tenants/schema", token=tenant.owner.token, json=SCHEMA))
+    users = [user | {"custom_fields": {"department": "lab", "age": Int64(number)}}
+             for number, user in enumerate(random_users(tenant.id, 10_400))]
+    fill(instance.db, tenant, users)
+    place = f"{instance.database_name}.{tenant.collection}"
+
+    def ask(**parameters):
+        return api.get("/users", token=tenant.owner.token, params=parameters | {"limit": 200})
+
+    lab = 'custom_fields.department eq "lab"'
+    with own_mongo.failpoint(["find"], namespace=place, errorCode=50):
+        refused(ask(filter=f"{lab} and custom_fields.score gt 1"), 400, "filter_not_indexed",
+                field="custom_fields.score")
+        first = ok(ask(filter=f'{lab} and email co "ann99"'))
+        second = ok(ask(filter=f'{lab} and email co "ann99"', cursor=first["next"]))
+    assert second["next"] is None and 0 < len(first["users"]) < 200
+    found = [user["id"] for user in first["users"] + second["users"]]
+    assert found == sorted(str(user["_id"]) for user in users if "ann99" in user.get("email", ""))
+    with own_mongo.failpoint(["aggregate"], namespace=place, errorCode=50, times=1):
+        refused(ask(filter=lab, sort="name"), 400, "filter_not_indexed", field="too many to sort")

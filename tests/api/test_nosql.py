@@ -3,11 +3,14 @@
 G9, IN-1, IN-3, IN-4, PS GHSA-vgjh. The database's profiler shows what an instance really sent. In
 ./dev test each field meets a share of the 500 payloads, with TENANTD_LONG=1 (./dev soak) all.
 """
+import datetime
 import itertools
 import json
 import os
+import re
 import urllib.parse
 
+import bson
 import pytest
 
 from support.check import ok
@@ -174,3 +177,86 @@ def test_every_name_that_a_request_can_carry(place, contract):
             assert answer.status_code < 500, f"{answer.request.url} {text}: {answer.text}"
     check_commands(api)
     assert contract.rows
+
+
+#: What the service itself says to the database when it searches users.
+SEARCH_WORDS = {"$and", "$or", "$nor", "$not", "$eq", "$ne", "$gt", "$gte", "$lt", "$lte", "$exists", "$type",
+                "$regex", "$expr", "$literal", "$cond", "$in", "$match", "$sort", "$limit", "$set", "$count"}
+SEARCH_NAMES = {"tenant_id", "_id", "username", "email", "name", "role", "created_at", "_k0", "_k1", "_k2",
+                "custom_fields.f"}
+
+
+def search_parts(value):
+    """(names, patterns) of what a search asked for."""
+    if isinstance(value, dict):
+        for name, inner in value.items():
+            yield name, None
+            yield from search_parts(inner) if name != "$literal" else ()
+    elif isinstance(value, list):
+        for inner in value:
+            yield from search_parts(inner)
+    elif isinstance(value, bson.Regex):
+        yield None, value.pattern
+
+
+def is_tame(pattern):
+    """Anchors of ours around quoted characters, nothing that means more."""
+    inner = re.sub(r"\\z\)?$", "", re.sub(r"^\^(\(\?!)?", "", pattern))
+    return re.fullmatch(r"(?:[0-9A-Za-z\x80-\U0010ffff]|\\[^0-9A-Za-z\x80-\U0010ffff])*", inner, re.S) is not None
+
+
+@pytest.mark.parametrize("pattern, tame", [
+    (r"^a\.b", True), (r"a\$", True), (r"^(?!x\.\z)", True), (r"^a.b", False), (r"a|b", False), (r"\Qa", False),
+    ("a\\\\\\\n", True), (r"(?i)a", False)])
+def test_the_check_of_patterns_can_tell(pattern, tame):
+    assert is_tame(pattern) is tame
+
+
+def searches(text):
+    """Every place of GET /users into which a payload goes."""
+    quoted = json.dumps(text)
+    for operator in ("eq", "ne", "co", "sw", "ew", "gt"):
+        yield {"filter": f"name {operator} {quoted}"}
+        yield {"filter": f"not (custom_fields.f {operator} {quoted}) or email {operator} {quoted}"}
+    yield {"filter": text}
+    yield {"filter": f"custom_fields.{text} eq {quoted}"}
+    yield {"filter": f"custom_fields.f {text} {quoted}"}
+    yield {"filter": f"custom_fields.f eq {text}"}
+    yield {"filter": f"name eq {quoted} and {text}"}
+    yield {"sort": text}
+    yield {"sort": f"custom_fields.f,-{text}"}
+    yield {"sort": f"custom_fields.{text}"}
+    for name in ("fields", "cursor", "limit", "explain", "filter[$ne]", text):
+        yield {name: text}
+
+
+def test_every_search_of_users(place):
+    """G9, IN-4: 500 payloads in every parameter: the database sees words, names and patterns of ours."""
+    api, _, caller = place
+    users = api.instance.db["system.profile"].find({"ns": {"$regex": "[.]users_"}}).sort("ts", -1).limit(1)
+    since = next(iter(users), {"ts": datetime.datetime(2020, 1, 1)})["ts"]
+    for number, payload in enumerate(PAYLOADS):
+        text = payload if isinstance(payload, str) else json.dumps(payload)
+        text = "\x00" + text if number % 50 == 1 else text
+        places = list(searches(text))
+        for parameters in places if SHARE is None else places[number % len(places):][:1]:
+            query = urllib.parse.urlencode(parameters, errors="surrogatepass")
+            answer = api.get(f"/users?{query}", token=caller.tenant.key)
+            assert answer.status_code in (200, 400), f"{parameters}: {answer.text}"
+    seen = 0
+    for entry in api.instance.db["system.profile"].find(
+            {"appName": {"$regex": "^tenantd"}, "ns": {"$regex": "[.]users_"}, "ts": {"$gt": since}}):
+        command = entry.get("command", {})
+        asked = command.get("filter") or command.get("pipeline")
+        if not asked or "hint" not in command:
+            continue
+        seen += 1
+        for name, pattern in search_parts(asked):
+            if pattern is not None:
+                assert is_tame(pattern), pattern
+            elif name.startswith("$"):
+                assert name in SEARCH_WORDS, (name, asked)
+            else:
+                assert name in SEARCH_NAMES or name.startswith("custom_fields."), (name, asked)
+                assert CANARY not in name, (name, asked)
+    assert seen > (100 if SHARE else 1000)
