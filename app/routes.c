@@ -434,7 +434,7 @@ const struct route routes[] = {
      ROUTE_NO_STORE, "A new key; the one used ends"},
     {GET, "/api/v1/{cid}/me", handle_me_get, TENANT_REQUIRED,
      AUTH_BEARER, "profile", NULL, ROLE_USER, RATE_READ,
-     BODY_NONE, 64 * KIB, NULL, &user_schema, 200,
+     BODY_NONE, 64 * KIB, &user_fields_query_schema, &user_schema, 200,
      ROUTE_NO_STORE, "Own user document"},
     {PATCH, "/api/v1/{cid}/me", handle_me_patch, TENANT_REQUIRED,
      AUTH_BEARER, "write", NULL, ROLE_USER, RATE_WRITE,

@@ -1,5 +1,6 @@
 """x-encrypt: what the database has of a field is ciphertext bound to its place (issue 6.1, ADR 21)."""
 import uuid
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from bson import Binary
@@ -7,7 +8,7 @@ from bson.raw_bson import RawBSONDocument
 
 from support.check import ok, refused, until
 from support.cli import Cli
-from support.world import USER_PASSWORD, unique
+from support.world import USER_PASSWORD, World, unique
 
 MARK = "Pl4inT3xt"
 SCHEMA = {"properties": {
@@ -139,7 +140,27 @@ def test_a_new_key_seals_and_the_old_one_goes_on_opening(api, service, world, va
     cli("keys", "rotate", vault.slug, "--fields", "--alg", "RS256", status=2)
 
 
-def test_who_sees_it_is_x_read_alone(api, vault, world):
+def test_the_first_key_is_made_once(pair):
+    """By whichever of two instances is first; what all others seal meanwhile opens everywhere."""
+    world = World(pair[0])
+    tenant = world.tenant()
+    world.login(tenant.owner)
+    users = [world.user(tenant) for _ in range(8)]
+    ok(pair[0].put("/tenants/schema", token=tenant.owner.token, json=SCHEMA))
+    until(lambda: ok(pair[1].get("/tenants/schema", token=tenant.owner.token))["version"] == 1, 5.0)
+    with ThreadPoolExecutor(16) as pool:
+        answers = list(pool.map(
+            lambda at: patch(pair[at % 2], users[at // 2],
+                             {"iban": f"i{at // 2}"} if at % 2 else {"any": at // 2}), range(16)))
+    assert {answer.status_code for answer in answers} == {200}
+    for api in pair:
+        assert [shown(api, user) for user in users] == [
+            {"iban": f"i{at}", "any": at} for at in range(8)]
+    keys = pair[0].instance.db.data_keys.find({"tenant_id": uuid.UUID(tenant.id)})
+    assert sorted(key["kid"] for key in keys) == ["data", "field:1", "mac:1"]
+
+
+def test_who_sees_it_is_x_read_alone(api, service, vault, world):
     """Users see theirs in plain text, also as a claim; servers what is theirs."""
     user = world.user(vault)
     ok(patch(api, user, {"iban": "mine"}))
@@ -151,6 +172,8 @@ def test_who_sees_it_is_x_read_alone(api, vault, world):
     assert any(one["custom_fields"].get("health") for one in listed)
     listed = ok(api.get("/tenants/users", token=vault.owner.token))["users"]
     assert not any(one["custom_fields"].get("health") for one in listed)
+    listed = Cli(service).json("user", "list", "--tenant", vault.slug)["users"]
+    assert any(one["custom_fields"].get("health") for one in listed)
 
 
 @pytest.mark.parametrize("fields, place", [
