@@ -10,7 +10,7 @@
 #include "models/user_export.h"
 
 struct words {
-    const char *tenant, *output;
+    const char *tenant, *output, *filter;
     bool with_hashes;
 };
 
@@ -101,7 +101,7 @@ static enum err write_file(struct invocation *invocation, struct session_of_comm
 static enum err export_users(struct invocation *invocation, struct session_of_command *session,
                              const struct words *words)
 {
-    struct work work = {.export = {.with_hashes = words->with_hashes}};
+    struct work work = {.export = {.filter = words->filter, .with_hashes = words->with_hashes}};
 
     TRY(command_use_tenant(session, words->tenant));
     if (words->output != NULL)
@@ -118,6 +118,7 @@ static int run(struct invocation *invocation, int argc, char **argv)
     struct words words = {0};
     const struct command_option options[] = {{"tenant", &words.tenant, NULL},
                                              {"output", &words.output, NULL},
+                                             {"filter", &words.filter, NULL},
                                              {"with-hashes", NULL, &words.with_hashes},
                                              {0}};
     struct session_of_command session;
@@ -143,7 +144,7 @@ const struct command command_export = {
     .name = "export",
     .summary = "write all users of a tenant as NDJSON",
     .help =
-        "usage: tenantd export --tenant SLUG [--output FILE] [--with-hashes]\n"
+        "usage: tenantd export --tenant SLUG [--output FILE] [--filter FILTER] [--with-hashes]\n"
         "\n"
         "One user a line, by ascending id, in the form that \"tenantd import\" reads back. The\n"
         "audit log of the tenant gets a row before the first line is written.\n"
@@ -151,6 +152,7 @@ const struct command command_export = {
         "  --tenant SLUG   whose users\n"
         "  --output FILE   there instead of standard output, mode 0600; the file is whole or\n"
         "                  not there\n"
+        "  --filter FILTER only users whom it finds (docs/CUSTOM_FIELDS.md)\n"
         "  --with-hashes   with password_hash: whoever has the file can guess passwords at "
         "leisure\n"
         "  --config FILE   default: $TENANTD_CONFIG, ./config.yaml, /etc/tenantd/config.yaml\n"

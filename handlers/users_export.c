@@ -6,12 +6,14 @@
 #include "models/user_export.h"
 
 struct query {
+    const char *filter;
     struct uuid after;
 };
 
 /* clang-format off */
 static const struct field query_fields[] = {
-    FIELD_UUID(struct query, after, "after", F_NONE, .doc = "Only users behind this id: goes on with an export that was cut, where its last whole line ended."),
+    FIELD_STR(struct query, filter, "filter", F_NONE, 1, INT32_MAX, .doc = "Only users whom it finds, as GET /users."),
+    FIELD_UUID(struct query, after, "after", F_NONE, .doc = "Only users behind this id: goes on with an export that was cut, where its last whole line ended. Not with a filter."),
 };
 const struct schema users_export_query_schema = {
     .name = "users_export_query", .size = sizeof(struct query), SCHEMA_FIELDS(query_fields),
@@ -39,6 +41,9 @@ enum err handle_users_export(struct request *req, struct response *res)
     if (name == NULL || export == NULL)
         return ERR_MEMORY;
     TRY(request_query_input(req, &query));
+    if (query.filter != NULL && !uuid_is_zero(&query.after))
+        return fail(&req->ctx, ERR_VALIDATION, "after", "after does not go with a filter.");
+    export->filter = query.filter;
     export->after = query.after;
     export->with_hashes = may_see_hashes(&req->ctx.who);
     response_header(res, "Content-Disposition", name);

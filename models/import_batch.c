@@ -51,6 +51,17 @@ static enum err decide_new(struct ctx *ctx, struct import_entry *entry, int64_t 
     return ERR_OK;
 }
 
+/* Somebody whom a line before makes. */
+static enum err decide_twin(struct ctx *ctx, const struct import_batch *batch,
+                            struct import_entry *entry, int key, int64_t line)
+{
+    if (batch->work.input->mode == IMPORT_INSERT)
+        return import_taken(ctx, key,
+                            arena_printf(ctx->arena, "is that of line %lld.", (long long)line));
+    entry->outcome = batch->work.input->mode == IMPORT_SKIP ? IMPORT_SKIPPED : IMPORT_UPDATE;
+    return ERR_OK;
+}
+
 /* True when the entry is for the next transaction: it changes whom this one writes. */
 static enum err decide(struct ctx *ctx, struct import_batch *batch, size_t i, int64_t *places,
                        bool *ret_later)
@@ -63,17 +74,15 @@ static enum err decide(struct ctx *ctx, struct import_batch *batch, size_t i, in
     if (entry->refused)
         return ERR_OK;
     twin = import_twin(&batch->entries[batch->from], entry, &key);
-    if (twin != NULL && batch->work.input->mode == IMPORT_SKIP) {
-        entry->outcome = IMPORT_SKIPPED;
-        return ERR_OK;
-    }
     if (twin != NULL && batch->work.input->mode == IMPORT_UPSERT) {
-        *ret_later = true;
+        *ret_later = !batch->work.input->dry_run;
+        entry->outcome = IMPORT_UPDATE;
         return ERR_OK;
     }
     if (twin != NULL)
-        return import_taken(
-            ctx, key, arena_printf(ctx->arena, "is that of line %lld.", (long long)twin->number));
+        return decide_twin(ctx, batch, entry, key, twin->number);
+    if (entry->seen_line != 0)
+        return decide_twin(ctx, batch, entry, entry->seen_key, entry->seen_line);
     return entry->exists ? decide_existing(ctx, batch, entry) : decide_new(ctx, entry, places);
 }
 
@@ -95,6 +104,7 @@ static enum err decide_all(struct ctx *ctx, struct import_batch *batch)
 
     TRY(user_authority(ctx, &batch->work.authority));
     TRY(import_match(ctx, &batch->entries[batch->from], batch->to - batch->from));
+    TRY(import_seen_load(ctx, batch));
     TRY(count_places(ctx, &places));
     for (size_t i = batch->from; i < batch->to; i++) {
         struct import_entry *entry = &batch->entries[i];
@@ -312,8 +322,7 @@ static enum err attempt(struct ctx *ctx, void *arg)
     batch->conflict = 0;
     TRY(decide_all(ctx, batch));
     TRY(count_outcomes(ctx, batch));
-    if (!batch->work.input->dry_run)
-        TRY(write_all(ctx, batch));
+    TRY(batch->work.input->dry_run ? import_seen_add(ctx, batch) : write_all(ctx, batch));
     return save(ctx, batch);
 }
 

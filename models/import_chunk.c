@@ -104,5 +104,6 @@ enum err import_chunks_delete(struct ctx *ctx, const struct uuid *import_id)
     bson_put_text(&range, "$gte", first);
     bson_put_text(&range, "$lt", behind);
     bson_append_document_end(filter, &range);
+    TRY(db_delete_many(ctx, &import_key_schema, filter, &deleted));
     return db_delete_many(ctx, &import_chunk_schema, filter, &deleted);
 }

@@ -62,7 +62,10 @@ struct import_entry {
     struct user before;                /* who is there, when exists */
     struct user user;                  /* as it is to be */
     bool exists;
-    int clash;    /* 1 + the key by which it is somebody else than by the others; 0 = none */
+    int clash; /* 1 + the key by which it is somebody else than by the others; 0 = none */
+    const char *seen_ids[3]; /* of a dry run: names of its keys, and who had one of them before */
+    int64_t seen_line;
+    int seen_key;
     bool refused; /* for good: */
     const char *error, *pointer, *message;
     enum import_outcome outcome; /* of this attempt */
@@ -117,3 +120,12 @@ struct import_batch {
 
 /* Takes count entries, in as many transactions as duplicates need. */
 CHECKED enum err import_batch_take(struct ctx *ctx, struct import_batch *batch, size_t count);
+
+/* --- import_seen.c: what a dry run would have made --- */
+
+extern const struct schema import_key_schema;
+
+/* Fills seen_ids, and of those who stand in the file before seen_line and seen_key. */
+CHECKED enum err import_seen_load(struct ctx *ctx, struct import_batch *batch);
+/* Remembers whom this batch would make. */
+CHECKED enum err import_seen_add(struct ctx *ctx, const struct import_batch *batch);

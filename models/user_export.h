@@ -1,17 +1,21 @@
 /*
- * All users of a tenant as lines (models/user_line.h), part by part by ascending id: memory is that
- * of one part, whatever the number of users. Who is made while an export runs may be in it or not.
+ * All users of a tenant as lines (models/user_line.h) by ascending id, or those whom a filter
+ * finds, in the order in which it does, part by part: memory is that of one part, whatever the
+ * number of users. Who is made while an export runs may be in it or not.
  */
 #pragma once
 
 #include "app/buf.h"
 #include "app/ctx.h"
+#include "app/cursor.h"
 
 struct user_export {
+    const char *filter; /* only those whom it finds (models/user_query.h); NULL: all */
     bool with_hashes;
-    bool told;         /* the audit row about it is written */
-    struct uuid after; /* id of the last user written; goes on behind it */
-    int64_t count;     /* written so far */
+    bool told;                        /* the audit row about it is written */
+    struct uuid after;                /* id of the last user written; goes on behind it */
+    int64_t count;                    /* written so far */
+    char cursor[CURSOR_TEXT_MAX + 1]; /* with a filter: where it goes on */
 };
 
 /* Appends the next part, at most half a STREAM_PART_MAX and one line; *ret_done: it was the last.

@@ -150,6 +150,7 @@ static const struct central {
     {.schema = &outbox_schema, INDEXES(outbox_indexes)},
     {.schema = &job_schema, INDEXES(job_indexes)},
     {.schema = &import_chunk_schema, INDEXES(expiry_indexes)},
+    {.schema = &import_key_schema, INDEXES(expiry_indexes)},
     {.schema = &user_removal_schema, INDEXES(user_removal_indexes)},
     {.schema = &audit_schema, INDEXES(audit_indexes)},
     {.schema = &idempotency_schema, INDEXES(expiry_indexes)},

@@ -23,6 +23,7 @@ extern const struct migration migration_0015;
 extern const struct migration migration_0016;
 extern const struct migration migration_0017;
 extern const struct migration migration_0018;
+extern const struct migration migration_0019;
 
 /* Makes or completes all central collections with validators and indexes, as this version wants
  * them: the whole of a step that only adds some. */

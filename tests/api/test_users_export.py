@@ -78,6 +78,21 @@ def test_hashes_only_for_keys_that_may(api, crowd, service):
             "insufficient_scope")
 
 
+def test_a_filter_chooses(api, crowd):
+    """By GET /users' own rules; a bad one is told before anything is written, and not audited."""
+    lines = lines_of(api.get("/users/export", token=crowd.owner.token))
+    some = lines_of(api.get("/users/export", token=crowd.owner.token,
+                            params={"filter": 'email sw "c1"'}))
+    chosen = {line["id"] for line in lines if line["email"].lower().startswith("c1")}
+    assert {line["id"] for line in some} == chosen and len(some) == len(chosen) > 8
+    before = api.instance.db.audit_logs.count_documents({"action": "users.exported"})
+    refused(api.get("/users/export", token=crowd.owner.token, params={"filter": "email xx 1"}), 400,
+            "invalid_filter")
+    refused(api.get("/users/export", token=crowd.owner.token, params={
+        "filter": "email pr", "after": lines[0]["id"]}), 400, field="after")
+    assert api.instance.db.audit_logs.count_documents({"action": "users.exported"}) == before
+
+
 def test_it_is_for_owners(api, world, crowd):
     """Not for those below them; a parameter that it does not know is refused."""
     user = world.user(crowd)

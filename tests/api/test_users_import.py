@@ -192,6 +192,21 @@ def test_a_dry_run_changes_nothing(api, clean, service):
     assert list(service.db[clean.collection].find()) == before
 
 
+def test_a_dry_run_tells_what_the_run_would(api, clean, service):
+    """The same verdict on each line, also on those that repeat one of another batch."""
+    lines = [{"email": f"u{n % 1190}@x.example", "username": None if n % 2 else f"n{n % 1190}"}
+             for n in range(1205)]
+    for mode in ("insert", "skip", "upsert"):
+        dry = bring(api, clean, lines, dry_run="true", mode=mode)
+        made = bring(api, clean, lines, mode=mode)
+        assert counts(dry) == counts(made), mode
+        assert counts(made)[0] == 1190
+        assert [entry[:2] for entry in errors(dry)] == [entry[:2] for entry in errors(made)]
+        service.db[clean.collection].delete_many({"role": "user"})
+        service.db.tenant_usage.update_one({"_id": uuid.UUID(clean.id)}, {"$set": {"users": 1}})
+    assert service.db.import_keys.count_documents({}) == 0
+
+
 def test_the_plan_bounds_it(api, world):
     """One atomic reservation; lines beyond it are plan_limit, and signing up goes on being bounded."""
     tenant = world.tenant(plan="free")

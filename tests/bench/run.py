@@ -3,7 +3,7 @@
     ./dev bench [--seconds 4] [--rounds 3] [--connections 8,64] [--tenants 1000] [--only PARTS]
 
 PARTS: health 404 discovery jwks token cold whoami refresh credentials introspect introspect_user
-introspect_cold exchange signup login flood tenants, separated by commas.
+introspect_cold exchange signup login flood tenants transfer, separated by commas.
 
 Service and floor (tests/bench/bench_floor.c) take turns, so that a machine whose speed drifts does not
 decide. CPU comes from the operating system's account of each process; medians of the rounds are printed.
@@ -26,6 +26,7 @@ sys.path.insert(0, str(ROOT))
 
 # pylint: disable=wrong-import-position
 from tests.bench import oauth  # noqa: E402
+from tests.bench.transfer import transfer  # noqa: E402
 from tests.bench.wire import post, whole  # noqa: E402
 from tests.support import ports  # noqa: E402
 from tests.support.instance import Instance  # noqa: E402
@@ -385,7 +386,7 @@ def measure_all(bench, options):
     """All operations with the present number of connections; those that hash once only."""
     for operation in options.parts:
         hashes = operation in ("login", "signup")
-        if operation in ("flood", "tenants") or \
+        if operation in ("flood", "tenants", "transfer") or \
                 hashes and options.connections != options.connection_counts[0]:
             continue
         sides = measure(bench, operation, options.rounds)
@@ -403,7 +404,8 @@ def main():
     parser.add_argument("--only",
                         default="health,404,discovery,jwks,token,cold,whoami,refresh,"
                         "credentials,introspect,introspect_user,introspect_cold,exchange,"
-                        "signup,login,flood,tenants")
+                        "signup,login,flood,tenants,transfer")
+    parser.add_argument("--users", type=int, default=100000, help="that are imported and exported")
     options = parser.parse_args()
     options.connection_counts = [int(text) for text in options.connections.split(",")]
     options.parts = options.only.split(",")
@@ -435,6 +437,9 @@ def main():
                 mongo.client.drop_database(name)
     if "tenants" in options.parts:
         many_tenants(options, mongo)
+    if "transfer" in options.parts:
+        with tempfile.TemporaryDirectory(prefix="tenantd-bench-") as folder:
+            transfer(mongo, folder, options.users)
 
 
 if __name__ == "__main__":

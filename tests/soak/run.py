@@ -2,7 +2,7 @@
 of tests that ./dev test runs in part, malformed requests among good ones, then chaos.
 
     ./dev soak [--fuzz-seconds 60] [--targets cookie,host] [--rounds 50] [--malformed 20000]
-               [--minutes 10] [--only fuzz,races,faults,long,malformed,torture,programs,chaos]
+               [--minutes 10] [--only fuzz,races,faults,long,malformed,torture,programs,imports,keycloak,chaos]
 
 A crash is written below tests/fuzz/regression/<target>/, where ./dev test replays it from then on.
 """
@@ -145,8 +145,20 @@ def programs(options):
     return pytest(["tests/browser/test_recipes.py"], PATH=f"{tools}:{os.environ['PATH']}")
 
 
+def imports(options):
+    """Imports whose instances are killed at moments that nobody chose."""
+    return pytest(["tests/api/test_users_import_crash.py"],
+                  TENANTD_IMPORT_ROUNDS=str(min(options.rounds, 20)))
+
+
+def keycloak(_):
+    """A realm that Keycloak itself exports; needs mvn and JDK 17."""
+    return pytest(["tests/api/test_users_import_keycloak.py"], TENANTD_KEYCLOAK="1")
+
+
 PARTS = {"fuzz": fuzz, "races": races, "faults": faults, "long": long, "malformed": malformed,
-         "torture": torture, "programs": programs, "chaos": chaos}
+         "torture": torture, "programs": programs, "imports": imports, "keycloak": keycloak,
+         "chaos": chaos}
 
 
 def main():

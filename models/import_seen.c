@@ -1,0 +1,135 @@
+/*
+ * What a dry run would have made. A run that writes finds its own users where it finds all others;
+ * one that does not remembers their keys, hashed, in the collection import_keys, so that somebody
+ * who stands in the file twice is told also when many lines are between.
+ */
+#include "models/import_internal.h"
+
+#include <string.h>
+
+#include "app/clock.h"
+#include "app/db.h"
+#include "app/secret.h"
+
+#define KEYS         3
+#define DIGEST_BYTES 16
+
+struct import_key {
+    const char *id; /* "<tenant>:<import>:<which key><its digest>" in hex */
+    struct uuid tenant_id;
+    int64_t line;
+    int64_t expires_at;
+};
+
+/* clang-format off */
+static const struct field import_key_fields[] = {
+    FIELD_STR(struct import_key, id, "id", F_READONLY | F_REQUIRED, 1, 128, .bson = "_id"),
+    FIELD_UUID(struct import_key, tenant_id, "tenant_id", F_READONLY | F_REQUIRED),
+    FIELD_INT(struct import_key, line, "line", F_READONLY | F_REQUIRED, 1, INT64_MAX),
+    FIELD_TIME(struct import_key, expires_at, "expires_at", F_READONLY | F_REQUIRED),
+};
+const struct schema import_key_schema = {
+    .name = "import_key", .collection = "import_keys",
+    .size = sizeof(struct import_key), SCHEMA_FIELDS(import_key_fields),
+};
+/* clang-format on */
+
+static void digest_of(const struct import_entry *entry, int key, uint8_t ret[SHA256_SIZE])
+{
+    const char *text = key == 1 ? entry->given.username_canonical : entry->given.email_canonical;
+
+    if (key == 0)
+        secret_sha256(entry->in.id.bytes, sizeof entry->in.id.bytes, ret);
+    else
+        secret_sha256(text, strlen(text), ret);
+}
+
+static const char *id_of(struct ctx *ctx, const struct uuid *import_id,
+                         const struct import_entry *entry, int key)
+{
+    char tenant[UUID_HEX_SIZE], import[UUID_HEX_SIZE], hex[UUID_HEX_SIZE];
+    uint8_t digest[SHA256_SIZE];
+    struct uuid half;
+
+    digest_of(entry, key, digest);
+    memcpy(half.bytes, digest, DIGEST_BYTES);
+    uuid_hex(&ctx->tenant_id, tenant);
+    uuid_hex(import_id, import);
+    uuid_hex(&half, hex);
+    return arena_printf(ctx->arena, "%s:%s:%d%s", tenant, import, key, hex);
+}
+
+static enum err load(struct ctx *ctx, const struct uuid *import_id, struct import_batch *batch,
+                     int key)
+{
+    AUTO(bson_destroy) bson_t *filter = bson_new();
+    struct list found = {0};
+    bson_t in, list;
+    bool any = false;
+
+    BSON_APPEND_DOCUMENT_BEGIN(filter, "_id", &in);
+    BSON_APPEND_ARRAY_BEGIN(&in, "$in", &list);
+    for (size_t i = batch->from; i < batch->to; i++) {
+        struct import_entry *entry = &batch->entries[i];
+
+        entry->seen_ids[key] = NULL;
+        if (entry->refused || entry->keys[key] == 0)
+            continue;
+        entry->seen_ids[key] = id_of(ctx, import_id, entry, key);
+        if (entry->seen_ids[key] == NULL)
+            continue;
+        bson_put_text(&list, "0", entry->seen_ids[key]); /* the server does not read these names */
+        any = true;
+    }
+    bson_append_array_end(&in, &list);
+    bson_append_document_end(filter, &in);
+    if (any)
+        TRY(db_find_many(ctx, &import_key_schema, &(struct db_find){.filter = filter}, &found));
+
+    const struct import_key *keys = found.items;
+
+    for (size_t i = 0; i < found.count; i++) {
+        for (size_t j = batch->from; j < batch->to; j++) {
+            struct import_entry *entry = &batch->entries[j];
+
+            if (entry->seen_line == 0 && entry->seen_ids[key] != NULL &&
+                strcmp(entry->seen_ids[key], keys[i].id) == 0) {
+                entry->seen_line = keys[i].line;
+                entry->seen_key = key;
+            }
+        }
+    }
+    return ERR_OK;
+}
+
+enum err import_seen_load(struct ctx *ctx, struct import_batch *batch)
+{
+    for (size_t i = batch->from; i < batch->to; i++)
+        batch->entries[i].seen_line = 0;
+    for (int key = 0; key < KEYS && batch->work.input->dry_run; key++)
+        TRY(load(ctx, &batch->work.run->job.id, batch, key));
+    return ERR_OK;
+}
+
+enum err import_seen_add(struct ctx *ctx, const struct import_batch *batch)
+{
+    const size_t most = (batch->to - batch->from) * KEYS;
+    struct import_key *keys = arena_array(ctx->arena, most + 1, sizeof *keys);
+    const int64_t expires_at = clock_now_ms() + IMPORT_KEPT_MS;
+    size_t count = 0;
+
+    if (keys == NULL)
+        return ERR_MEMORY;
+    for (size_t i = batch->from; i < batch->to; i++) {
+        const struct import_entry *entry = &batch->entries[i];
+
+        for (int key = 0; key < KEYS && entry->outcome == IMPORT_CREATE; key++) {
+            if (entry->seen_ids[key] != NULL)
+                keys[count++] = (struct import_key){.id = entry->seen_ids[key],
+                                                    .tenant_id = ctx->tenant_id,
+                                                    .line = entry->number,
+                                                    .expires_at = expires_at};
+        }
+    }
+    return db_insert_many(ctx, &import_key_schema, &(struct list){.items = keys, .count = count});
+}
