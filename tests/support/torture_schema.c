@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "app/json.h"
+#include "app/keys.h"
 #include "models/custom_schema.h"
 #include "models/tenant.h"
 #include "support/torture.h"
@@ -10,7 +11,11 @@
 void torture_publish_schema(struct ctx *ctx, struct tenant *tenant)
 {
     static const char text[] = "{\"properties\":{\"level\":{\"type\":\"integer\",\"default\":1},"
-                               "\"badge\":{\"pattern\":\"^[a-z]*$\",\"default\":\"a\"}}}";
+                               "\"badge\":{\"pattern\":\"^[a-z]*$\",\"default\":\"a\"},"
+                               "\"since\":{\"format\":\"date\",\"default\":\"2000-01-01\"},"
+                               "\"rank\":{\"x-read\":\"admin\",\"default\":1},"
+                               "\"iban\":{\"x-encrypt\":true,\"default\":\"x\"}}}";
+    const struct key_set *keys = NULL;
     struct custom_trial trial = {.version = -1};
     struct value schema;
 
@@ -22,4 +27,6 @@ void torture_publish_schema(struct ctx *ctx, struct tenant *tenant)
         abort();
     }
     *tenant = *ctx->tenant;
+    if (keys_get_field(ctx, 0, &keys) != ERR_OK)
+        abort();
 }
