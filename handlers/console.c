@@ -8,7 +8,8 @@
 #include "handlers/pages_words.h"
 #include "models/tenant.h"
 
-#define ROOT "/dashboard/admin"
+#define ROOT        "/dashboard/admin"
+#define ADDRESS_MAX ((size_t)64 * 1024) /* of what came in an address of 12 KB */
 
 static const struct place {
     const char *name, *label, *path;
@@ -209,7 +210,7 @@ enum err console_address(struct request *req, const char *path, const struct con
     char separator = '?';
 
     TRY(pages_prefix(req, &prefix));
-    buf_init(&out, req->ctx.arena, 8192);
+    buf_init(&out, req->ctx.arena, ADDRESS_MAX);
     buf_puts(&out, prefix);
     buf_puts(&out, ROOT);
     buf_puts(&out, path);

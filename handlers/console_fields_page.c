@@ -69,15 +69,6 @@ static const char *party_words(enum shape_party party)
     return party == SHAPE_SERVER ? "servers" : party == SHAPE_ADMIN ? "administrators" : "users";
 }
 
-static bool is_listed(const struct strs *names, const char *name)
-{
-    for (size_t i = 0; i < names->count; i++) {
-        if (strcmp(names->items[i], name) == 0)
-            return true;
-    }
-    return false;
-}
-
 static enum shape_party later(enum shape_party a, enum shape_party b)
 {
     return a > b ? a : b;
@@ -104,7 +95,7 @@ static enum err add_row(struct rows *rows, const struct level *level,
     PUT("field-key", level->path[0] == '\0' ? property->name : NULL);
     PUT("field-title", shape->title);
     PUT("field-type", type_words(rows->ctx, shape));
-    PUT("is-required", words_when(is_listed(&level->shape->required, property->name)));
+    PUT("is-required", words_when(strs_has(&level->shape->required, property->name)));
     PUT("is-unique", words_when(shape->is_unique));
     PUT("field-index", !shape->is_indexed    ? NULL
                        : shape->ignores_case ? "yes, without case"

@@ -1,136 +1,186 @@
-/* The console's list of users: pages by id, or those whose name or address begins with a text. */
+/* The console's list of users: those whose name or address begins with a text, or those that a
+ * filter finds (models/user_query.h), in pages. */
 #include "handlers/console.h"
 
 #include <string.h>
 
-#include "app/cursor.h"
 #include "handlers/console_internal.h"
+#include "handlers/console_search.h"
+#include "handlers/console_users_table.h"
 #include "handlers/pages_internal.h"
 #include "handlers/pages_words.h"
+#include "models/user_query.h"
 #include "models/user_search.h"
 
 #define ON_A_PAGE 25
 #define FOUND_MAX 50
 
 struct users_query {
-    const char *search; /* NULL = all */
-    struct list users;
-    const char *next; /* address of the next page, or NULL */
-    bool is_later;    /* not the first page */
+    const char *search; /* the beginning of a name or address; NULL = none */
+    struct user_query asked;
+    const char *columns;
+    struct list fields; /* struct search_field */
+    struct user_page found;
+    enum err code; /* why the filter or the order was refused */
 };
 
-static const struct cursor_list users_list = {.name = "console.users"};
-
-static enum err name_next(struct request *req, const struct user *last, const char **ret_address)
+static enum err read_text(struct request *req, const char *name, const char **ret_text)
 {
-    char position[UUID_TEXT_SIZE];
-    const char *value = position, *cursor = NULL;
+    TRY(request_query(req, name, ret_text));
+    if (*ret_text != NULL && strspn(*ret_text, " \r\n") == strlen(*ret_text))
+        *ret_text = NULL;
+    return ERR_OK;
+}
 
-    uuid_text(&last->id, position);
-    TRY(cursor_make(&req->ctx, &users_list, &value, 1, &cursor));
+static enum err read_query(struct request *req, struct users_query *query)
+{
+    TRY(read_text(req, "q", &query->search));
+    if (query->search != NULL && strlen(query->search) > 254)
+        return fail(&req->ctx, ERR_BAD_REQUEST, "q", "Search for at most 254 characters.");
+    TRY(read_text(req, "filter", &query->asked.filter));
+    TRY(read_text(req, "sort", &query->asked.sort));
+    TRY(read_text(req, "cursor", &query->asked.cursor));
+    TRY(read_text(req, "columns", &query->columns));
+    query->asked.limit = ON_A_PAGE;
+    return console_search_fields(req, &query->fields);
+}
+
+static enum err find(struct request *req, struct users_query *query)
+{
+    if (query->search != NULL)
+        return user_search(&req->ctx, query->search, FOUND_MAX, &query->found.users);
+    query->code = user_query_run(&req->ctx, &query->asked, &query->found);
+
+    const bool is_about_query = query->code == ERR_FILTER || query->code == ERR_FILTER_INDEX ||
+                                query->code == ERR_VALIDATION;
+
+    return is_about_query ? ERR_OK : query->code;
+}
+
+static enum err address_of(struct request *req, const struct users_query *query, const char *cursor,
+                           const char **ret_address)
+{
     return console_address(req, "/users",
-                           (const struct console_query[]){{"cursor", cursor}, {NULL, NULL}},
+                           (const struct console_query[]){{"filter", query->asked.filter},
+                                                          {"sort", query->asked.sort},
+                                                          {"columns", query->columns},
+                                                          {"cursor", cursor},
+                                                          {NULL, NULL}},
                            ret_address);
 }
 
-static enum err read_page(struct request *req, struct users_query *query)
+/* The form of rows leads to the address of the filter that they make. */
+static enum err go_to_filter(struct request *req, struct response *res, struct users_query *query)
 {
-    const char *cursor = NULL, *position = NULL;
-    struct uuid after = {0};
+    const char *address = NULL;
 
-    TRY(request_query(req, "cursor", &cursor));
-    if (cursor != NULL) {
-        TRY(cursor_read(&req->ctx, &users_list, cursor, &position, 1));
-        if (!uuid_parse(position, &after))
-            return ERR_BAD_CURSOR;
-        query->is_later = true;
+    TRY(console_search_compose(req, &query->fields, &query->asked.filter));
+    TRY(console_users_columns(req, &query->fields, &query->columns));
+    TRY(address_of(req, query, NULL, &address));
+    address =
+        arena_printf(req->ctx.arena, "%s#users", address); /* past the form, on small screens */
+    return address == NULL ? ERR_MEMORY : respond_redirect(req, res, address);
+}
+
+/* The first custom field of the rows that could have an index and has none. */
+static const char *unindexed(const struct users_query *query, const struct search_rows *rows)
+{
+    static const char custom[] = "custom_fields.";
+
+    for (size_t i = 0; i < rows->count; i++) {
+        const struct search_field *field = console_search_find(&query->fields, rows->rows[i].field);
+        const char *name = field->field.name;
+
+        if (strncmp(name, custom, strlen(custom)) == 0 && field->field.index == NULL &&
+            strchr(name + strlen(custom), '.') == NULL)
+            return name + strlen(custom);
     }
-    TRY(user_list(&req->ctx, &after, ON_A_PAGE + 1, &query->users));
-    if (query->users.count <= ON_A_PAGE)
-        return ERR_OK;
-    query->users.count = ON_A_PAGE;
-
-    const struct user *users = query->users.items;
-
-    return name_next(req, &users[ON_A_PAGE - 1], &query->next);
+    return NULL;
 }
 
-static enum err read_users(struct request *req, struct users_query *query)
+static enum err add_search(struct request *req, const struct users_query *query, struct page *page)
 {
-    TRY(request_query(req, "q", &query->search));
-    if (query->search != NULL && strspn(query->search, " ") == strlen(query->search))
-        query->search = NULL;
-    if (query->search != NULL && strlen(query->search) > 254)
-        return fail(&req->ctx, ERR_BAD_REQUEST, "q", "Search for at most 254 characters.");
-    return query->search == NULL ? read_page(req, query)
-                                 : user_search(&req->ctx, query->search, FOUND_MAX, &query->users);
+    struct search_rows rows = {.count = 0};
+    struct template_var conditions;
+    const char *to_fields = NULL;
+    const char *error = query->code != ERR_OK ? page_error_text(&req->ctx, query->code) : NULL;
+
+    TRY(console_search_rows(&req->ctx, &query->fields, query->asked.filter, &rows));
+    TRY(console_search_inputs(req, &query->fields, &rows, &conditions));
+    if (query->code == ERR_FILTER_INDEX)
+        TRY(console_address(
+            req, "/fields",
+            (const struct console_query[]){{"field", unindexed(query, &rows)}, {NULL, NULL}},
+            &to_fields));
+
+    const bool is_search = query->asked.filter != NULL || query->code != ERR_OK;
+    const struct template_var vars[] = {
+        conditions,
+        {.name = "match-any", .text = words_when(rows.any)},
+        {.name = "is-search", .text = words_when(is_search || query->columns != NULL)},
+        {.name = "is-filtered", .text = words_when(query->asked.filter != NULL)},
+        {.name = "only-text", .text = words_when(query->asked.filter != NULL && rows.count == 0)},
+        {.name = "filter", .text = query->asked.filter},
+        {.name = "filter-error", .text = error},
+        {.name = "to-fields", .text = to_fields},
+        {.name = "sort", .text = query->asked.sort},
+        {.name = "chosen-columns", .text = query->columns},
+    };
+
+    return pages_add_vars(req, page, vars, sizeof vars / sizeof vars[0]);
 }
 
-static enum err describe(struct request *req, const struct user *user,
-                         struct template_vars *ret_item)
+static enum err show(struct request *req, struct response *res, const struct user *me,
+                     const struct users_query *query)
 {
-    struct ctx *ctx = &req->ctx;
-    struct template_var *vars = arena_array(ctx->arena, 8, sizeof *vars);
-    char *id = arena_alloc(ctx->arena, UUID_TEXT_SIZE);
-    const char *login = user_login_name(user);
+    struct page page = {.template_name = "console-users", .title = "Users"};
+    const char *next = NULL;
 
-    if (vars == NULL || id == NULL)
-        return ERR_MEMORY;
-    uuid_text(&user->id, id);
-    vars[0] = (struct template_var){.name = "user-id", .text = id};
-    vars[1] = (struct template_var){.name = "user-login", .text = login};
-    vars[2] = (struct template_var){.name = "user-name", .text = user->name};
-    vars[3] = (struct template_var){.name = "user-email",
-                                    .text = user->username != NULL ? user->email : NULL};
-    vars[4] = (struct template_var){.name = "user-role", .text = role_names[user->role]};
-    vars[5] =
-        (struct template_var){.name = "has-rights", .text = words_when(user->role > ROLE_USER)};
-    vars[6] = (struct template_var){.name = "is-inactive", .text = words_when(!user->is_active)};
-    vars[7] =
-        (struct template_var){.name = "last-login", .text = words_ago(ctx, user->last_login_at)};
-    *ret_item = (struct template_vars){.vars = vars, .count = 8};
-    return ERR_OK;
-}
+    TRY(add_search(req, query, &page));
+    TRY(console_users_table(req,
+                            &(struct users_table){.users = &query->found.users,
+                                                  .fields = &query->fields,
+                                                  .filter = query->asked.filter,
+                                                  .sort = query->asked.sort,
+                                                  .columns = query->columns,
+                                                  .can_sort = query->search == NULL},
+                            &page));
+    if (query->found.next != NULL)
+        TRY(address_of(req, query, query->found.next, &next));
 
-static enum err describe_all(struct request *req, const struct list *found,
-                             struct template_var *ret_rows)
-{
-    const struct user *users = found->items;
-    struct template_vars *items = arena_array(req->ctx.arena, found->count + 1, sizeof *items);
+    const bool full = query->search != NULL && query->found.users.count == FOUND_MAX;
+    const struct template_var vars[] = {
+        {.name = "search", .text = query->search},
+        {.name = "found-too-many", .text = words_when(full)},
+        {.name = "next", .text = next},
+        {.name = "is-later", .text = words_when(query->asked.cursor != NULL)},
+    };
 
-    if (items == NULL)
-        return ERR_MEMORY;
-    for (size_t i = 0; i < found->count; i++)
-        TRY(describe(req, &users[i], &items[i]));
-    *ret_rows = (struct template_var){.name = "rows", .items = items, .item_count = found->count};
-    return ERR_OK;
+    TRY(pages_add_vars(req, &page, vars, sizeof vars / sizeof vars[0]));
+    return console_respond(
+        req, res,
+        &(struct console_view){
+            .user = me,
+            .here = "users",
+            .message =
+                query->code != ERR_OK ? "The search was refused. Please look at the filter." : NULL,
+            .status = query->code != ERR_OK ? error_info(query->code)->status : 0},
+        &page);
 }
 
 enum err handle_console_users(struct request *req, struct response *res)
 {
-    struct users_query query = {0};
-    struct template_var rows = {0};
-    struct user user = {0};
-    const enum err entered = console_enter(req, ROLE_ADMIN, &user);
+    struct users_query query = {.search = NULL};
+    struct user me = {0};
+    const enum err entered = console_enter(req, ROLE_ADMIN, &me);
+    const char *build = NULL;
 
     if (entered != ERR_OK)
         return pages_to_login(req, res, entered);
-    TRY(read_users(req, &query));
-    TRY(describe_all(req, &query.users, &rows));
-
-    const bool full = query.search != NULL && query.users.count == FOUND_MAX;
-    const struct template_var vars[] = {
-        rows,
-        {.name = "has-rows", .text = words_when(query.users.count > 0)},
-        {.name = "search", .text = query.search},
-        {.name = "found-too-many", .text = words_when(full)},
-        {.name = "next", .text = query.next},
-        {.name = "is-later", .text = words_when(query.is_later)},
-    };
-    struct page page = {.template_name = "console-users",
-                        .title = "Users",
-                        .vars = vars,
-                        .var_count = sizeof vars / sizeof vars[0]};
-
-    return console_respond(req, res, &(struct console_view){.user = &user, .here = "users"}, &page);
+    TRY(read_query(req, &query));
+    TRY(request_query(req, "build", &build));
+    if (build != NULL)
+        return go_to_filter(req, res, &query);
+    TRY(find(req, &query));
+    return show(req, res, &me, &query);
 }

@@ -87,7 +87,7 @@ static enum err add_row(struct rows *rows, const struct row *row)
 }
 
 /* "red, green, blue" for an array of simple values, NULL for any other element. */
-static enum err join_array(struct ctx *ctx, const bson_iter_t *array, const char **ret_text)
+enum err fields_joined(struct ctx *ctx, const bson_iter_t *array, const char **ret_text)
 {
     bson_iter_t at;
     struct buf out;
@@ -130,7 +130,7 @@ static enum err add_element(struct rows *rows, bson_iter_t *at, const struct sta
         row.text = fields_text(rows->ctx, at);
         return add_row(rows, &row);
     }
-    TRY(join_array(rows->ctx, at, &row.text));
+    TRY(fields_joined(rows->ctx, at, &row.text));
     if (row.text != NULL)
         return add_row(rows, &row);
     row.is_group = true;

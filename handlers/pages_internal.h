@@ -109,6 +109,8 @@ CHECKED enum err fields_from_inputs(struct request *req, const struct user *user
                                     struct bytes *ret_document, bool *ret_changed);
 /* A value for people: texts as they are, the rest as JSON writes it. */
 const char *fields_text(struct ctx *ctx, const bson_iter_t *at);
+/* "red, green, blue" for an array of simple values, NULL for any other element. */
+CHECKED enum err fields_joined(struct ctx *ctx, const bson_iter_t *array, const char **ret_text);
 /* Indented JSON. */
 CHECKED enum err fields_pretty(struct ctx *ctx, const bson_iter_t *at, const char **ret_json);
 CHECKED enum err fields_pretty_document(struct ctx *ctx, const struct bytes *document,

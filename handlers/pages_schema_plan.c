@@ -205,15 +205,6 @@ struct around {
     bool has_defaults; /* a new one begins with the defaults of its members */
 };
 
-static bool is_listed(const struct strs *names, const char *name)
-{
-    for (size_t i = 0; i < names->count; i++) {
-        if (strcmp(names->items[i], name) == 0)
-            return true;
-    }
-    return false;
-}
-
 static bool is_asked(const struct planner *planner, const struct shape *shape, bool *ret_read_only)
 {
     const enum shape_party party = planner->form->party;
@@ -298,7 +289,7 @@ static enum err plan_field(struct planner *planner, const struct around *around,
     if (!is_asked(planner, shape, &field.read_only))
         return ERR_OK;
     field.is_stored = value != NULL;
-    field.demanded = is_listed(&around->shape->required, property->name);
+    field.demanded = strs_has(&around->shape->required, property->name);
     field.required = field.demanded && around->required;
     if (value == NULL && around->has_defaults)
         value = default_of(shape, &space);

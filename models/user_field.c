@@ -138,6 +138,7 @@ static enum err find_typed(struct ctx *ctx, const struct shape *shape, const cha
     if (names == NULL)
         return fail_internal(ctx, ERR_MEMORY, "no memory for a field");
     enter(&way, shape);
+    way.many = false; /* custom fields are an object, whether the schema says so or not */
     for (const char *name = strsep(&rest, "."); name != NULL; name = strsep(&rest, ".")) {
         if (!step(&way, name))
             return ERR_NOT_FOUND;
