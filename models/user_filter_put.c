@@ -209,7 +209,6 @@ static const char *text_above(const struct writer *writer, bool *ret_none)
 
     *ret_none = false;
     while (length > 0) {
-        const size_t end = length;
         bson_unichar_t c;
         uint32_t size;
         char raised[8];
@@ -223,7 +222,6 @@ static const char *text_above(const struct writer *writer, bool *ret_none)
             continue;
         bson_utf8_from_unichar(c, raised, &size);
         text[length] = '\0';
-        (void)end;
         return arena_printf(writer->ctx->arena, "%s%.*s", text, (int)size, raised);
     }
     *ret_none = text != NULL;

@@ -87,13 +87,13 @@ enum err user_order_text(struct ctx *ctx, const struct user_order *order, const 
 /* ---- for the database ---- */
 
 /* What has no order of its own counts as absent: {$cond: [{$in: [{$type: f}, […]]}, null, f]} */
-static void put_key(struct ctx *ctx, const char *name, const char *element, bson_t *out)
+static enum err put_key(struct ctx *ctx, const char *name, const char *element, bson_t *out)
 {
     const char *path = arena_printf(ctx->arena, "$%s", element);
     bson_t key, condition, test, among, type, types;
 
-    if (path == NULL) /* arena: the request will end for it */
-        return;
+    if (path == NULL)
+        return fail_internal(ctx, ERR_MEMORY, "no memory for an order");
     bson_append_document_begin(out, name, -1, &key);
     BSON_APPEND_ARRAY_BEGIN(&key, "$cond", &condition);
     BSON_APPEND_DOCUMENT_BEGIN(&condition, "0", &test);
@@ -112,14 +112,16 @@ static void put_key(struct ctx *ctx, const char *name, const char *element, bson
     bson_put_text(&condition, "2", path);
     bson_append_array_end(&key, &condition);
     bson_append_document_end(out, &key);
+    return ERR_OK;
 }
 
-void user_order_put_keys(struct ctx *ctx, const struct user_order *order, bson_t *out)
+enum err user_order_put_keys(struct ctx *ctx, const struct user_order *order, bson_t *out)
 {
     for (size_t i = 0; i < order->count; i++)
-        put_key(ctx, key_names[i], order->fields[i].element, out);
+        TRY(put_key(ctx, key_names[i], order->fields[i].element, out));
     if (order->count == 0)
         bson_put_text(out, key_names[0], "$_id"); /* so that there is one */
+    return ERR_OK;
 }
 
 void user_order_put_sort(const struct user_order *order, bson_t *out)

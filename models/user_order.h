@@ -34,7 +34,7 @@ CHECKED enum err user_order_text(struct ctx *ctx, const struct user_order *order
 
 /* For a sort in the database's memory: {_k0: expression, …}, {_k0: 1, …, _id: 1}, and the
  * expression that is true behind a position. */
-void user_order_put_keys(struct ctx *ctx, const struct user_order *order, bson_t *out);
+CHECKED enum err user_order_put_keys(struct ctx *ctx, const struct user_order *order, bson_t *out);
 void user_order_put_sort(const struct user_order *order, bson_t *out);
 void user_order_put_after(const struct user_order *order, const struct user_position *position,
                           bson_t *out);

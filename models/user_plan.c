@@ -125,6 +125,19 @@ static enum err copy(struct ctx *ctx, const struct user_filter *filter, struct u
     return ERR_OK;
 }
 
+/* An "and" has parts. */
+__attribute__((returns_nonnull)) static const struct user_filter *
+best_part(const struct user_plan *plan, const struct user_filter *filter)
+{
+    const struct user_filter *best = filter->parts;
+
+    for (const struct user_filter *part = best->next; part != NULL; part = part->next) {
+        if (rank_within(plan, part) < rank_within(plan, best))
+            best = part;
+    }
+    return best;
+}
+
 /* Of an "and" the part that an index serves best, of an "or" that of each branch: a condition that
  * whoever meets the filter meets too. *ret_exact: and nobody else. */
 static enum err relax(struct planner *planner, const struct user_filter *filter, bool *ret_exact,
@@ -135,14 +148,8 @@ static enum err relax(struct planner *planner, const struct user_filter *filter,
     if (filter->kind == FILTER_COMPARISON)
         return copy(planner->ctx, filter, ret_relaxed);
     if (filter->kind == FILTER_AND) {
-        const struct user_filter *best = filter->parts;
-
         *ret_exact = false;
-        for (const struct user_filter *part = best; part != NULL; part = part->next) {
-            if (rank_within(planner->plan, part) < rank_within(planner->plan, best))
-                best = part;
-        }
-        return relax(planner, best, ret_exact, ret_relaxed);
+        return relax(planner, best_part(planner->plan, filter), ret_exact, ret_relaxed);
     }
     TRY(copy(planner->ctx, filter, ret_relaxed));
     for (const struct user_filter *part = filter->parts; part != NULL; part = part->next) {

@@ -25,6 +25,7 @@ struct search {
     struct list users;
     bool more;
     const struct user_way *way; /* that led to them */
+    int64_t budget;             /* … within it; 0 = without */
 };
 
 /* ---- documents for the database ---- */
@@ -193,27 +194,28 @@ static enum err build_rest(const struct search *search, const struct user_way *w
 }
 
 /* Along the index, or by keys that the database computes. */
-static void build_order(const struct search *search, const struct user_way *way,
-                        struct documents *documents)
+static enum err build_order(const struct search *search, const struct user_way *way,
+                            struct documents *documents)
 {
     const struct user_order *order = &search->plan.order;
 
     documents->sort = bson_new();
     if (!way->ordered) {
         documents->keys = bson_new();
-        user_order_put_keys(search->ctx, order, documents->keys);
+        TRY(user_order_put_keys(search->ctx, order, documents->keys));
         user_order_put_sort(order, documents->sort);
         if (search->begun) {
             documents->after = bson_new();
             user_order_put_after(order, &search->position, documents->after);
         }
-        return;
+        return ERR_OK;
     }
     if (order->count > 0 && !way->one)
         (void)bson_append_int32(documents->sort, order->fields[0].element, -1,
                                 order->down[0] ? -1 : 1);
     if (order->count == 0 || way->one || !way->field.unique)
         (void)bson_append_int32(documents->sort, "_id", -1, order->id_down ? -1 : 1);
+    return ERR_OK;
 }
 
 static enum err build(const struct search *search, const struct user_way *way,
@@ -221,8 +223,7 @@ static enum err build(const struct search *search, const struct user_way *way,
 {
     TRY(build_access(search, way, &documents->access));
     TRY(build_rest(search, way, &documents->rest));
-    build_order(search, way, documents);
-    return ERR_OK;
+    return build_order(search, way, documents);
 }
 
 static const char *hint_of(const struct user_way *way)
@@ -292,6 +293,7 @@ static enum err run_along(struct search *search, const struct user_way *way,
     if (size > BUDGET && search->users.count == 0)
         return ERR_OK;
     keep(search, way);
+    search->budget = BUDGET;
     search->more = search->more || size > BUDGET;
     return ERR_OK;
 }
@@ -382,8 +384,9 @@ static enum err tell_cost(struct search *search, struct user_cost *ret_cost)
         return ERR_OK;
     TRY(build(search, way, &documents));
 
-    const struct db_search again = describe(search, way, &documents);
+    struct db_search again = describe(search, way, &documents);
 
+    again.budget = search->budget;
     TRY(db_search_explain(search->ctx, &user_schema, &again, &ret_cost->examined));
     ret_cost->access = way->kind == USER_WAY_ALL ? "scan" : "index";
     ret_cost->index = way->index;

@@ -1,9 +1,9 @@
 """Benchmarks of a release build: every figure beside the physical limit measured in the same run.
 
-    ./dev bench [--seconds 4] [--rounds 3] [--connections 8,64] [--tenants 1000] [--only PARTS]
+    ./dev bench [--seconds 4] [--rounds 3] [--connections 8,64] [--tenants 1000] [--users 100000] [--only PARTS]
 
 PARTS: health 404 discovery jwks token cold whoami refresh credentials introspect introspect_user
-introspect_cold exchange signup login flood tenants transfer, separated by commas.
+introspect_cold exchange signup login flood tenants transfer search, separated by commas.
 
 Service and floor (tests/bench/bench_floor.c) take turns, so that a machine whose speed drifts does not
 decide. CPU comes from the operating system's account of each process; medians of the rounds are printed.
@@ -25,7 +25,7 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
 
 # pylint: disable=wrong-import-position
-from tests.bench import oauth  # noqa: E402
+from tests.bench import oauth, search  # noqa: E402
 from tests.bench.transfer import transfer  # noqa: E402
 from tests.bench.wire import post, whole  # noqa: E402
 from tests.support import ports  # noqa: E402
@@ -386,7 +386,7 @@ def measure_all(bench, options):
     """All operations with the present number of connections; those that hash once only."""
     for operation in options.parts:
         hashes = operation in ("login", "signup")
-        if operation in ("flood", "tenants", "transfer") or \
+        if operation in ("flood", "tenants", "transfer", "search") or \
                 hashes and options.connections != options.connection_counts[0]:
             continue
         sides = measure(bench, operation, options.rounds)
@@ -404,8 +404,8 @@ def main():
     parser.add_argument("--only",
                         default="health,404,discovery,jwks,token,cold,whoami,refresh,"
                         "credentials,introspect,introspect_user,introspect_cold,exchange,"
-                        "signup,login,flood,tenants,transfer")
-    parser.add_argument("--users", type=int, default=100000, help="that are imported and exported")
+                        "signup,login,flood,tenants,transfer,search")
+    parser.add_argument("--users", type=int, default=100000, help="that are imported, exported and searched")
     options = parser.parse_args()
     options.connection_counts = [int(text) for text in options.connections.split(",")]
     options.parts = options.only.split(",")
@@ -425,6 +425,8 @@ def main():
             for options.connections in options.connection_counts:
                 print(f"--- {options.connections} connections", flush=True)
                 measure_all(bench, options)
+            if "search" in options.parts:
+                search.measure(bench, options, program, generate, result_of)
             if "flood" in options.parts:
                 flood(bench)
                 drought(bench)

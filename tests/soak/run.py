@@ -20,7 +20,7 @@ FUZZ = ROOT / "tests" / "fuzz"
 
 BUILD = ROOT / "build" / "fuzz"
 #: Tests that ./dev test runs in part: all of it with TENANTD_LONG, or with more rounds.
-LONG_API = ["tests/api/test_nosql.py", "tests/api/test_shapes.py", "tests/api/test_migrations.py",
+LONG_API = ["tests/api/test_nosql.py", "tests/api/test_users_filter.py", "tests/api/test_shapes.py", "tests/api/test_migrations.py",
             "tests/api/test_isolation_matrix.py", "tests/api/test_audit_verify.py"]
 LONG_UNIT = ["unit_app_test_jws_forged"]
 #: As docs/recipes/oauth2-proxy.md says that it was checked.

@@ -51,6 +51,7 @@ static const struct torture_input inputs[] = {
     {"/oauth/client/{id}", {SEND("PUT", "/oauth/client/{oc}", CRED_BEARER, "{\"client_name\":\"N\",\"grant_types\":[\"password\"],\"scope\":\"write\"}")}, "", 0, NULL},
     {"/oauth/client/{id}", {SEND("DELETE", "/oauth/client/{oc}", CRED_BEARER, NULL)}, "", 0, NULL},
     {"/oauth/client/{id}/rotate-secret", {SEND("POST", "/oauth/client/{oc}/rotate-secret", CRED_BEARER, "{}")}, "", 0, NULL},
+    {"/users", {SEND("GET", "/users", CRED_BEARER, NULL), .query = "filter=username%20sw%20%22%22%20and%20not%20(custom_fields.level%20gt%207%20or%20role%20ne%20%22user%22)&sort=-name,created_at&fields=id,custom_fields.level&limit=1&explain=true"}, "", 0, NULL},
     {"/users/import", {SEND("POST", "/users/import", CRED_BEARER, "{\"username\":\"n{new}\"}\n"), .content_type = "application/x-ndjson"}, "import_chunks+", 0, NULL},
     {"/users/import/{id}", {SEND("GET", "/users/import/{user}", CRED_BEARER, NULL)}, "", 404, NULL},
     {"/users/import/{id}", {SEND("DELETE", "/users/import/{user}", CRED_BEARER, NULL)}, "", 404, NULL},
