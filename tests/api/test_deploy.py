@@ -226,6 +226,20 @@ def test_login_through_the_gateway(gateway):
     assert stats.status_code == 200 and stats.json()["total_users"] == 1
 
 
+def test_a_long_import_passes_the_gateway(gateway):
+    """Longer than any other body may be, and 413 for those all the same."""
+    pair = gateway.post("/auth/login", headers={"X-Tenant-Slug": "acme"}, json=OWNER).json()
+    words = {"Authorization": f"Bearer {pair['access_token']}", "Content-Type": "application/x-ndjson"}
+    body = b'{"email": 1, "pad": "' + b"x" * 60000 + b'"}\n'
+    answer = gateway.post("/users/import?dry_run=true", headers=words, content=body * 120)
+    assert answer.status_code == 202, answer.text
+    where = answer.headers["location"]
+    result = until(lambda: (shown := gateway.get(where, headers=words).json())["state"] == "done"
+                   and shown, 20, 0.1)[0]
+    assert (result["processed"], result["failed"]) == (120, 120)
+    assert gateway.post("/users", headers=words, content=body * 120).status_code == 413
+
+
 def test_front_page_and_api_status(stack):
     """R004-29, api.md §8: the front page, /health and /api-status on port 8000."""
     with httpx.Client(base_url=f"http://127.0.0.1:{stack.front.port}") as http:

@@ -4,6 +4,7 @@ MIGRATION, api.md §7, §10 (Schema and import); IN-1, PW-8.
 """
 import gzip
 import json
+import socket
 import uuid
 
 import bcrypt
@@ -255,6 +256,36 @@ def test_export_import_export_is_equal(api, clean, world):
     assert again == lines
     assert counts(bring(api, target, b"".join(lines), mode="upsert"))[3] == 0
     ok(sign_in(api, target, "x4@x.example"))
+
+
+def test_a_line_of_70_mb(api, clean):
+    """IN-1: it is told by its number, and the lines around it are taken; a step may use 64 MB."""
+    def body():
+        yield b'{"username":"before"}\n{"username":"'
+        for _ in range(70):
+            yield b"x" * 1000000
+        yield b'"}\n{"username":"behind"}'
+    answer = api.post("/users/import", token=clean.owner.token, content=body(),
+                      headers={"Content-Type": "application/x-ndjson"})
+    result = ended(api, clean, answer)
+    assert counts(result) == (2, 0, 0, 1) and errors(result) == [(2, "invalid_line", None)]
+
+
+def test_half_an_upload_leaves_nothing(api, clean, service):
+    """A client that goes away in the middle: no job, no chunk, and the next import is welcome."""
+    head = (f"POST /users/import HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer "
+            f"{clean.owner.token}\r\nContent-Type: application/x-ndjson\r\n"
+            "Content-Length: 9000000\r\n\r\n")
+    jobs = service.db.jobs.count_documents({})
+    with socket.create_connection(("127.0.0.1", service.port), timeout=10) as raw:
+        raw.sendall(head.encode() + b'{"username":"half"}\n' * 40000)
+        until(lambda: service.db.import_chunks.count_documents({}) > 0, seconds=10)
+    until(lambda: service.db.import_chunks.count_documents({}) == 0, seconds=10)
+    assert service.db.jobs.count_documents({}) == jobs
+    with socket.create_connection(("127.0.0.1", service.port), timeout=10) as raw:
+        raw.sendall(head.replace("9000000", str(2 << 30)).encode())
+        assert raw.recv(100).startswith(b"HTTP/1.1 413")
+    assert counts(bring(api, clean, [{"username": "whole"}])) == (1, 0, 0, 0)
 
 
 @pytest.mark.parametrize("body, says", [
