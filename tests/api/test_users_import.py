@@ -2,10 +2,13 @@
 
 MIGRATION, api.md §7, §10 (Schema and import); IN-1, PW-8.
 """
+import datetime
 import gzip
 import json
+import os
 import socket
 import uuid
+from concurrent.futures import ThreadPoolExecutor
 
 import bcrypt
 import pytest
@@ -13,6 +16,8 @@ import pytest
 from support.check import ok, refused, until
 from support.world import USER_PASSWORD, unique
 
+#: More rounds, longer lines: ./dev soak.
+LONG = os.environ.get("TENANTD_LONG")
 HASH = bcrypt.hashpw(USER_PASSWORD.encode(), bcrypt.gensalt(4)).decode()
 
 
@@ -197,7 +202,7 @@ def test_a_dry_run_tells_what_the_run_would(api, clean, service):
     """The same verdict on each line, also on those that repeat one of another batch."""
     lines = [{"email": f"u{n % 1190}@x.example", "username": None if n % 2 else f"n{n % 1190}"}
              for n in range(1205)]
-    for mode in ("insert", "skip", "upsert"):
+    for mode in ("insert", "skip", "upsert") if LONG else ("insert", "upsert"):
         dry = bring(api, clean, lines, dry_run="true", mode=mode)
         made = bring(api, clean, lines, mode=mode)
         assert counts(dry) == counts(made), mode
@@ -217,6 +222,36 @@ def test_the_plan_bounds_it(api, world):
     assert errors(result) == [(n, "plan_limit", None) for n in range(10, 16)]
     refused(api.post("/auth/register", tenant=tenant.slug, json={
         "email": "more@x.example", "password": USER_PASSWORD}), 403, "plan_limit")
+
+
+def test_the_plan_holds_while_others_sign_up(api, world, service):
+    """One transaction looks at the limit and takes the places: never one user more, none lost."""
+    for _ in range(10 if LONG else 1):
+        tenant = world.tenant(plan="free")
+        world.login(tenant.owner)
+        with ThreadPoolExecutor(9) as pool:
+            sent = pool.submit(send, api, tenant, [{"username": f"i{n}"} for n in range(15)])
+            others = [pool.submit(api.post, "/auth/register", tenant=tenant.slug, json={
+                "email": f"{unique('r')}@x.example", "password": USER_PASSWORD}) for _ in range(8)]
+            registered = sum(other.result().status_code == 201 for other in others)
+        result = ended(api, tenant, sent.result())
+        assert result["created"] + registered == 9 and result["failed"] == 15 - result["created"]
+        assert service.db[tenant.collection].count_documents({}) == 10
+        assert service.db.tenant_usage.find_one({"_id": uuid.UUID(tenant.id)})["users"] == 10
+
+
+def test_one_at_a_time(api, clean, service):
+    """A second import of the tenant is 409, before its body is read; another tenant's is not."""
+    waiting = uuid.uuid4()
+    now = datetime.datetime.now(datetime.timezone.utc)
+    service.db.jobs.insert_one({
+        "_id": waiting, "tenant_id": uuid.UUID(clean.id), "kind": "import", "alone": "import",
+        "state": "queued", "input": {"mode": "insert"}, "created_at": now,
+        "due_at": now + datetime.timedelta(days=1)})
+    refused(send(api, clean, [{"username": "second"}]), 409, "conflict")
+    cancelled = ok(api.delete(f"/users/import/{waiting}", token=clean.owner.token), 202)
+    assert cancelled["state"] == "cancelled"
+    assert counts(bring(api, clean, [{"username": "second"}])) == (1, 0, 0, 0)
 
 
 def test_many_lines_with_duplicates_of_a_unique_field(api, clean, service):
@@ -258,11 +293,12 @@ def test_export_import_export_is_equal(api, clean, world):
     ok(sign_in(api, target, "x4@x.example"))
 
 
-def test_a_line_of_70_mb(api, clean):
+def test_a_line_of_many_megabytes(api, clean):
     """IN-1: it is told by its number, and the lines around it are taken; a step may use 64 MB."""
+    size = 100 if LONG else 10
     def body():
         yield b'{"username":"before"}\n{"username":"'
-        for _ in range(70):
+        for _ in range(size):
             yield b"x" * 1000000
         yield b'"}\n{"username":"behind"}'
     answer = api.post("/users/import", token=clean.owner.token, content=body(),
@@ -286,6 +322,54 @@ def test_half_an_upload_leaves_nothing(api, clean, service):
         raw.sendall(head.replace("9000000", str(2 << 30)).encode())
         assert raw.recv(100).startswith(b"HTTP/1.1 413")
     assert counts(bring(api, clean, [{"username": "whole"}])) == (1, 0, 0, 0)
+
+
+SCHEMA = {"type": "object", "additionalProperties": False, "required": ["department"], "properties": {
+    "department": {"type": "string", "enum": ["sales", "support"], "default": "sales"},
+    "born": {"type": "string", "format": "date"}, "seen": {"type": "string", "format": "date-time"},
+    "badge": {"type": "string", "x-unique": True, "x-index": "ci"},
+    "tax": {"type": "string", "x-encrypt": True, "x-read": "server", "x-write": "server"}}}
+
+
+def with_schema(api, world):
+    tenant = world.tenant()
+    world.login(tenant.owner)
+    ok(api.patch("/users/me", token=tenant.owner.token,
+                 json={"custom_fields": {"department": "support"}}))
+    api.put("/tenants/schema", token=tenant.owner.token, json=SCHEMA)
+    until(lambda: api.get("/tenants/schema", token=tenant.owner.token).status_code == 200, 10, 0.1)
+    return tenant, key_of(api, tenant, "users:read", "users:write", "users:hashes")
+
+
+def test_a_schema_is_obeyed_on_the_way_in_and_out(api, world, service):
+    """Defaults, types, rights and uniqueness as at ordinary creation; a server moves everything."""
+    tenant, key = with_schema(api, world)
+    users = [{"username": "s0", "custom_fields": {
+        "born": "2000-02-29", "seen": "2024-01-02T03:04:05Z", "badge": "AB-1", "tax": "canary 12"}},
+        {"username": "s1"}, {"username": "s2", "custom_fields": {"born": "2001-02-29"}},
+        {"username": "s3", "custom_fields": {"badge": "ab-1"}},
+        {"username": "s4", "custom_fields": {"unknown": 1}}]
+    result = bring(api, tenant, users, token=key)
+    assert errors(result) == [
+        (3, "invalid_custom_fields", "/custom_fields/born"),
+        (4, "value_taken", "/custom_fields/badge"),
+        (5, "invalid_custom_fields", "/custom_fields/unknown")], result["errors"]
+    stored = service.db[tenant.collection].find_one({"username": "s0"})["custom_fields"]
+    assert isinstance(stored["born"], datetime.datetime) and isinstance(stored["tax"], bytes)
+    assert errors(bring(api, tenant, [{"username": "s5", "custom_fields": {"tax": "x"}}])) == [
+        (1, "field_not_writable", "/custom_fields/tax")]
+    text = api.get("/users/export", token=key).text
+    assert "canary 12" in text
+    assert "canary" not in api.get("/users/export", token=tenant.owner.token).text
+    lines = [line for line in text.encode().splitlines(keepends=True) if b'"owner"' not in line]
+    target, target_key = with_schema(api, world)
+    assert counts(bring(api, target, b"".join(lines), token=target_key)) == (2, 0, 0, 0)
+    again = api.get("/users/export", token=target_key).content.splitlines(keepends=True)
+    assert [line for line in again if b'"owner"' not in line] == lines
+    # By whoever cannot see a field it stays.
+    bring(api, target, [{"username": "s0", "custom_fields": {"department": "support"}}],
+          mode="upsert")
+    assert "canary 12" in api.get("/users/export", token=target_key).text
 
 
 @pytest.mark.parametrize("body, says", [

@@ -21,7 +21,8 @@ FUZZ = ROOT / "tests" / "fuzz"
 BUILD = ROOT / "build" / "fuzz"
 #: Tests that ./dev test runs in part: all of it with TENANTD_LONG, or with more rounds.
 LONG_API = ["tests/api/test_nosql.py", "tests/api/test_users_filter.py", "tests/api/test_shapes.py", "tests/api/test_migrations.py",
-            "tests/api/test_isolation_matrix.py", "tests/api/test_audit_verify.py"]
+            "tests/api/test_isolation_matrix.py", "tests/api/test_audit_verify.py",
+            "tests/api/test_users_import.py"]
 LONG_UNIT = ["unit_app_test_jws_forged"]
 #: As docs/recipes/oauth2-proxy.md says that it was checked.
 OAUTH2_PROXY = "github.com/oauth2-proxy/oauth2-proxy/v7@v7.8.1"
