@@ -2,19 +2,18 @@
 #include "handlers/tenant_users.h"
 
 #include "app/etag.h"
+#include "app/routes.h"
 #include "app/text.h"
 #include "models/scope.h"
 #include "models/tenant_rules.h"
 #include "models/user_admin.h"
 #include "models/user_fields.h"
 
-/* Members that only stand here so that a patch of them is refused by name: nothing is kept. */
 struct user_patch_input {
     struct user_edit edit;
+    /* These only stand here so that a patch of them is refused by name, or is read otherwise. */
     struct bytes custom_fields;
     struct uuid id;
-    int role;
-    bool is_email_verified;
     int64_t time, version;
 };
 
@@ -28,23 +27,34 @@ struct user_answer {
 };
 
 /* clang-format off */
-static const struct field user_patch_fields[] = {
-    FIELD_STR(struct user_patch_input, edit.username, "username", F_PATCH | F_TRIM | F_NULL_CLEARS, 1, 64, .check = text_check_username),
-    FIELD_STR(struct user_patch_input, edit.email, "email", F_PATCH | F_TRIM | F_NULL_CLEARS, 3, 254, .check = text_check_email, .doc = "A new address is not verified; all sign-ins of the user end."),
-    FIELD_STR(struct user_patch_input, edit.name, "name", F_PATCH | F_TRIM | F_NULL_CLEARS, 1, 200, .check = text_check_name),
-    FIELD_BOOL_OPT(struct user_patch_input, edit.is_active, edit.has_is_active, "is_active", F_PATCH, .doc = "false ends all sign-ins; true takes back the deletion of a closed account."),
-    FIELD_DOC(struct user_patch_input, custom_fields, "custom_fields", F_PATCH | F_NULL_CLEARS, .doc = "Any JSON object within the limits."),
-    FIELD_UUID(struct user_patch_input, id, "id", F_READONLY),
-    FIELD_ENUM(struct user_patch_input, role, "role", F_READONLY, role_names, .doc = "By PUT /tenants/users/{id}/role."),
-    FIELD_BOOL(struct user_patch_input, is_email_verified, "is_email_verified", F_READONLY),
-    FIELD_TIME(struct user_patch_input, time, "created_at", F_READONLY),
-    FIELD_TIME(struct user_patch_input, time, "updated_at", F_READONLY),
-    FIELD_TIME(struct user_patch_input, time, "last_login_at", F_READONLY),
-    FIELD_TIME(struct user_patch_input, time, "deletion_at", F_READONLY),
-    FIELD_INT(struct user_patch_input, version, "version", F_READONLY, 1, INT64_MAX),
+#define PATCHED_FIELDS \
+    FIELD_STR(struct user_patch_input, edit.username, "username", F_PATCH | F_TRIM | F_NULL_CLEARS, 1, 64, .check = text_check_username), \
+    FIELD_STR(struct user_patch_input, edit.email, "email", F_PATCH | F_TRIM | F_NULL_CLEARS, 3, 254, .check = text_check_email, .doc = "A new address is not verified; all sign-ins of the user end."), \
+    FIELD_STR(struct user_patch_input, edit.name, "name", F_PATCH | F_TRIM | F_NULL_CLEARS, 1, 200, .check = text_check_name), \
+    FIELD_BOOL_OPT(struct user_patch_input, edit.is_active, edit.has_is_active, "is_active", F_PATCH, .doc = "false ends all sign-ins; true takes back the deletion of a closed account."), \
+    FIELD_DOC(struct user_patch_input, custom_fields, "custom_fields", F_PATCH | F_NULL_CLEARS, .doc = "Any JSON object within the limits."), \
+    FIELD_UUID(struct user_patch_input, id, "id", F_READONLY), \
+    FIELD_TIME(struct user_patch_input, time, "created_at", F_READONLY), \
+    FIELD_TIME(struct user_patch_input, time, "updated_at", F_READONLY), \
+    FIELD_TIME(struct user_patch_input, time, "last_login_at", F_READONLY), \
+    FIELD_TIME(struct user_patch_input, time, "deletion_at", F_READONLY), \
+    FIELD_INT(struct user_patch_input, version, "version", F_READONLY, 1, INT64_MAX)
+
+static const struct field tenant_user_patch_fields[] = {
+    PATCHED_FIELDS,
+    FIELD_ENUM(struct user_patch_input, edit.role, "role", F_READONLY, role_names, .doc = "By PUT /tenants/users/{id}/role."),
+    FIELD_BOOL_OPT(struct user_patch_input, edit.is_email_verified, edit.has_is_email_verified, "is_email_verified", F_READONLY),
 };
 const struct schema tenant_user_patch_schema = {
-    .name = "tenant_user_patch", .size = sizeof(struct user_patch_input), SCHEMA_FIELDS(user_patch_fields),
+    .name = "tenant_user_patch", .size = sizeof(struct user_patch_input), SCHEMA_FIELDS(tenant_user_patch_fields),
+};
+static const struct field user_patch_fields[] = {
+    PATCHED_FIELDS,
+    FIELD_ENUM(struct user_patch_input, edit.role, "role", F_PATCH, role_names, .doc = "By owners, for others than themselves; all sign-ins of the user end."),
+    FIELD_BOOL_OPT(struct user_patch_input, edit.is_email_verified, edit.has_is_email_verified, "is_email_verified", F_PATCH, .doc = "That the address was proven elsewhere, or has to be proven again."),
+};
+const struct schema user_patch_schema = {
+    .name = "user_patch", .size = sizeof(struct user_patch_input), SCHEMA_FIELDS(user_patch_fields),
 };
 static const struct field role_fields[] = {
     FIELD_ENUM(struct role_input, role, "role", F_REQUIRED, role_names),
@@ -185,7 +195,7 @@ enum err handle_tenant_user_patch(struct request *req, struct response *res)
     struct user user = {0};
     struct uuid id;
 
-    TRY(schema_decode(&req->ctx, &tenant_user_patch_schema, req->input, DECODE_PATCH, &in));
+    TRY(schema_decode(&req->ctx, req->route->in, req->input, DECODE_PATCH, &in));
     TRY(read_id(req, &id));
     in.edit.has_username = value_get(req->input, "username") != NULL;
     in.edit.has_email = value_get(req->input, "email") != NULL;

@@ -6,6 +6,7 @@
 #include "models/creation.h"
 
 extern const struct schema tenant_user_patch_schema;
+extern const struct schema user_patch_schema; /* at /users/{id}: role and is_email_verified too */
 extern const struct schema tenant_user_role_schema;
 extern const struct schema tenant_user_answer_schema;
 

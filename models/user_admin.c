@@ -149,12 +149,69 @@ static enum err edit_profile(struct ctx *ctx, struct change *change)
                                 &change->after.stored_fields);
 }
 
+/* The only owner hears of that: another owner, who could change the role, does not exist. */
+static enum err refuse_own_role(struct ctx *ctx, const struct change *change)
+{
+    struct tenant_usage usage = {0};
+
+    if (!user_authority_is_self(&change->authority, &change->before))
+        return ERR_OK;
+    TRY(tenant_usage_get(ctx, &usage));
+    if (change->before.role == ROLE_OWNER && usage.has_owners && usage.owners <= 1)
+        return ERR_LAST_OWNER;
+    return fail(ctx, ERR_FORBIDDEN, NULL,
+                "Nobody changes their own role; another owner of the tenant can.");
+}
+
+/* change->role; *ret_changed tells that it is another one. */
+static enum err change_role(struct ctx *ctx, struct change *change, bool *ret_changed)
+{
+    *ret_changed = false;
+    if (change->authority.role != ROLE_OWNER)
+        return fail(ctx, ERR_ROLE, NULL, "Only an owner may give roles.");
+    TRY(refuse_own_role(ctx, change));
+    if (change->before.role == (int)change->role)
+        return ERR_OK;
+    if (change->before.is_active)
+        TRY(tenant_usage_change(
+            ctx, &(struct usage_change){.owners = (change->role == ROLE_OWNER) -
+                                                  (change->before.role == ROLE_OWNER)}));
+    change->after.role = (int)change->role;
+    change->mask |= user_field_bit("role");
+    *ret_changed = true;
+    return ERR_OK;
+}
+
+static enum err edit_role(struct ctx *ctx, struct change *change, bool *ret_changed)
+{
+    *ret_changed = false;
+    if (change->edit->role == ROLE_UNSET || change->edit->role == change->before.role)
+        return ERR_OK;
+    change->role = (enum role)change->edit->role;
+    return change_role(ctx, change, ret_changed);
+}
+
+/* Behind a new address, which nobody has proven unless it is said with it. */
+static enum err edit_verified(struct ctx *ctx, struct change *change)
+{
+    const struct user_edit *edit = change->edit;
+
+    if (!edit->has_is_email_verified || edit->is_email_verified == change->after.is_email_verified)
+        return ERR_OK;
+    if (edit->is_email_verified && change->after.email == NULL)
+        return fail(ctx, ERR_VALIDATION, "is_email_verified",
+                    "is_email_verified: the user has no email that could be verified.");
+    change->after.is_email_verified = edit->is_email_verified;
+    change->mask |= user_field_bit("is_email_verified");
+    return ERR_OK;
+}
+
 /* Activity with the counters; an account that was closed by its owner is taken back. */
 static enum err edit_activity(struct ctx *ctx, struct change *change, bool *ret_changed)
 {
     const struct user_edit *edit = change->edit;
     const int64_t more = edit->is_active ? 1 : -1;
-    const bool owner = change->before.role == ROLE_OWNER;
+    const bool owner = change->after.role == ROLE_OWNER;
 
     *ret_changed = edit->has_is_active && edit->is_active != change->before.is_active;
     if (!*ret_changed)
@@ -173,11 +230,14 @@ static enum err edit_activity(struct ctx *ctx, struct change *change, bool *ret_
         ctx, &(struct usage_change){.inactive_users = -more, .owners = owner ? more : 0});
 }
 
-static enum err audit_edit(struct ctx *ctx, const struct change *change, bool activity)
+static enum err audit_edit(struct ctx *ctx, const struct change *change, bool role, bool activity)
 {
-    const uint64_t others =
-        change->mask & ~(user_field_bit("is_active") | user_field_bit("deletion_at"));
+    const uint64_t others = change->mask & ~(user_field_bit("is_active") | user_field_bit("role") |
+                                             user_field_bit("deletion_at"));
 
+    if (role)
+        TRY(audit_insert(ctx, "user.role_changed", "success", change->id,
+                         role_names[change->after.role]));
     if (activity)
         TRY(audit_insert(ctx, change->after.is_active ? "user.activated" : "user.deactivated",
                          "success", change->id, NULL));
@@ -187,16 +247,18 @@ static enum err audit_edit(struct ctx *ctx, const struct change *change, bool ac
 static enum err edit(struct ctx *ctx, void *arg)
 {
     struct change *change = arg;
-    bool activity = false, moved = false;
+    bool activity = false, moved = false, role = false;
 
     TRY(begin(ctx, change));
     TRY(edit_logins(ctx, change, &moved));
+    TRY(edit_verified(ctx, change));
     TRY(edit_profile(ctx, change));
+    TRY(edit_role(ctx, change, &role));
     TRY(edit_activity(ctx, change, &activity));
     if (change->mask == 0)
         return ERR_OK;
-    TRY(rewrite(ctx, change, activity || moved));
-    return audit_edit(ctx, change, activity);
+    TRY(rewrite(ctx, change, activity || moved || role));
+    return audit_edit(ctx, change, role, activity);
 }
 
 static enum err check_text(struct ctx *ctx, const char *field, const char *text,
@@ -225,36 +287,15 @@ enum err user_admin_edit(struct ctx *ctx, const struct uuid *id, const struct us
 
 /* ---- role ---- */
 
-/* The only owner hears of that: another owner, who could change the role, does not exist. */
-static enum err refuse_own_role(struct ctx *ctx, const struct change *change)
-{
-    struct tenant_usage usage = {0};
-
-    if (!user_authority_is_self(&change->authority, &change->before))
-        return ERR_OK;
-    TRY(tenant_usage_get(ctx, &usage));
-    if (change->before.role == ROLE_OWNER && usage.has_owners && usage.owners <= 1)
-        return ERR_LAST_OWNER;
-    return fail(ctx, ERR_FORBIDDEN, NULL,
-                "Nobody changes their own role; another owner of the tenant can.");
-}
-
 static enum err set_role(struct ctx *ctx, void *arg)
 {
     struct change *change = arg;
+    bool changed = false;
 
     TRY(begin(ctx, change));
-    if (change->authority.role != ROLE_OWNER)
-        return fail(ctx, ERR_ROLE, NULL, "Only an owner may give roles.");
-    TRY(refuse_own_role(ctx, change));
-    if (change->before.role == (int)change->role)
+    TRY(change_role(ctx, change, &changed));
+    if (!changed)
         return ERR_OK;
-    if (change->before.is_active)
-        TRY(tenant_usage_change(
-            ctx, &(struct usage_change){.owners = (change->role == ROLE_OWNER) -
-                                                  (change->before.role == ROLE_OWNER)}));
-    change->after.role = (int)change->role;
-    change->mask = user_field_bit("role");
     TRY(rewrite(ctx, change, true));
     return audit_insert(ctx, "user.role_changed", "success", change->id, role_names[change->role]);
 }

@@ -23,7 +23,9 @@ CHECKED enum err user_admin_create(struct ctx *ctx, const struct new_user *new_u
 struct user_edit {
     const char *username, *email, *name;
     bool has_username, has_email, has_name;
-    bool is_active, has_is_active;       /* true also takes back the deletion of a closed account */
+    bool is_active, has_is_active; /* true also takes back the deletion of a closed account */
+    bool is_email_verified, has_is_email_verified;
+    int role;                            /* by owners; ROLE_UNSET = not given */
     const struct value *custom_fields;   /* a merge patch; null empties them; NULL = not given */
     const struct bytes *custom_document; /* without a patch: the whole of them; NULL = not given */
     int64_t version;                     /* that the user must have; 0 = any */

@@ -173,7 +173,7 @@ CHOSEN = {
     "/tenants/register": {"plan", "domain"},
     "/tenants/users": {"role", "is_active", "is_email_verified", "password_hash"},
     "/users": {"role", "is_active", "is_email_verified", "password_hash"},
-    "/tenants/users/{id}": {"is_active"}, "/users/{id}": {"is_active", "role"},
+    "/tenants/users/{id}": {"is_active"}, "/users/{id}": {"is_active", "role", "is_email_verified"},
 }
 
 

@@ -92,16 +92,64 @@ def test_keys_change_users_and_nobody_above(api, place, key, ada):
     changed = ok(answer)
     assert "name" not in changed and "tags" not in changed["custom_fields"]
     assert answer.headers["ETag"] == f'"{changed["version"]}"'
-    for member in ("id", "role", "version", "created_at", "is_email_verified"):
+    for member in ("id", "version", "created_at"):
         refused(api.patch(path(ada), token=key, json={member: changed[member]}), 400, field=member)
     refused(api.patch(path(ada), token=key, json={"stored_fields": {}}), 400)
-    ok(api.put(f"/tenants/users/{ada.id}/role", token=place.owner.token, json={"role": "admin"}))
+    refused(api.patch(path(ada), token=key, json={"role": "admin"}), 403)
+    ok(api.patch(path(ada), token=place.owner.token, json={"role": "admin"}))
     for target in (ada, place.owner):
         refused(api.patch(path(target), token=key, json={"name": "x"}), 403)
         refused(api.delete(path(target), token=key), 403)
-    ok(api.put(f"/tenants/users/{ada.id}/role", token=place.owner.token, json={"role": "user"}))
+    ok(api.patch(path(ada), token=place.owner.token, json={"role": "user"}))
     ok(api.delete(path(ada), token=key), 204)
     refused(api.get(path(ada), token=key), 404)
+
+
+def test_owners_patch_roles(api, service, world, place, ada):
+    """As PUT …/role does: by owners, not their own, at once for all sign-ins; owners stay counted."""
+    def owners():
+        return service.db.tenant_usage.find_one({"_id": uuid.UUID(place.id)})["owners"]
+
+    def patched(changes, token=place.owner.token):
+        return api.patch(path(ada), token=token, json=changes)
+
+    before = owners()
+    world.login(ada)
+    assert ok(patched({"role": "user", "name": "E"}))["role"] == "user"
+    assert ok(api.get("/users/me", token=ada.token))["name"] == "E"
+    assert ok(patched({"role": "admin"}))["role"] == "admin"
+    refused(api.get("/users/me", token=ada.token), 401)
+    world.login(ada)
+    for role in ("owner", "user"):
+        refused(api.patch(path(ada), token=ada.token, json={"role": role}), 403)
+    assert ok(api.patch(path(ada), token=ada.token, json={"role": "admin", "name": "F"}))["name"] == "F"
+    refused(api.patch(path(place.owner), token=place.owner.token, json={"role": "user"}), 403)
+    refused(patched({"role": None}), 400)
+    refused(patched({"role": "king"}), 400, field="role")
+    for changes, counted in (({"role": "owner"}, 1), ({"role": "user", "is_active": False}, 0),
+                             ({"role": "owner"}, 0), ({"is_active": True}, 1),
+                             ({"role": "admin", "is_active": False}, 0),
+                             ({"role": "owner", "is_active": True}, 1), ({"role": "user"}, 0)):
+        ok(patched(changes))
+        assert owners() == before + counted, changes
+
+
+def test_what_is_known_of_an_address(api, place, key, ada):
+    """is_email_verified is said by who administers; a new address is unproven unless it is said."""
+    def patched(changes):
+        return ok(api.patch(path(ada), token=key, json=changes))
+
+    assert patched({"is_email_verified": True})["is_email_verified"] is True
+    assert patched({"name": "G"})["is_email_verified"] is True
+    assert patched({"email": f"{unique('n')}@example.com"})["is_email_verified"] is False
+    assert patched({"email": f"{unique('n')}@example.com",
+                    "is_email_verified": True})["is_email_verified"] is True
+    assert patched({"is_email_verified": False})["is_email_verified"] is False
+    patched({"username": unique("ada"), "email": None})
+    refused(api.patch(path(ada), token=key, json={"is_email_verified": True}), 400,
+            field="is_email_verified")
+    refused(api.patch(f"/tenants/users/{ada.id}", token=place.owner.token,
+                      json={"is_email_verified": True}), 400, field="is_email_verified")
 
 
 def test_versions(api, place, key, ada):
