@@ -6,12 +6,15 @@
 #include <string.h>
 
 #include "app/db.h"
+#include "app/text.h"
 #include "models/audit.h"
 #include "models/import_internal.h"
 #include "models/tenant.h"
 #include "models/tenant_usage.h"
 #include "models/user_removal.h"
 #include "models/user_security.h"
+
+#define TEXT_BYTES 1000 /* of what is told of a line */
 
 /* ---- what is to become of each ---- */
 
@@ -123,16 +126,18 @@ static enum err decide_all(struct ctx *ctx, struct import_batch *batch)
 
 /* ---- counting ---- */
 
-static void add_error(struct import_result *result, const struct import_entry *entry)
+static enum err add_error(struct ctx *ctx, struct import_result *result,
+                          const struct import_entry *entry)
 {
-    struct import_error *errors = result->errors.items;
+    struct import_error *errors = result->errors.items, *error;
 
     result->failed++;
-    if (result->errors.count < IMPORT_ERRORS_MAX)
-        errors[result->errors.count++] = (struct import_error){.line = entry->number,
-                                                               .error = entry->error,
-                                                               .pointer = entry->pointer,
-                                                               .message = entry->message};
+    if (result->errors.count == IMPORT_ERRORS_MAX)
+        return ERR_OK;
+    error = &errors[result->errors.count++];
+    *error = (struct import_error){.line = entry->number, .error = entry->error};
+    TRY(text_clip(ctx, entry->pointer, TEXT_BYTES, &error->pointer));
+    return text_clip(ctx, entry->message, TEXT_BYTES, &error->message);
 }
 
 static enum err count_outcomes(struct ctx *ctx, struct import_batch *batch)
@@ -153,7 +158,7 @@ static enum err count_outcomes(struct ctx *ctx, struct import_batch *batch)
         after->updated += entry->outcome == IMPORT_UPDATE;
         after->skipped += entry->outcome == IMPORT_SKIPPED;
         if (entry->outcome == IMPORT_FAILED)
-            add_error(after, entry);
+            TRY(add_error(ctx, after, entry));
     }
     return ERR_OK;
 }

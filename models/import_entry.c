@@ -15,6 +15,7 @@
 #include "models/password_policy.h"
 
 #define POLITE_MS 20
+#define PATIENCE  100 /* times: then a hash is made, whoever waits */
 #define LINE_ONE  "Line 1, "
 
 /* ---- mistakes ---- */
@@ -173,13 +174,14 @@ static void wait_a_little(void)
     (void)nanosleep(&pause, NULL);
 }
 
-/* Half of the hash threads at most are for imports, and none while somebody waits to sign in. */
-static bool may_hash(struct app *app)
+/* Half of the hash threads at most are for imports, and hardly any while somebody waits to sign in.
+ */
+static bool may_hash(struct app *app, bool is_patient)
 {
     struct hash_stats stats;
 
     hash_pool_stats(app->hashes, &stats);
-    if (stats.waiting > 0)
+    if (stats.waiting > 0 && is_patient)
         return false;
 
     const int64_t most = stats.threads > 1 ? (int64_t)stats.threads / 2 : 1;
@@ -194,10 +196,12 @@ enum err import_entry_hash(struct ctx *ctx, const struct import_work *work,
                            struct import_entry *entry)
 {
     enum err err = ERR_BUSY;
+    int waits = 0;
 
     while (err == ERR_BUSY) {
         TRY(job_go_on(ctx, work->run));
-        if (!may_hash(ctx->app)) {
+        if (!may_hash(ctx->app, waits < PATIENCE)) {
+            waits++;
             wait_a_little();
             continue;
         }

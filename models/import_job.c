@@ -302,9 +302,7 @@ static enum err keep_errors(const struct job_run *run, struct import_result *res
             .line = made[i].line,
             .error = arena_strdup(run->arena, made[i].error),
             .pointer = made[i].pointer != NULL ? arena_strdup(run->arena, made[i].pointer) : NULL,
-            .message = made[i].message != NULL
-                           ? arena_printf(run->arena, "%.1000s", made[i].message)
-                           : NULL,
+            .message = made[i].message != NULL ? arena_strdup(run->arena, made[i].message) : NULL,
         };
         if (errors[i].error == NULL)
             return ERR_MEMORY;

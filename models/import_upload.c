@@ -36,6 +36,13 @@ enum err import_begin(struct ctx *ctx, struct import_upload *upload)
     return ERR_OK;
 }
 
+/* The client may have taken longer than a request may: what follows has its own time. */
+static void renew_deadline(struct ctx *ctx)
+{
+    if (ctx->deadline != 0)
+        ctx->deadline = clock_monotonic_ms() + app_config(ctx->app)->server.request_timeout_ms;
+}
+
 /* Sealed and stored with memory that is given back, and a time budget of its own. */
 static enum err flush(struct ctx *ctx, struct import_upload *upload)
 {
@@ -44,8 +51,7 @@ static enum err flush(struct ctx *ctx, struct import_upload *upload)
 
     own.arena = &upload->scratch;
     own.holds = NULL;
-    if (ctx->deadline != 0)
-        own.deadline = clock_monotonic_ms() + app_config(own.app)->server.request_timeout_ms;
+    renew_deadline(&own);
     fail_clear(&own);
 
     const enum err put = import_chunk_put(&own, &upload->id, upload->chunks, &text);
@@ -133,6 +139,7 @@ void import_abandon(struct ctx *ctx, struct import_upload *upload)
 {
     const struct failure failure = ctx->failure;
 
+    renew_deadline(ctx);
     /* What cannot be deleted now goes by its time to live. */
     if (upload->chunks > 0 && import_chunks_delete(ctx, &upload->id) != ERR_OK)
         fail_clear(ctx);
@@ -177,6 +184,7 @@ static enum err submit(struct ctx *ctx, struct import_upload *upload,
     whole.bytes = upload->bytes;
     whole.lines = upload->lines + (upload->ends_in_line ? 1 : 0);
     (void)schema_to_bson(&import_input_schema, &whole, words);
+    renew_deadline(ctx);
 
     const enum err put = db_transaction(ctx, put_job, &submission);
 

@@ -7,8 +7,9 @@ import uuid
 from .check import ok, until
 from .world import World
 
-#: So that the next instance does not wait long for the lease of the one that died.
-QUICK = {"jobs": {"lease_ms": 500}}
+#: So that the next instance does not wait long for the lease of the one that died; and an upload may
+#: take longer than a request.
+QUICK = {"jobs": {"lease_ms": 500}, "server": {"request_timeout_ms": 1000}}
 
 
 def lines_of(count):
@@ -45,10 +46,16 @@ class Crashing:
         return self.db.jobs.find_one({"tenant_id": uuid.UUID(self.tenant.id)},
                                      sort=[("created_at", -1)])
 
+    def slowly(self):
+        text = lines_of(self.lines)
+        yield text[:1000]
+        time.sleep(1.3)
+        yield text[1000:]
+
     def begin(self):
         self.world.login(self.tenant.owner)
         return ok(self.world.api.post(
-            "/users/import", token=self.tenant.owner.token, content=lines_of(self.lines),
+            "/users/import", token=self.tenant.owner.token, content=self.slowly(),
             headers={"Content-Type": "application/x-ndjson"}), 202)
 
     def kill_when(self, check):
