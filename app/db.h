@@ -4,11 +4,13 @@
  * deadline, writes with w:majority and j:true, and maps driver errors: ERR_NOT_FOUND        nothing
  * matched (find_one, update_one, find_and_update, delete_one) ERR_CONFLICT         duplicate key;
  * ctx->failure.field names the index ("email_1" …), failure.path its first element
- * ERR_DB_UNAVAILABLE   unreachable, too slow, no primary, pool empty: 503 ERR_DB_UNAVAILABLE with
- * ctx->failure.internal beginning "unknown outcome": a write that may have happened (see
- * db_outcome_unknown) ERR_INTERNAL         anything else, logged Only db.c and watch.c include
- * mongoc. Models see bson_t. Any thread; a ctx is one thread's. A client is leased for the duration
- * of one call (or one transaction), never across hashing or I/O.
+ * ERR_DOCUMENT_REFUSED the validator of a tenant's
+ * own collection refused the document; nothing was written ERR_DB_UNAVAILABLE   unreachable, too
+ * slow, no primary, pool empty: 503 ERR_DB_UNAVAILABLE with ctx->failure.internal beginning
+ * "unknown outcome": a write that may have happened (see db_outcome_unknown) ERR_INTERNAL anything
+ * else, logged Only db.c and watch.c include mongoc. Models see bson_t. Any thread; a ctx is one
+ * thread's. A client is leased for the duration of one call (or one transaction), never across
+ * hashing or I/O.
  */
 #pragma once
 
@@ -104,6 +106,15 @@ CHECKED enum err db_search_size(struct ctx *ctx, const struct schema *schema,
 /* Runs it once more to tell how many documents the database looked at. */
 CHECKED enum err db_search_explain(struct ctx *ctx, const struct schema *schema,
                                    const struct db_search *search, int64_t *ret_examined);
+/* Values that more than one document of the tenant has in the field of this path: of each group two
+ * documents, at most limit groups. ids: list of struct uuid. A long walk. */
+struct db_duplicates {
+    const char *path;
+    bool ignores_case;
+    int64_t limit;
+};
+CHECKED enum err db_find_duplicates(struct ctx *ctx, const struct schema *schema,
+                                    const struct db_duplicates *duplicates, struct list *ret_ids);
 
 /* --- writing --- */
 
@@ -197,6 +208,10 @@ struct db_index {
  * per-tenant schema the ctx's tenant decides the name. Uses long time-outs. */
 CHECKED enum err db_ensure_collection(struct ctx *ctx, const struct schema *schema,
                                       const struct db_index *indexes, size_t count);
+/* Of a collection that is there: this one in the place of what its table says. Documents that are
+ * there stay; they are held against it when they are written again. */
+CHECKED enum err db_set_validator(struct ctx *ctx, const struct schema *schema,
+                                  const bson_t *validator);
 /* Missing indexes alone, on a collection that is there: returns when they are ready, which takes
  * minutes on a large one; writers go on meanwhile. Asked for twice, the second waits for the first.
  * ERR_CONFLICT when documents are no longer unique. */
@@ -205,7 +220,7 @@ CHECKED enum err db_create_indexes(struct ctx *ctx, const struct schema *schema,
 /* ERR_NOT_FOUND with the missing index in ctx->failure.internal. */
 CHECKED enum err db_verify_indexes(struct ctx *ctx, const struct schema *schema,
                                    const struct db_index *indexes, size_t count);
-/* Drops one that is not wanted as it is. */
+/* Drops one that is not wanted as it is. ERR_NOT_FOUND. */
 CHECKED enum err db_drop_index(struct ctx *ctx, const struct schema *schema, const char *name);
 
 /* What is not as this version wants it. */
@@ -228,10 +243,15 @@ struct db_difference {
 
 #define DB_INDEXES_MAX 64 /* of a collection; MongoDB's bound */
 
+struct db_structure {
+    const struct db_index *indexes;
+    size_t count;
+    const bson_t *validator; /* NULL: what the table says */
+};
+
 /* Compares without changing anything. list of struct db_difference. */
 CHECKED enum err db_inspect(struct ctx *ctx, const struct schema *schema,
-                            const struct db_index *indexes, size_t count,
-                            struct list *ret_differences);
+                            const struct db_structure *wanted, struct list *ret_differences);
 
 /* Calls each for every user collection that there is, with the id in its name, whether there is
  * such a tenant or not; one batch of names in memory at a time. For commands. */

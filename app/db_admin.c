@@ -314,6 +314,21 @@ enum err db_ensure_collection(struct ctx *ctx, const struct schema *schema,
     return create_indexes(&call, indexes, count);
 }
 
+enum err db_set_validator(struct ctx *ctx, const struct schema *schema, const bson_t *validator)
+{
+    AUTO(db_call_end) struct db_call call = {0};
+    bson_t command_bytes = BSON_INITIALIZER, reply_bytes = BSON_INITIALIZER;
+    AUTO(bson_destroy) bson_t *command = &command_bytes;
+    AUTO(bson_destroy) bson_t *reply = &reply_bytes;
+
+    TRY(db_call_begin(ctx, schema, DB_ADMIN, &call));
+    bson_put_text(command, "collMod", call.collection);
+    (void)bson_append_document(command, "validator", -1, validator);
+    bson_put_text(command, "validationLevel", "strict");
+    bson_put_text(command, "validationAction", "error");
+    return db_run(&call, command, reply);
+}
+
 enum err db_create_indexes(struct ctx *ctx, const struct schema *schema,
                            const struct db_index *indexes, size_t count)
 {
@@ -342,5 +357,11 @@ enum err db_drop_index(struct ctx *ctx, const struct schema *schema, const char 
     TRY(db_call_begin(ctx, schema, DB_ADMIN, &call));
     bson_put_text(command, "dropIndexes", call.collection);
     bson_put_text(command, "index", name);
-    return db_run(&call, command, reply);
+    call.expected_code = DB_CODE_NO_INDEX;
+
+    const enum err dropped = db_run(&call, command, reply);
+
+    return dropped == ERR_INTERNAL && db_reply_int(reply, "code") == DB_CODE_NO_INDEX
+               ? ERR_NOT_FOUND
+               : dropped;
 }

@@ -152,8 +152,7 @@ enum err db_verify_indexes(struct ctx *ctx, const struct schema *schema,
 
 struct inspection {
     struct db_call *call;
-    const struct db_index *indexes;
-    size_t count;
+    const struct db_structure *wanted;
     struct db_difference *found; /* room for all that there can be */
     size_t found_count;
 };
@@ -177,8 +176,8 @@ static enum err note(struct inspection *inspection, enum db_wrong what, const ch
 
 static bool is_wanted(const struct inspection *inspection, const char *name)
 {
-    for (size_t i = 0; i < inspection->count; i++) {
-        if (strcmp(inspection->indexes[i].name, name) == 0)
+    for (size_t i = 0; i < inspection->wanted->count; i++) {
+        if (strcmp(inspection->wanted->indexes[i].name, name) == 0)
             return true;
     }
     return strcmp(name, "_id_") == 0;
@@ -190,8 +189,8 @@ static enum err compare_indexes(struct inspection *inspection, const bson_t *rep
     bson_iter_t entries;
     bson_t found;
 
-    for (size_t i = 0; i < inspection->count; i++) {
-        const struct db_index *index = &inspection->indexes[i];
+    for (size_t i = 0; i < inspection->wanted->count; i++) {
+        const struct db_index *index = &inspection->wanted->indexes[i];
 
         if (!find_index(reply, index->name, &found))
             TRY(note(inspection, DB_INDEX_MISSING, index->name, index->unique));
@@ -220,7 +219,10 @@ static bool has_word(const bson_t *reply, const char *path, const char *word)
 
 static enum err compare_validator(struct inspection *inspection, const bson_t *reply)
 {
-    AUTO(bson_destroy) bson_t *wanted = schema_validator(inspection->call->schema);
+    AUTO(bson_destroy)
+    bson_t *wanted = inspection->wanted->validator != NULL
+                         ? bson_copy(inspection->wanted->validator)
+                         : schema_validator(inspection->call->schema);
     const uint8_t *data = NULL;
     uint32_t size = 0;
     bson_iter_t top, it;
@@ -252,16 +254,16 @@ static enum err inspect_validator(struct inspection *inspection)
     return compare_validator(inspection, reply);
 }
 
-enum err db_inspect(struct ctx *ctx, const struct schema *schema, const struct db_index *indexes,
-                    size_t count, struct list *ret_differences)
+enum err db_inspect(struct ctx *ctx, const struct schema *schema, const struct db_structure *wanted,
+                    struct list *ret_differences)
 {
     AUTO(db_call_end) struct db_call call = {0};
-    struct inspection inspection = {.call = &call, .indexes = indexes, .count = count};
+    struct inspection inspection = {.call = &call, .wanted = wanted};
     bson_t reply_bytes = BSON_INITIALIZER;
     AUTO(bson_destroy) bson_t *reply = &reply_bytes;
 
     inspection.found =
-        arena_array(ctx->arena, DB_INDEXES_MAX + count + 1, sizeof *inspection.found);
+        arena_array(ctx->arena, DB_INDEXES_MAX + wanted->count + 1, sizeof *inspection.found);
     if (inspection.found == NULL)
         return ERR_MEMORY;
     TRY(db_call_begin(ctx, schema, DB_INSPECT, &call));

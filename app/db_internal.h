@@ -36,8 +36,10 @@
 enum {
     DB_CODE_UNAUTHORIZED = 13,
     DB_CODE_NO_NAMESPACE = 26,
+    DB_CODE_NO_INDEX = 27,
     DB_CODE_NAMESPACE_EXISTS = 48,
     DB_CODE_TIME_OVER = 50,
+    DB_CODE_VALIDATION = 121,
     DB_CODE_DUPLICATE = 11000,
     DB_CODE_ROLE_EXISTS = 51002,
 };
@@ -85,6 +87,7 @@ enum db_use {
     DB_READ = 1,
     DB_LOOK_UP,         /* one document by its id, whichever tenant's */
     DB_READ_ANY_TENANT, /* the audit verification's walk: long */
+    DB_READ_LONG,       /* a walk over all of one tenant's documents */
     DB_INSPECT,         /* reads structure: nothing of a tenant */
     DB_WRITE,      /* one document or an insert: sent again once when the first try was cut off */
     DB_WRITE_MANY, /* the server takes no second try of these */

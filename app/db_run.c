@@ -207,7 +207,7 @@ bool db_error_unavailable(const struct db_error *error)
 static bool is_read(const struct db_call *call)
 {
     return call->use == DB_READ || call->use == DB_LOOK_UP || call->use == DB_READ_ANY_TENANT ||
-           call->use == DB_INSPECT;
+           call->use == DB_INSPECT || call->use == DB_READ_LONG;
 }
 
 static const char *place_name(const struct db_call *call)
@@ -232,6 +232,11 @@ enum err db_fail(struct db_call *call, const struct db_error *error)
         ctx->failure.item = error->item > 0 ? (size_t)error->item : 0;
         return ERR_CONFLICT;
     }
+
+    if (error->code == DB_CODE_VALIDATION && call->schema != NULL &&
+        call->schema->per_tenant_collection)
+        return fail_internal(ctx, ERR_DOCUMENT_REFUSED, "%s: the validator refused a document",
+                             what);
 
     if (call->expected_code != 0 && error->code == call->expected_code)
         return fail_internal(ctx, ERR_INTERNAL, "%s: %s", what, error->text);
@@ -329,6 +334,7 @@ static bool may_send_again(const struct db_call *call, const struct db_error *er
     case DB_WRITE:
     case DB_WRITE_ANY_TENANT:
         return error->network || db_has_label(reply, "RetryableWriteError");
+    case DB_READ_LONG:
     case DB_READ_ANY_TENANT: /* a batch that got lost is lost */
     case DB_WRITE_MANY:
     case DB_ADMIN:
@@ -353,7 +359,8 @@ static bool send_again(struct db_call *call, const bson_t *command, bson_t *repl
 
 static int64_t time_limit(const struct db_call *call)
 {
-    const bool is_long = call->use == DB_ADMIN || call->use == DB_READ_ANY_TENANT;
+    const bool is_long =
+        call->use == DB_ADMIN || call->use == DB_READ_ANY_TENANT || call->use == DB_READ_LONG;
     const int64_t most = call->most_ms > 0 ? call->most_ms : DB_MAX_TIME_MS;
 
     return ctx_remaining(call->ctx, is_long ? DB_LONG_MS : most);

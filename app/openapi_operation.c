@@ -313,9 +313,9 @@ static void put_request_body(const struct route *route, struct buf *out)
     buf_puts(out, "}}");
 }
 
-static void put_success(const struct route *route, struct buf *out)
+static void put_answer(const struct route *route, int status, const char *words, struct buf *out)
 {
-    buf_printf(out, "\"%d\":{\"description\":\"Success.\"", route->status);
+    buf_printf(out, "\"%d\":{\"description\":\"%s\"", status, words);
     if (route->out != NULL) {
         buf_printf(out, ",\"content\":{\"application/%s\":{\"schema\":",
                    (route->flags & ROUTE_LINES) != 0 ? "x-ndjson" : "json");
@@ -325,6 +325,15 @@ static void put_success(const struct route *route, struct buf *out)
         buf_puts(out, ",\"content\":{\"text/html\":{\"schema\":{\"type\":\"string\"}}}");
     }
     buf_putc(out, '}');
+}
+
+static void put_success(const struct route *route, struct buf *out)
+{
+    put_answer(route, route->status, "Success.", out);
+    if ((route->flags & ROUTE_OR_LATER) == 0)
+        return;
+    buf_putc(out, ',');
+    put_answer(route, 202, "Not over yet: it goes on in the background.", out);
 }
 
 static void put_error_response(int status, bool retry, struct buf *out)

@@ -169,7 +169,7 @@ const struct route routes[] = {
     {PUT, "/tenants/schema", handle_schema_put, TENANT_REQUIRED,
      AUTH_SESSION | AUTH_BEARER | AUTH_KEY, "admin", "schema", ROLE_OWNER, RATE_WRITE,
      BODY_JSON, 64 * KIB, &custom_schema_input_schema, &custom_schema_result_schema, 200,
-     ROUTE_API_V1, "Publish a JSON Schema for custom fields, or with ?dry_run=true see whom it does not fit"},
+     ROUTE_API_V1 | ROUTE_OR_LATER, "Publish a JSON Schema for custom fields, or with ?dry_run=true see whom it does not fit"},
     {GET, "/tenants/audit", handle_audit_list, TENANT_REQUIRED,
      AUTH_SESSION | AUTH_BEARER, "admin", NULL, ROLE_ADMIN, RATE_READ,
      BODY_NONE, 64 * KIB, &audit_query_schema, &audit_page_schema, 200,

@@ -65,6 +65,7 @@ enum route_flags {
     ROUTE_SETS_COOKIE = 1 << 7,    /* cross-site rule of api.md §11 applies */
     ROUTE_LINES = 1 << 8,          /* answers NDJSON: one object of the output per line */
     ROUTE_AUTHORIZATION = 1 << 10, /* other sites send browsers here (api.md §11) */
+    ROUTE_OR_LATER = 1 << 11,      /* or 202: it goes on in the background */
     ROUTE_IDEMPOTENT = 1 << 9,     /* takes Idempotency-Key: creates, in a transaction */
 };
 

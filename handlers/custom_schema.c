@@ -6,6 +6,7 @@
 #include "app/etag.h"
 #include "models/custom_index.h"
 #include "models/custom_schema.h"
+#include "models/publication.h"
 #include "models/tenant.h"
 #include "models/tenant_rules.h"
 
@@ -19,6 +20,7 @@ struct schema_answer {
     int64_t version;
     struct bytes schema;
     struct list indexes;
+    struct publication_status publication;
 };
 
 struct failing {
@@ -50,21 +52,13 @@ static const struct schema index_answer_schema = {
     .name = "custom_schema_index", .size = sizeof(struct custom_index), SCHEMA_FIELDS(index_answer_fields),
 };
 static const struct field schema_answer_fields[] = {
-    FIELD_INT(struct schema_answer, version, "version", F_REQUIRED, 1, INT64_MAX),
+    FIELD_INT(struct schema_answer, version, "version", F_REQUIRED, 0, INT64_MAX, .doc = "In force; 0 while the first one is being published."),
     FIELD_DOC(struct schema_answer, schema, "schema", F_REQUIRED | F_ALWAYS, .doc = "As it was published."),
     FIELD_LIST(struct schema_answer, indexes, "indexes", F_REQUIRED | F_ALWAYS, &index_answer_schema, DB_INDEXES_MAX, .doc = "Fields that filters find without looking at every user."),
+    FIELD_OBJECT(struct schema_answer, publication, "publication", F_NONE, &publication_status_schema, .doc = "While a schema is being published, and after that failed."),
 };
 const struct schema custom_schema_answer_schema = {
     .name = "custom_schema", .size = sizeof(struct schema_answer), SCHEMA_FIELDS(schema_answer_fields),
-};
-static const struct field custom_failure_fields[] = {
-    FIELD_UUID(struct custom_failure, user_id, "user_id", F_REQUIRED),
-    FIELD_STR(struct custom_failure, pointer, "pointer", F_REQUIRED, 1, 2000),
-    FIELD_STR(struct custom_failure, keyword, "keyword", F_REQUIRED, 1, 64),
-    FIELD_STR(struct custom_failure, message, "message", F_REQUIRED, 1, 2000),
-};
-static const struct schema custom_failure_schema = {
-    .name = "custom_schema_failure", .size = sizeof(struct custom_failure), SCHEMA_FIELDS(custom_failure_fields),
 };
 static const struct field failing_fields[] = {
     FIELD_INT(struct failing, checked, "checked", F_REQUIRED, 0, INT64_MAX, .doc = "Users that were held against the schema."),
@@ -76,7 +70,7 @@ static const struct schema failing_schema = {
 };
 static const struct field schema_result_fields[] = {
     FIELD_INT(struct schema_result, version, "version", F_REQUIRED, 1, INT64_MAX, .doc = "That the schema has, or after a dry run would have."),
-    FIELD_STR(struct schema_result, state, "state", F_REQUIRED, 1, 16, .doc = "active, or dry_run: nothing was changed."),
+    FIELD_STR(struct schema_result, state, "state", F_REQUIRED, 1, 16, .doc = "active, or dry_run: nothing was changed; else the step that it is at."),
     FIELD_OBJECT(struct schema_result, failing, "failing", F_REQUIRED | F_ALWAYS, &failing_schema, .doc = "Users whom the schema does not fit."),
 };
 const struct schema custom_schema_result_schema = {
@@ -84,19 +78,42 @@ const struct schema custom_schema_result_schema = {
 };
 /* clang-format on */
 
+/* Other users' ids are none of a user's business. */
+static bool may_see_publication(const struct ctx *ctx)
+{
+    return ctx->who.credential == CREDENTIAL_KEY || ctx->who.role >= ROLE_ADMIN;
+}
+
+/* ERR_NOT_FOUND when there is neither a schema in force nor one under way. */
+static enum err find_schema(struct ctx *ctx, struct schema_answer *ret_answer)
+{
+    struct publication_status *publication = &ret_answer->publication;
+    struct custom_schema stored = {0};
+    const enum err told =
+        may_see_publication(ctx) ? publication_status(ctx, publication) : ERR_NOT_FOUND;
+    const enum err found = custom_schema_find(ctx, &stored);
+
+    if (told != ERR_NOT_FOUND)
+        TRY(told);
+    if (found == ERR_NOT_FOUND && publication->given && !publication->is_over)
+        return ERR_OK;
+    TRY(found);
+    ret_answer->version = stored.version;
+    ret_answer->schema = stored.schema;
+    return ERR_OK;
+}
+
 enum err handle_schema_get(struct request *req, struct response *res)
 {
-    struct custom_schema stored = {0};
-
-    TRY(custom_schema_find(&req->ctx, &stored));
-
-    struct schema_answer answer = {.version = stored.version, .schema = stored.schema};
+    struct schema_answer answer = {0};
     const struct shape *shape = NULL;
 
-    TRY(custom_schema_shape(&req->ctx, &shape));
+    TRY(find_schema(&req->ctx, &answer));
+    if (answer.version > 0) {
+        TRY(custom_schema_shape(&req->ctx, &shape));
+        TRY(etag_set(req, res, answer.version));
+    }
     TRY(custom_index_list(&req->ctx, shape, &answer.indexes));
-
-    TRY(etag_set(req, res, stored.version));
     return respond(req, res, 200, &answer);
 }
 
@@ -142,13 +159,15 @@ enum err handle_schema_put(struct request *req, struct response *res)
 
     const struct schema_result result = {
         .version = trial->new_version,
-        .state = trial->dry_run ? "dry_run" : "active",
+        .state = !trial->is_over  ? trial->phase
+                 : trial->dry_run ? "dry_run"
+                                  : "active",
         .failing = {.checked = trial->checked,
                     .count = trial->failing,
                     .sample = {.items = trial->sample, .count = trial->sample_count}},
     };
 
-    if (!trial->dry_run)
+    if (trial->is_over && !trial->dry_run)
         TRY(etag_set(req, res, trial->new_version));
-    return respond(req, res, 200, &result);
+    return respond(req, res, trial->is_over ? 200 : 202, &result);
 }

@@ -2,6 +2,7 @@
 #include "models/custom_fields.h"
 
 #include <string.h>
+#include <time.h>
 
 #include "app/bson_auto.h"
 #include "app/document.h"
@@ -9,10 +10,13 @@
 #include "models/custom_form.h"
 #include "models/custom_hidden.h"
 #include "models/custom_schema.h"
+#include "models/publication.h"
+#include "models/tenant.h"
 #include "models/user.h"
 
 #define FIELD      "custom_fields"
 #define NAME_BYTES 1024
+#define PAUSE_MS   20 /* times the tries so far */
 
 enum shape_party custom_party(const struct ctx *ctx)
 {
@@ -158,12 +162,13 @@ static enum err complete(struct settling *settling)
 }
 
 /* All sentences in one, the machine's form beside it. */
-static enum err refuse(struct ctx *ctx, const struct shape_failures *failures)
+static enum err refuse(struct ctx *ctx, const char *before, const struct shape_failures *failures)
 {
     const size_t told = failures->count < SHAPE_MAX_FAILURES ? failures->count : SHAPE_MAX_FAILURES;
     struct buf text;
 
     buf_init(&text, ctx->arena, 2048);
+    buf_puts(&text, before);
     for (size_t i = 0; i < told && text.size < 1000; i++) {
         buf_puts(&text, i > 0 ? "; " : "");
         buf_puts(&text, failures->items[i].pointer);
@@ -188,7 +193,7 @@ static enum err check(struct settling *settling)
     if (failures.count == 0)
         return document_check(ctx, FIELD, &settling->after);
     custom_hidden_untold(&veil, strlen("/" FIELD), &failures);
-    return refuse(ctx, &failures);
+    return refuse(ctx, "", &failures);
 }
 
 static enum err obey(struct settling *settling)
@@ -222,4 +227,28 @@ enum err custom_fields_settle(struct ctx *ctx, const struct custom_write *write,
     if (settling.form.shape != NULL)
         TRY(obey(&settling));
     return custom_fields_store(ctx, &settling.form, &write->before, &settling.after, ret_stored);
+}
+
+/* ---- while a schema is published ---- */
+
+enum err custom_fields_refused(struct ctx *ctx, const struct uuid *user_id,
+                               const struct bytes *stored, int tries)
+{
+    const int64_t version = ctx->tenant->schema_version;
+    const struct timespec pause = {.tv_nsec = (long)tries * PAUSE_MS * 1000000};
+    struct shape_failures failures = {0};
+
+    fail_clear(ctx);
+    tenant_forget(ctx, ctx->tenant);
+    TRY(tenant_refresh(ctx));
+    if (ctx->tenant->schema_version == version) {
+        TRY(publication_try(ctx, user_id, stored, &failures));
+        if (failures.count > 0)
+            return refuse(ctx, "A new schema is being published, and by that ", &failures);
+    }
+    if (tries >= CUSTOM_FIELDS_TRIES)
+        return fail_retry(ctx, ERR_DOCUMENT_REFUSED, 1);
+    if (tries > 1)
+        (void)nanosleep(&pause, NULL);
+    return ERR_OK;
 }

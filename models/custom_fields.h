@@ -83,6 +83,14 @@ struct custom_write {
 CHECKED enum err custom_fields_settle(struct ctx *ctx, const struct custom_write *write,
                                       struct bytes *ret_stored);
 
+/* After ERR_DOCUMENT_REFUSED of a write of these fields, which means that a schema is being
+ * published: ERR_OK with the tenant as it is now in the ctx, so that the fields are settled and
+ * written once more; ERR_CUSTOM_FIELDS with what the coming schema finds wrong;
+ * ERR_DOCUMENT_REFUSED when tries are used up. Outside of a transaction. */
+#define CUSTOM_FIELDS_TRIES 4
+CHECKED enum err custom_fields_refused(struct ctx *ctx, const struct uuid *user_id,
+                                       const struct bytes *stored, int tries);
+
 /* The hook of user_schema: user->custom_fields becomes what the ctx's party may see of
  * user->stored_fields. Without a tenant nothing is seen. */
 enum err custom_fields_loaded(struct ctx *ctx, void *user);

@@ -50,13 +50,16 @@ struct custom_trial {
     bool dry_run;
     int64_t version; /* that must be in force; -1 = any */
     /* What came of it: */
+    bool is_over;        /* else it goes on in the background */
+    const char *phase;   /* of models/publication.h */
     int64_t new_version; /* that it has, or would have */
     int64_t checked, failing;
     struct custom_failure sample[CUSTOM_SCHEMA_SAMPLE];
     size_t sample_count;
 };
 
-/* Compiles the schema, holds all users of the tenant against it and, unless it is a dry run,
- * publishes it. ERR_SCHEMA with the JSON pointer; ERR_SCHEMA_UNMET when users do not fit;
- * ERR_PRECONDITION; ERR_CONFLICT when another one was published meanwhile. */
+/* Compiles the schema and has a background job hold all users of the tenant against it and, unless
+ * it is a dry run, publish it; waits some seconds for that. ERR_SCHEMA with the JSON pointer;
+ * ERR_SCHEMA_UNMET when users do not fit; ERR_PRECONDITION; ERR_CONFLICT when another one was
+ * published meanwhile. */
 CHECKED enum err custom_schema_put(struct ctx *ctx, struct custom_trial *trial);

@@ -132,6 +132,7 @@ static enum err check_keys(struct ctx *ctx, struct round *round)
 
 static enum err check_tenant(struct ctx *ctx, struct round *round)
 {
+    TRY(doctor_check_jobs(ctx, round));
     TRY(doctor_check_users(ctx, round));
     TRY(doctor_check_profiles(ctx, round));
     TRY(check_keys(ctx, round));

@@ -23,5 +23,8 @@ CHECKED enum err doctor_check_users(struct ctx *ctx, struct round *round);
 /* The view of its users, where it has one. */
 CHECKED enum err doctor_check_profiles(struct ctx *ctx, struct round *round);
 CHECKED enum err doctor_check_orphans(struct ctx *ctx, struct round *round);
+/* What its background jobs wait for (doctor_jobs.c): before its collection, which they may change.
+ */
+CHECKED enum err doctor_check_jobs(struct ctx *ctx, struct round *round);
 /* What counts against the plan of the ctx's tenant (doctor_counters.c). */
 CHECKED enum err doctor_check_counters(struct ctx *ctx, struct round *round);

@@ -20,6 +20,8 @@ struct place {
     const struct schema *schema;
     const struct db_index *indexes;
     size_t count;
+    const bson_t *validator; /* NULL: the schema's */
+    bool is_moving;          /* a publication changes validator and custom indexes */
 };
 
 /* ---- words ---- */
@@ -74,6 +76,28 @@ static const char *remedy_of(struct ctx *ctx, const struct db_difference *differ
 
 /* ---- one collection ---- */
 
+static bool is_the_jobs(const struct db_difference *difference)
+{
+    return difference->what == DB_VALIDATOR_DIFFERENT || is_left_over(difference);
+}
+
+static enum err inspect(struct ctx *ctx, const struct place *place, struct list *ret_differences)
+{
+    const struct db_structure wanted = {
+        .indexes = place->indexes, .count = place->count, .validator = place->validator};
+    struct db_difference *items;
+    size_t count = 0;
+
+    TRY(db_inspect(ctx, place->schema, &wanted, ret_differences));
+    items = ret_differences->items;
+    for (size_t i = 0; i < ret_differences->count; i++) {
+        if (!place->is_moving || !is_the_jobs(&items[i]))
+            items[count++] = items[i];
+    }
+    ret_differences->count = count;
+    return ERR_OK;
+}
+
 static bool is_left_alone(const struct db_difference *difference)
 {
     return (difference->what == DB_INDEX_SURPLUS && !is_left_over(difference)) ||
@@ -89,9 +113,16 @@ static enum err mend_index(struct ctx *ctx, const struct place *place,
             continue;
         if (difference->what == DB_INDEX_DIFFERENT)
             TRY(db_drop_index(ctx, place->schema, difference->index));
-        return db_ensure_collection(ctx, place->schema, &place->indexes[i], 1);
+        return db_create_indexes(ctx, place->schema, &place->indexes[i], 1);
     }
     return ERR_OK;
+}
+
+static enum err ensure(struct ctx *ctx, const struct place *place)
+{
+    TRY(db_ensure_collection(ctx, place->schema, place->indexes, place->count));
+    return place->validator != NULL ? db_set_validator(ctx, place->schema, place->validator)
+                                    : ERR_OK;
 }
 
 static enum err mend(struct ctx *ctx, const struct place *place, const struct list *differences)
@@ -108,7 +139,7 @@ static enum err mend(struct ctx *ctx, const struct place *place, const struct li
         else if (items[i].what == DB_INDEX_MISSING || items[i].what == DB_INDEX_DIFFERENT)
             mended = mend_index(ctx, place, &items[i]);
         else
-            mended = db_ensure_collection(ctx, place->schema, place->indexes, place->count);
+            mended = ensure(ctx, place);
         if (mended == ERR_DB_UNAVAILABLE)
             return mended;
         fail_clear(ctx); /* the second look tells */
@@ -134,11 +165,11 @@ static enum err check_place(struct ctx *ctx, struct round *round, const struct p
 {
     struct list before = {0}, after = {0};
 
-    TRY(db_inspect(ctx, place->schema, place->indexes, place->count, &before));
+    TRY(inspect(ctx, place, &before));
     after = before;
     if (before.count > 0 && round->doctor->fix) {
         TRY(mend(ctx, place, &before));
-        TRY(db_inspect(ctx, place->schema, place->indexes, place->count, &after));
+        TRY(inspect(ctx, place, &after));
     }
 
     const struct db_difference *items = before.items;
@@ -173,15 +204,21 @@ enum err doctor_check_central(struct ctx *ctx, struct round *round)
 
 enum err doctor_check_users(struct ctx *ctx, struct round *round)
 {
-    struct db_indexes indexes = {0};
+    AUTO(user_place_clear) struct user_place wanted = {0};
+    bool is_moving = false;
 
-    TRY(user_place_indexes(ctx, &indexes));
+    /* A schema may have been published since this page of tenants was read. */
+    TRY(tenant_refresh(ctx));
+    TRY(user_place_find(ctx, &wanted));
+    TRY(user_place_is_moving(ctx, &is_moving));
     return check_place(ctx, round,
                        &(struct place){.check = "user collection",
                                        .tenant = ctx->tenant->slug,
                                        .schema = &user_schema,
-                                       .indexes = indexes.items,
-                                       .count = indexes.count});
+                                       .indexes = wanted.indexes.items,
+                                       .count = wanted.indexes.count,
+                                       .validator = wanted.validator,
+                                       .is_moving = is_moving});
 }
 
 /* A view of another shape still answers, but not with what this version promises. */

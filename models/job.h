@@ -53,7 +53,7 @@ struct job {
     const char *message, *pointer;
     /* Who asked for it, and acts in its audit rows. */
     struct uuid user_id, key_id;
-    const char *client_id, *ip, *request_id;
+    const char *client_id, *ip, *user_agent, *request_id;
     int64_t credential, role; /* enum credential, enum role */
     int64_t claim;            /* how often it was claimed: the last one alone may write */
     int64_t tries;            /* claims since the last checkpoint */

@@ -160,17 +160,6 @@ enum err job_go_on(struct ctx *ctx, struct job_run *run)
 
 /* ---- steps ---- */
 
-static enum err set_tenant(struct ctx *ctx)
-{
-    struct tenant *tenant = ARENA_NEW(ctx->arena, struct tenant);
-
-    if (tenant == NULL)
-        return fail_internal(ctx, ERR_MEMORY, "no memory for a tenant");
-    TRY(tenant_find(ctx, &ctx->tenant_id, tenant));
-    ctx_set_tenant(ctx, tenant, &tenant->id);
-    return ERR_OK;
-}
-
 static const char *kept(struct arena *arena, const char *text)
 {
     return text != NULL ? arena_strdup(arena, text) : NULL;
@@ -192,7 +181,7 @@ static void keep_failure(const struct failure *failure, struct ctx *ctx)
 /* Undoing is done for a tenant that is suspended meanwhile, too. */
 static enum err take_step(struct ctx *ctx, struct job_run *run, const struct job_step *step)
 {
-    TRY(set_tenant(ctx));
+    TRY(tenant_refresh(ctx));
     if (ctx->tenant->status != TENANT_ACTIVE && run->job.error == NULL)
         return fail(ctx, ERR_TENANT_NOT_FOUND, NULL, "The tenant is not active any more.");
     return step->work(ctx, run, step->arg);
@@ -313,6 +302,7 @@ static void adopt(struct ctx *ctx, const struct job *job)
     ctx_set_tenant(ctx, NULL, &job->tenant_id);
     ctx->deadline = 0;
     ctx->request_id = job->request_id != NULL ? job->request_id : "";
+    ctx->user_agent = job->user_agent;
     ctx->ip = job->ip != NULL ? job->ip : "";
     ctx->who = (struct identity){
         .credential = (enum credential)job->credential,
@@ -326,7 +316,7 @@ static void adopt(struct ctx *ctx, const struct job *job)
 
 static enum err carry_out(struct ctx *ctx, struct job_run *run)
 {
-    const enum err found = set_tenant(ctx);
+    const enum err found = tenant_refresh(ctx);
 
     if (found != ERR_OK)
         return settle(ctx, run, found);

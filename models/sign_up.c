@@ -97,6 +97,33 @@ static enum err take_password(struct ctx *ctx, const struct new_user *new_user,
     return ERR_OK;
 }
 
+static enum err settle(struct ctx *ctx, const struct new_user *new_user, struct user *user)
+{
+    TRY(custom_fields_settle(
+        ctx,
+        &(struct custom_write){.user_id = user->id,
+                               .document = &new_user->custom_fields,
+                               .is_new = true,
+                               .party = new_user->permit != NULL ? custom_party(ctx) : SHAPE_USER},
+        &user->stored_fields));
+    return custom_fields_loaded(ctx, user);
+}
+
+/* Again while a schema is published under its feet. */
+static enum err insert_settled(struct ctx *ctx, struct insertion *insertion)
+{
+    struct user *user = insertion->user;
+
+    for (int tries = 1;; tries++) {
+        const enum err inserted = db_transaction(ctx, insert_audited, insertion);
+
+        if (inserted != ERR_DOCUMENT_REFUSED)
+            return inserted;
+        TRY(custom_fields_refused(ctx, &user->id, &user->stored_fields, tries));
+        TRY(settle(ctx, insertion->wanted, user));
+    }
+}
+
 enum err sign_up(struct ctx *ctx, const struct new_user *new_user, struct user *ret_user)
 {
     struct user user = {
@@ -113,14 +140,7 @@ enum err sign_up(struct ctx *ctx, const struct new_user *new_user, struct user *
     };
 
     TRY(check(ctx, new_user));
-    TRY(custom_fields_settle(
-        ctx,
-        &(struct custom_write){.user_id = user.id,
-                               .document = &new_user->custom_fields,
-                               .is_new = true,
-                               .party = new_user->permit != NULL ? custom_party(ctx) : SHAPE_USER},
-        &user.stored_fields));
-    TRY(custom_fields_loaded(ctx, &user));
+    TRY(settle(ctx, new_user, &user));
     TRY(take_password(ctx, new_user, &user.password_hash));
 
     const enum err reserved = tenant_reserve_user(ctx);
@@ -136,7 +156,7 @@ enum err sign_up(struct ctx *ctx, const struct new_user *new_user, struct user *
     *ret_user = user;
     insertion.user = ret_user;
 
-    const enum err inserted = db_transaction(ctx, insert_audited, &insertion);
+    const enum err inserted = insert_settled(ctx, &insertion);
 
     return inserted != ERR_OK ? give_back(ctx, insertion.action, inserted) : ERR_OK;
 }

@@ -172,6 +172,17 @@ enum err tenant_find(struct ctx *ctx, const struct uuid *id, struct tenant *ret_
     return find(ctx, filter, ret_tenant);
 }
 
+enum err tenant_refresh(struct ctx *ctx)
+{
+    struct tenant *tenant = ARENA_NEW(ctx->arena, struct tenant);
+
+    if (tenant == NULL)
+        return fail_internal(ctx, ERR_MEMORY, "no memory for a tenant");
+    TRY(tenant_find(ctx, &ctx->tenant_id, tenant));
+    ctx_set_tenant(ctx, tenant, &tenant->id);
+    return ERR_OK;
+}
+
 enum err tenant_find_by_slug(struct ctx *ctx, const char *slug, struct tenant *ret_tenant)
 {
     AUTO(bson_destroy) bson_t *filter = BCON_NEW("slug", BCON_UTF8(slug));

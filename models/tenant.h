@@ -87,6 +87,10 @@ CHECKED enum err tenant_create(struct ctx *ctx, const struct new_tenant *new_ten
 
 /* Any tenant but a half-made one, whatever its status, from the database. ERR_NOT_FOUND. */
 CHECKED enum err tenant_find(struct ctx *ctx, const struct uuid *id, struct tenant *ret_tenant);
+/* The ctx's own, as the database has it now, in its arena: for work that outlasts a cached
+ * snapshot.
+ */
+CHECKED enum err tenant_refresh(struct ctx *ctx);
 CHECKED enum err tenant_find_by_slug(struct ctx *ctx, const char *slug, struct tenant *ret_tenant);
 /* Drops this instance's snapshots of a tenant that was changed; others learn by the stream. */
 void tenant_forget(struct ctx *ctx, const struct tenant *tenant);

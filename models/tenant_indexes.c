@@ -4,6 +4,7 @@
 #include <stdatomic.h>
 #include <string.h>
 
+#include "app/auto.h"
 #include "app/cache.h"
 #include "app/db.h"
 #include "app/log.h"
@@ -26,17 +27,17 @@ static uint64_t key_of(const struct uuid *id)
 
 static enum err check_as_tenant(struct ctx *ctx)
 {
-    struct db_indexes wanted = {0};
+    AUTO(user_place_clear) struct user_place wanted = {0};
     enum err checked;
 
-    TRY(user_place_indexes(ctx, &wanted));
-    checked = db_verify_indexes(ctx, &user_schema, wanted.items, wanted.count);
+    TRY(user_place_find(ctx, &wanted));
+    checked = db_verify_indexes(ctx, &user_schema, wanted.indexes.items, wanted.indexes.count);
     if (checked != ERR_NOT_FOUND)
         return checked;
     log_event(LOG_ERROR, "user_index_missing", "tenant", ctx->tenant->slug, "detail",
               ctx->failure.internal, NULL);
     fail_clear(ctx);
-    return db_ensure_collection(ctx, &user_schema, wanted.items, wanted.count);
+    return user_place_ensure(ctx, &wanted);
 }
 
 /* With the tenant in a ctx of its own: the caller's may not have it yet. */

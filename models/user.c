@@ -208,8 +208,8 @@ static void build_patch(const struct user_patch *patch, bson_t *update)
     bson_append_document_end(update, &inc);
 }
 
-enum err user_patch(struct ctx *ctx, const struct user *user, const struct user_patch *patch,
-                    struct user *ret_user)
+static enum err patch_once(struct ctx *ctx, const struct user *user, const struct user_patch *patch,
+                           struct bytes *stored, struct user *ret_user)
 {
     AUTO(bson_destroy) bson_t *filter = bson_new();
     AUTO(bson_destroy) bson_t *update = bson_new();
@@ -223,6 +223,8 @@ enum err user_patch(struct ctx *ctx, const struct user *user, const struct user_
                                                         .document = &patch->custom_fields,
                                                         .party = SHAPE_USER},
                                  &settled.custom_fields));
+    if (patch->has_custom_fields || patch->custom_patch != NULL)
+        *stored = settled.custom_fields;
     bson_put_uuid(filter, "_id", &user->id);
     bson_put_int(filter, "version", user->version);
     build_patch(&settled, update);
@@ -233,6 +235,19 @@ enum err user_patch(struct ctx *ctx, const struct user *user, const struct user_
     if (updated == ERR_CONFLICT)
         return user_taken(ctx);
     return updated == ERR_NOT_FOUND ? ERR_CONFLICT : updated;
+}
+
+enum err user_patch(struct ctx *ctx, const struct user *user, const struct user_patch *patch,
+                    struct user *ret_user)
+{
+    for (int tries = 1;; tries++) {
+        struct bytes stored = user->stored_fields;
+        const enum err patched = patch_once(ctx, user, patch, &stored, ret_user);
+
+        if (patched != ERR_DOCUMENT_REFUSED)
+            return patched;
+        TRY(custom_fields_refused(ctx, &user->id, &stored, tries));
+    }
 }
 
 uint64_t user_field_bit(const char *name)

@@ -4,9 +4,25 @@
  */
 #pragma once
 
+#include <bson/bson.h>
+
 #include "app/ctx.h"
 #include "models/custom_index.h"
 
+struct user_place {
+    struct db_indexes indexes; /* in ctx->arena */
+    bson_t *validator;
+};
+
 /* Of the ctx's tenant and the version in force. A schema that is there but cannot be read counts as
- * none: it is told where somebody needs it. In ctx->arena. */
-CHECKED enum err user_place_indexes(struct ctx *ctx, struct db_indexes *ret_indexes);
+ * none: it is told where somebody needs it. Then user_place_clear. */
+CHECKED enum err user_place_find(struct ctx *ctx, struct user_place *ret_place);
+void user_place_clear(struct user_place *place);
+static inline void user_place_clear_p(struct user_place *place)
+{
+    user_place_clear(place);
+}
+/* Whether a schema is being published: validator and custom indexes are that job's then. */
+CHECKED enum err user_place_is_moving(struct ctx *ctx, bool *ret_moving);
+/* Makes what is missing. */
+CHECKED enum err user_place_ensure(struct ctx *ctx, const struct user_place *place);

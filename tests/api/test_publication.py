@@ -1,0 +1,310 @@
+"""Publishing a schema of custom fields while the tenant's users go on writing (issue 6.1, R003-05).
+
+ADR 20: a background job behind a fence of the collection's validator. A process that is killed
+leaves the old version or the new one, and the next one finishes or undoes it.
+"""
+import datetime
+import json
+import os
+import subprocess
+import threading
+import time
+import uuid
+
+import httpx
+import pymongo
+import pytest
+
+from support.api import Api
+from support.check import ok, refused, until
+from support.instance import program
+from support.world import USER_PASSWORD, World, unique
+
+LONG = bool(os.environ.get("TENANTD_LONG"))
+#: Short leases, so that another instance takes over soon; a cheap hash.
+QUICK = {"password": {"scheme": "argon2id"}, "jobs": {"lease_ms": 500},
+         "server": {"public_url": "http://localhost:8080"}}
+STAFF = {"properties": {
+    "department": {"type": "string", "enum": ["sales", "support"]},
+    "age": {"type": "integer", "minimum": 0, "maximum": 150},
+    "score": {"type": "number", "multipleOf": 0.5},
+    "since": {"type": "string", "format": "date"},
+    "tags": {"type": "array", "items": {"type": "string", "maxLength": 4}, "uniqueItems": True},
+    "secret": {"type": "string", "x-encrypt": True}}}
+
+
+def publish(api, tenant, schema, **options):
+    return api.put("/tenants/schema", token=tenant.owner.token, json=schema, **options)
+
+
+def schema_of(api, tenant):
+    return ok(api.get("/tenants/schema", token=tenant.owner.token))
+
+
+def register(api, tenant, fields):
+    return api.post("/auth/register", tenant=tenant.slug, json={
+        "email": f"{unique('p')}@example.com", "password": USER_PASSWORD, "custom_fields": fields})
+
+
+def validator_of(users):
+    return users.options().get("validator")
+
+
+@pytest.fixture(scope="module")
+def place(instances, connect):
+    """Two instances with short leases on one database, and their world."""
+    first = instances(QUICK)
+    second = instances(QUICK, database=first.database_name)
+    return connect(first), connect(second), World(connect(first))
+
+
+def tenant_of(world):
+    tenant = world.tenant()
+    world.login(tenant.owner)
+    return tenant
+
+
+# -- the second wall -----------------------------------------------------------------------------
+
+
+def test_a_write_past_the_service_fails(place):
+    """api.md §7, IN-10: the collection's validator is the schema, in the stored form."""
+    api, _, world = place
+    tenant = tenant_of(world)
+    users = api.instance.db[tenant.collection]
+    ok(publish(api, tenant, STAFF))
+    ok(register(api, tenant, {"department": "sales", "age": 3, "since": "2026-01-31",
+                              "score": 1.5, "tags": ["a"], "secret": "x"}), 201)
+    (user,) = users.find({"custom_fields.age": 3})
+    assert user["custom_fields"]["since"] == datetime.datetime(2026, 1, 31, tzinfo=datetime.timezone.utc)
+    assert isinstance(user["custom_fields"]["secret"], bytes)
+    own = {"_id": user["_id"]}
+    for change in ({"department": "kitchen"}, {"age": -1}, {"age": "3"}, {"age": 1.5}, {"score": 0.3},
+                   {"since": "2026-01-31"}, {"tags": ["a", "a"]}, {"tags": ["12345"]}, {"secret": "x"}):
+        with pytest.raises(pymongo.errors.WriteError) as failure:
+            users.update_one(own, {"$set": {f"custom_fields.{name}": value for name, value in change.items()}})
+        assert failure.value.code == 121, change
+    for change in ({"department": "support"}, {"age": 4.0}, {"score": 2}, {"tags": ["a", "b"]}):
+        users.update_one(own, {"$set": {f"custom_fields.{name}": value for name, value in change.items()}})
+
+
+# -- the answers ---------------------------------------------------------------------------------
+
+
+def test_failing_users_undo_nothing_and_are_told(place):
+    api, _, world = place
+    tenant = tenant_of(world)
+    users = api.instance.db[tenant.collection]
+    for age in (1, 200, 201):
+        ok(register(api, tenant, {"age": age}), 201)
+    before = validator_of(users)
+    body = refused(publish(api, tenant, STAFF), 409, "documents_fail", "/custom_fields/age")
+    assert "2 of 4 users" in body["error_description"]
+    assert validator_of(users) == before
+    refused(api.get("/tenants/schema", token=tenant.owner.token), 404)
+    dry = ok(publish(api, tenant, STAFF, params={"dry_run": "true"}))
+    assert (dry["state"], dry["failing"]["checked"], dry["failing"]["count"]) == ("dry_run", 4, 2)
+    assert validator_of(users) == before
+    ok(publish(api, tenant, {}))
+    refused(publish(api, tenant, STAFF), 409, "documents_fail")
+    told = schema_of(api, tenant)
+    assert told["version"] == 1
+    assert {name: told["publication"][name] for name in ("state", "version", "failing", "error")} == {
+        "state": "failed", "version": 2, "failing": 2, "error": "documents_fail"}
+    assert len(told["publication"]["sample"]) == 2
+    member = world.user(tenant)
+    assert "publication" not in ok(api.get("/tenants/schema", token=member.token))
+
+
+def test_duplicates_are_told_with_who_has_them(place):
+    api, _, world = place
+    tenant = tenant_of(world)
+    made = [ok(register(api, tenant, {"code": code}), 201)["id"] for code in ("one", "ONE", "two")]
+    schema = {"properties": {"code": {"type": "string", "x-unique": True, "x-index": "ci"}}}
+    dry = ok(publish(api, tenant, schema, params={"dry_run": "true"}))["failing"]
+    assert {one["user_id"] for one in dry["sample"]} == set(made[:2])
+    assert {(one["pointer"], one["keyword"]) for one in dry["sample"]} == {("/custom_fields/code", "x-unique")}
+    refused(publish(api, tenant, schema), 409, "documents_fail", "/custom_fields/code")
+    ok(publish(api, tenant, {"properties": {"code": {"type": "string", "x-unique": True}}}))
+
+
+def test_of_parallel_publishers_one_wins(place):
+    one, two, world = place
+    tenant = tenant_of(world)
+    answers = []
+    def run(api, number):
+        answers.append(publish(api, tenant, {"title": str(number)}))
+
+    threads = [threading.Thread(target=run, args=(Api(api.instance, api.contract), number))
+               for number, api in enumerate((one, two) * 4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    won = [answer.json()["version"] for answer in answers if answer.status_code == 200]
+    assert {answer.status_code for answer in answers} <= {200, 409}
+    assert sorted(won) == list(range(1, len(won) + 1)) and won, won
+    assert schema_of(one, tenant)["version"] == len(won)
+
+
+def test_the_old_form_must_not_hide_new_rules(place):
+    """A secret that becomes plain is held to its type first: nothing could refuse it meanwhile."""
+    api, _, world = place
+    tenant = tenant_of(world)
+    ok(publish(api, tenant, {"properties": {"pin": {"type": "string", "x-encrypt": True}}}))
+    mine = ok(api.patch("/users/me", token=tenant.owner.token, json={"custom_fields": {"pin": "12"}}))
+    strict = {"properties": {"pin": {"type": "string", "pattern": "^[0-9]+$"}}}
+    refused(publish(api, tenant, strict), 400, "invalid_schema", "/properties/pin")
+    ok(publish(api, tenant, {"properties": {"pin": {"type": "string"}}}))
+    ok(publish(api, tenant, strict))
+    stored = api.instance.db[tenant.collection].find_one({"_id": uuid.UUID(tenant.owner.id)})
+    assert stored["custom_fields"] == {"pin": "12"}
+    assert ok(api.get("/users/me", token=tenant.owner.token))["custom_fields"] == mine["custom_fields"]
+
+
+# -- while users write ---------------------------------------------------------------------------
+
+#: Versions that take turns: what one allows the other refuses; stored forms differ.
+TURNS = [
+    {"properties": {"v": {"type": "integer", "maximum": 10}, "day": {"type": "string", "format": "date"}}},
+    {"properties": {"v": {"type": "integer", "minimum": 5}, "day": {"type": "string"}}},
+]
+
+
+def test_writers_go_on_and_nothing_violates_the_active_version(place):
+    """Issue 6: 8 writers on two instances while versions change under them."""
+    one, two, world = place
+    tenant = tenant_of(world)
+    users = one.instance.db[tenant.collection]
+    ok(publish(one, tenant, {"properties": {"v": {"type": "integer"}}}))
+    stop, seen = threading.Event(), []
+
+    def write(api, number):
+        value = number
+        while not stop.is_set():
+            value = (value + 1) % 16
+            answer = register(api, tenant, {"v": value, "day": "2026-01-31"})
+            seen.append(answer.status_code)
+            if answer.status_code == 400:
+                assert answer.json()["error"] == "invalid_custom_fields", answer.text
+
+    writers = [threading.Thread(target=write, args=(Api(api.instance, api.contract), number))
+               for number, api in enumerate((one, two) * 4)]
+    for writer in writers:
+        writer.start()
+    versions = published = 0
+    deadline = time.monotonic() + (60 if LONG else 1.5)
+    while time.monotonic() < deadline:
+        answer = publish(two, tenant, TURNS[versions % 2])
+        if answer.status_code == 409:  # the users that there are do not fit it: make them
+            limit = {"$lt": 5} if versions % 2 else {"$gt": 10}
+            users.delete_many({"custom_fields.v": limit})
+            continue
+        published += ok(answer)["version"] > 0
+        versions += 1
+    stop.set()
+    for writer in writers:
+        writer.join()
+    assert published >= 1 and set(seen) <= {201, 400}, (published, {code: seen.count(code) for code in seen})
+    validator = validator_of(users)
+    wrong = list(users.find({"$nor": [validator]}))
+    assert not wrong, (validator, wrong[:3])
+    assert ok(publish(one, tenant, TURNS[(versions - 1) % 2], params={"dry_run": "true"}))["failing"]["count"] == 0
+
+
+# -- killed ----------------------------------------------------------------------------------------
+
+PHASES = ["checking", "fencing", "rechecking", "indexing", "opening", "activating", "converting",
+          "tightening", "sweeping", "dropping"]
+POINTS = [f"{phase} {when}" for phase in PHASES for when in ("before", "behind", "saved")]
+BEFORE = {"properties": {"day": {"type": "string", "x-index": True}, "n": {"type": "integer"}}}
+AFTER = {"properties": {"day": {"type": "string", "format": "date"},
+                        "n": {"type": "integer", "maximum": 50, "x-unique": True}}}
+
+
+@pytest.fixture(scope="module")
+def victim(place, instances, tmp_path_factory):
+    """kill(point, request): the third instance dies at that point of the publication it is asked for."""
+    path = tmp_path_factory.mktemp("kill") / "point"
+    os.environ["TENANTD_KILL_AT"] = str(path)
+    instance = instances(QUICK, database=place[0].instance.database_name)
+
+    def kill(point, request):
+        if instance.process.poll() is not None:
+            instance.start()
+        path.write_text(f"publication {point}")
+        api = Api(instance)
+        try:
+            request(api)
+        except httpx.TransportError:
+            pass
+        finally:
+            api.close()
+        path.unlink()
+        return instance.process.poll() is not None
+    yield kill
+    del os.environ["TENANTD_KILL_AT"]
+
+
+def kill_once(place, victim, point):
+    one, _, world = place
+    tenant = tenant_of(world)
+    users, jobs = one.instance.db[tenant.collection], one.instance.db.jobs
+    own = {"tenant_id": uuid.UUID(tenant.id), "kind": "publication"}
+    ok(publish(one, tenant, BEFORE))
+    for number in range(3):
+        ok(register(one, tenant, {"day": f"2026-01-0{number + 1}", "n": number}), 201)
+    died = victim(point, lambda api: publish(api, tenant, AFTER))
+    if not died:  # another instance was quicker
+        return False
+    ok(api_register(one, tenant), 201)
+    until(lambda: jobs.count_documents({**own, "state": {"$in": ["queued", "running"]}}) == 0, 20)
+    (last,) = jobs.find(own).sort("created_at", -1).limit(1)
+    assert last["state"] == "done", last
+    assert schema_of(one, tenant)["version"] == 2
+    assert [index["field"] for index in schema_of(one, tenant)["indexes"]] == ["/custom_fields/n"]
+    assert {name for name in users.index_information() if name.startswith("cf_")} == {"cf_u_n"}
+    assert not list(users.find({"$nor": [validator_of(users)]}))
+    assert users.count_documents({"custom_fields.day": {"$type": "date"}}) == 4
+    with pytest.raises(pymongo.errors.WriteError):
+        users.update_one({"custom_fields.n": 1}, {"$set": {"custom_fields.day": "2026-01-31"}})
+    refused(register(one, tenant, {"n": 1}), 409, "value_taken")
+    return True
+
+
+def api_register(api, tenant):
+    """What both versions allow is never refused."""
+    return register(api, tenant, {"day": "2026-02-01", "n": 7})
+
+
+@pytest.mark.parametrize("point", POINTS if LONG else ["fencing behind", "converting before"])
+def test_killed_at_any_step_another_finishes(place, victim, point):
+    """kill -9: users can write at once, and the new version comes in force as a whole."""
+    for _ in range(20 if LONG else 1):
+        until(lambda: kill_once(place, victim, point), 60)
+
+
+def test_the_doctor_finishes_what_nobody_does(start_instance, connect, tmp_path, monkeypatch):
+    """OPERATIONS.md: a publication that was interrupted is shown, and carried out by --fix."""
+    path = tmp_path / "point"
+    monkeypatch.setenv("TENANTD_KILL_AT", str(path))
+    instance = start_instance(QUICK)
+    api = connect(instance)
+    tenant = tenant_of(World(api))
+    path.write_text("publication opening behind")
+    with pytest.raises(httpx.TransportError):
+        publish(api, tenant, AFTER)
+    path.unlink()
+    config = instance.write_config()
+
+    def doctor(*arguments):
+        done = subprocess.run([program(), "doctor", "--json", "--config", config, *arguments],
+                              capture_output=True, text=True, timeout=60, check=False)
+        return [one for one in json.loads(done.stdout)["findings"] if one["tenant"] == tenant.slug]
+
+    found, _ = until(doctor, 10, 0.1)
+    assert [one["check"] for one in found] == ["background jobs"]
+    assert [one["mended"] for one in doctor("--fix")] == [True]
+    assert not doctor()
+    stored = instance.db.tenants.find_one({"slug": tenant.slug})
+    assert stored["schema_version"] == 1
