@@ -59,6 +59,9 @@ static enum err add(struct ctx *ctx, const char *name, bool *all_custom, struct 
     const int index = schema_field_index(&user_schema, name);
 
     if (is_path(name)) {
+        const size_t length = strlen(name + sizeof CUSTOM);
+
+        fields->longest = length > fields->longest ? length : fields->longest;
         fields->paths.items[fields->paths.count++] = name + sizeof CUSTOM;
         return ERR_OK;
     }
@@ -134,7 +137,7 @@ static bool cut_member(struct prefix *prefix, const bson_iter_t *at, bson_t *out
     bson_t child;
 
     if (length >= prefix->room || depth > MAX_DEPTH)
-        return true;
+        return true; /* longer than every path */
     if (dot)
         prefix->text[before] = '.';
     memcpy(prefix->text + before + dot, name, strlen(name) + 1);
@@ -166,7 +169,7 @@ static bool cut(struct prefix *prefix, bson_iter_t at, bson_t *out, unsigned dep
 enum err user_fields_apply(struct ctx *ctx, const struct user_fields *fields, struct user *user)
 {
     AUTO(bson_destroy) bson_t *out = bson_new();
-    struct prefix prefix = {.paths = &fields->paths, .room = MAX_TEXT};
+    struct prefix prefix = {.paths = &fields->paths, .room = fields->longest + 1};
     const uint8_t *bytes = NULL;
     bson_iter_t at;
     bson_t view;
@@ -174,7 +177,7 @@ enum err user_fields_apply(struct ctx *ctx, const struct user_fields *fields, st
     user->shown = fields->mask;
     if (fields->paths.count == 0)
         return ERR_OK;
-    prefix.text = arena_alloc(ctx->arena, prefix.room + 1);
+    prefix.text = arena_alloc(ctx->arena, prefix.room);
     if (prefix.text == NULL)
         return ERR_MEMORY;
     if (!document_view(&user->custom_fields, &view) || !bson_iter_init(&at, &view))

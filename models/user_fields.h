@@ -15,6 +15,7 @@
 struct user_fields {
     uint64_t mask;     /* of user_schema; 0 = everything */
     struct strs paths; /* of custom fields; none: all of them */
+    size_t longest;    /* of the paths */
 };
 
 extern const struct schema user_fields_query_schema; /* the parameter alone */
