@@ -144,6 +144,9 @@ CHECKED enum err shape_fill(struct ctx *ctx, const struct shape *shape,
 /* NULL, or what a text of that format must be. */
 const char *shape_format_check(enum shape_format format, const char *text);
 const struct shape_property *shape_find(const struct shape *shape, const char *name);
+/* The properties as they were written, property_count of them, in the ctx's arena. */
+CHECKED enum err shape_ordered(struct ctx *ctx, const struct shape *shape,
+                               const struct shape_property ***ret_properties);
 
 /* The value of a number; given is false for what is none. */
 struct number number_of(const bson_iter_t *element);

@@ -37,6 +37,20 @@ const struct shape_property *shape_find(const struct shape *shape, const char *n
     return NULL;
 }
 
+enum err shape_ordered(struct ctx *ctx, const struct shape *shape,
+                       const struct shape_property ***ret_properties)
+{
+    const struct shape_property **ordered =
+        arena_array(ctx->arena, shape->property_count + 1, sizeof *ordered);
+
+    if (ordered == NULL)
+        return fail_internal(ctx, ERR_MEMORY, "no memory for properties");
+    for (size_t i = 0; i < shape->property_count; i++)
+        ordered[shape->properties[i].position] = &shape->properties[i];
+    *ret_properties = ordered;
+    return ERR_OK;
+}
+
 /* ---- telling ---- */
 
 static void tell(struct walk *walk, const struct place *place, const char *keyword,

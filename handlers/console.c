@@ -1,6 +1,7 @@
 /* The frame of the console: who may enter, navigation, addresses. */
 #include "handlers/console.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #include "handlers/console_internal.h"
@@ -9,6 +10,7 @@
 #include "models/tenant.h"
 
 #define ROOT        "/dashboard/admin"
+#define MAX_OVERLAP (7 * 24 * 3600)
 #define ADDRESS_MAX ((size_t)64 * 1024) /* of what came in an address of 12 KB */
 
 static const struct place {
@@ -154,6 +156,18 @@ enum err console_check_once(struct request *req, const char *use, const char **r
         return ERR_MEMORY;
     *ret_id = id;
     return pages_check_session_form(req, once, pages_typed(req, "form_token"));
+}
+
+enum err console_overlap(struct request *req, const char *seconds, const char *what,
+                         int64_t *ret_ms)
+{
+    const long long overlap = seconds != NULL ? strtoll(seconds, NULL, 10) : 0;
+
+    if (overlap < 0 || overlap > MAX_OVERLAP)
+        return fail(&req->ctx, ERR_VALIDATION, "overlap",
+                    "The old %s can work on for at most 7 days.", what);
+    *ret_ms = overlap * 1000;
+    return ERR_OK;
 }
 
 /* --- what several pages say --- */

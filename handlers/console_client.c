@@ -11,8 +11,7 @@
 #include "handlers/pages_internal.h"
 #include "handlers/pages_words.h"
 
-#define USE         "console-client-page"
-#define MAX_OVERLAP 604800
+#define USE "console-client-page"
 
 struct client_view {
     struct user me;
@@ -203,16 +202,13 @@ static enum err rotate(struct request *req, const struct oauth_client *client,
                        struct made_client *ret_made)
 {
     struct client_step_form in;
-    long long overlap;
+    int64_t overlap;
 
     TRY(pages_check_session_form(req, USE, pages_typed(req, "form_token")));
     TRY(request_input(req, &in));
-    overlap = in.overlap != NULL ? strtoll(in.overlap, NULL, 10) : 0;
-    if (overlap < 0 || overlap > MAX_OVERLAP)
-        return fail(&req->ctx, ERR_VALIDATION, "overlap",
-                    "The old secret can work on for at most 7 days.");
+    TRY(console_overlap(req, in.overlap, "secret", &overlap));
     TRY(check_version(in.version, client));
-    return oauth_client_rotate_secret(&req->ctx, client, overlap * 1000, ret_made);
+    return oauth_client_rotate_secret(&req->ctx, client, overlap, ret_made);
 }
 
 enum err handle_console_client_rotate(struct request *req, struct response *res)

@@ -110,13 +110,9 @@ static enum err add_row(struct rows *rows, const struct level *level,
 static enum err add_rows(struct rows *rows, const struct level *level)
 {
     const size_t count = level->shape->property_count;
-    const struct shape_property **ordered =
-        arena_array(rows->ctx->arena, count + 1, sizeof *ordered);
+    const struct shape_property **ordered = NULL;
 
-    if (ordered == NULL)
-        return ERR_MEMORY;
-    for (size_t i = 0; i < count; i++)
-        ordered[level->shape->properties[i].position] = &level->shape->properties[i];
+    TRY(shape_ordered(rows->ctx, level->shape, &ordered));
     for (size_t i = 0; i < count && rows->count < SHAPE_MAX_PROPERTIES; i++)
         TRY(add_row(rows, level, ordered[i]));
     return ERR_OK;

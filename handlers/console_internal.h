@@ -44,6 +44,11 @@ CHECKED enum err console_put_once(struct request *req, const char *use, const ch
 /* The id of the form that was sent. ERR_FORM_TOKEN. */
 CHECKED enum err console_check_once(struct request *req, const char *use, const char **ret_id);
 
+/* How long what a form replaces works on, as it was sent: milliseconds. what is "key" or "secret".
+ * ERR_VALIDATION. */
+CHECKED enum err console_overlap(struct request *req, const char *seconds, const char *what,
+                                 int64_t *ret_ms);
+
 /* 303 to the page of a user, with ?notice=. */
 CHECKED enum err console_redirect_user(struct request *req, struct response *res,
                                        const struct uuid *id, const char *notice);

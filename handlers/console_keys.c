@@ -1,7 +1,6 @@
 /* The console's access keys: the list, and the answers that show a new key once. */
 #include "handlers/console.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 #include "app/app.h"
@@ -18,7 +17,6 @@
 #define USE          "console-keys"
 #define ON_A_PAGE    25
 #define DAY_MS       (INT64_C(24) * 3600 * 1000)
-#define MAX_OVERLAP  604800
 #define SCOPE_PREFIX "scope:"
 
 /* What a key with the scope may do. */
@@ -318,17 +316,14 @@ static enum err rotate(struct request *req, struct made_key *ret_made)
 {
     struct key_form in;
     struct uuid id;
-    long long overlap;
+    int64_t overlap;
 
     TRY(pages_check_session_form(req, USE, pages_typed(req, "form_token")));
     TRY(request_input(req, &in));
-    overlap = in.overlap != NULL ? strtoll(in.overlap, NULL, 10) : 0;
-    if (overlap < 0 || overlap > MAX_OVERLAP)
-        return fail(&req->ctx, ERR_VALIDATION, "overlap",
-                    "The old key can work on for at most 7 days.");
+    TRY(console_overlap(req, in.overlap, "key", &overlap));
     if (!uuid_parse(request_param(req, "id"), &id))
         return ERR_NOT_FOUND;
-    return access_key_rotate(&req->ctx, &id, overlap * 1000, ret_made);
+    return access_key_rotate(&req->ctx, &id, overlap, ret_made);
 }
 
 enum err handle_console_key_rotate(struct request *req, struct response *res)

@@ -71,15 +71,13 @@ static enum err add_member(struct finder *finder, const struct shape_property *p
 static enum err add_members(struct finder *finder, const struct shape *shape, const char *prefix,
                             unsigned depth)
 {
-    const struct shape_property **ordered =
-        arena_array(finder->ctx->arena, shape->property_count + 1, sizeof *ordered);
+    const struct shape_property **ordered = NULL;
 
-    if (ordered == NULL || prefix == NULL)
+    if (prefix == NULL)
         return ERR_MEMORY;
     if (depth > DEPTH_MAX)
         return ERR_OK;
-    for (size_t i = 0; i < shape->property_count; i++)
-        ordered[shape->properties[i].position] = &shape->properties[i];
+    TRY(shape_ordered(finder->ctx, shape, &ordered));
     for (size_t i = 0; i < shape->property_count; i++)
         TRY(add_member(finder, ordered[i], prefix, depth));
     return ERR_OK;

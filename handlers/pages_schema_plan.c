@@ -311,13 +311,9 @@ static enum err plan_field(struct planner *planner, const struct around *around,
 static enum err plan_members(struct planner *planner, const struct around *around)
 {
     const struct shape *shape = around->shape;
-    const struct shape_property **ordered =
-        arena_array(planner->ctx->arena, shape->property_count + 1, sizeof *ordered);
+    const struct shape_property **ordered = NULL;
 
-    if (ordered == NULL)
-        return ERR_MEMORY;
-    for (size_t i = 0; i < shape->property_count; i++)
-        ordered[shape->properties[i].position] = &shape->properties[i];
+    TRY(shape_ordered(planner->ctx, shape, &ordered));
     for (size_t i = 0; i < shape->property_count; i++)
         TRY(plan_field(planner, around, ordered[i]));
     return ERR_OK;
