@@ -10,9 +10,9 @@ from support.imports import Crashing
 
 def test_killed_again_and_again(instances, connect):
     """ADR 0023: the place is in the transaction of the lines before it."""
-    crashing = Crashing(instances, connect, lines=3000)
+    crashing = Crashing(instances, connect, lines=2000)
     crashing.begin()
-    for share in (0.1, 0.45, 0.8):
+    for share in (0.2, 0.7):
         crashing.kill_at(share)
     crashing.finish()
 

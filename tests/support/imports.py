@@ -5,7 +5,7 @@ import time
 import uuid
 
 from .check import ok, until
-from .world import World
+from .world import World, unique
 
 #: So that the next instance does not wait long for the lease of the one that died; and an upload may
 #: take longer than a request.
@@ -36,7 +36,9 @@ class Crashing:
     """One tenant on one database; each round imports into it, and removes what it brought."""
 
     def __init__(self, instances, connect, lines):
-        self.instance = instances(QUICK)
+        # A killed instance leaves its transaction on the server for a while, and until then nobody
+        # can drop the database: it goes with the server.
+        self.instance = instances(QUICK, database=unique("test_crash_"))
         self.connect, self.lines = connect, lines
         self.world = World(connect(self.instance))
         self.tenant = self.world.tenant()
