@@ -7,8 +7,6 @@ import base64
 import json
 import uuid
 
-import pytest
-
 from support.authorize import code_client, code_of, exchange
 from support.check import ok, refused, until
 from support.oauth import ask
@@ -25,11 +23,12 @@ anything_verified
 FORGED = "forged-value"
 
 
-@pytest.mark.parametrize("name", RESERVED)
-def test_no_mapping(api, tenant, name):
-    answer = api.put("/tenants/settings", token=tenant.owner.token,
-                     json={"settings": {"claims": {name: "custom_fields.x", "fine": "custom_fields.x"}}})
-    refused(answer, 400, field="claims")
+def test_no_mapping(api, tenant):
+    for name in RESERVED:
+        answer = api.put("/tenants/settings", token=tenant.owner.token, json={"settings": {
+            "claims": {name: "custom_fields.x", "fine": "custom_fields.x"}}})
+        refused(answer, 400, field="claims")
+        assert name in answer.json()["error_description"]
 
 
 def payload(text):
