@@ -18,6 +18,7 @@ import pytest
 from support.api import Api
 from support.check import ok, refused, until
 from support.instance import program
+from support.racers import ROUNDS
 from support.world import USER_PASSWORD, World, unique
 
 LONG = bool(os.environ.get("TENANTD_LONG"))
@@ -212,14 +213,45 @@ def test_writers_go_on_and_nothing_violates_the_active_version(place):
     assert ok(publish(one, tenant, TURNS[(versions - 1) % 2], params={"dry_run": "true"}))["failing"]["count"] == 0
 
 
+def test_logins_go_on_while_an_index_is_built(place):
+    """R003-05: building is online. 20,000 users in ./dev soak, fewer in ./dev test."""
+    one, two, world = place
+    tenant = tenant_of(world)
+    user = world.user(tenant)
+    users = one.instance.db[tenant.collection]
+    model = users.find_one({"_id": uuid.UUID(user.id)})
+    many = 20000 if LONG else 1000
+    users.insert_many([{**model, "_id": uuid.uuid4(), "email": f"{number}@example.com",
+                        "email_typed": f"{number}@example.com",
+                        "custom_fields": {"code": f"c{number}", "city": f"City {number % 90}"}}
+                       for number in range(many)])
+    schema = {"properties": {"code": {"type": "string", "x-unique": True},
+                             "city": {"type": "string", "x-index": "ci"}}}
+    answers, slowest, logins = [], 0.0, 0
+    publisher = threading.Thread(target=lambda: answers.append(publish(one, tenant, schema)))
+    publisher.start()
+    while publisher.is_alive():
+        began = time.monotonic()
+        ok(two.post("/auth/login", tenant=tenant.slug, json={"email": user.email, "password": USER_PASSWORD}))
+        slowest, logins = max(slowest, time.monotonic() - began), logins + 1
+    publisher.join()
+    assert answers[0].status_code in (200, 202), answers[0].text
+    until(lambda: schema_of(one, tenant)["version"] == 1, 60)
+    assert schema_of(one, tenant)["indexes"]
+    print(f"{many} users: {logins} logins meanwhile, the slowest {slowest * 1000:.0f} ms")
+    assert logins > 0
+
+
 # -- killed ----------------------------------------------------------------------------------------
 
 PHASES = ["checking", "fencing", "rechecking", "indexing", "opening", "activating", "converting",
           "tightening", "sweeping", "dropping"]
 POINTS = [f"{phase} {when}" for phase in PHASES for when in ("before", "behind", "saved")]
-BEFORE = {"properties": {"day": {"type": "string", "x-index": True}, "n": {"type": "integer"}}}
+BEFORE = {"properties": {"day": {"type": "string", "x-index": True}, "n": {"type": "integer"},
+                         "pin": {"type": "string"}}}
 AFTER = {"properties": {"day": {"type": "string", "format": "date"},
-                        "n": {"type": "integer", "maximum": 50, "x-unique": True}}}
+                        "n": {"type": "integer", "maximum": 50, "x-unique": True},
+                        "pin": {"type": "string", "x-encrypt": True, "minLength": 2}}}
 
 
 @pytest.fixture(scope="module")
@@ -253,7 +285,7 @@ def kill_once(place, victim, point):
     own = {"tenant_id": uuid.UUID(tenant.id), "kind": "publication"}
     ok(publish(one, tenant, BEFORE))
     for number in range(3):
-        ok(register(one, tenant, {"day": f"2026-01-0{number + 1}", "n": number}), 201)
+        ok(register(one, tenant, {"day": f"2026-01-0{number + 1}", "n": number, "pin": "123"}), 201)
     died = victim(point, lambda api: publish(api, tenant, AFTER))
     if not died:  # another instance was quicker
         return False
@@ -261,11 +293,12 @@ def kill_once(place, victim, point):
     until(lambda: jobs.count_documents({**own, "state": {"$in": ["queued", "running"]}}) == 0, 20)
     (last,) = jobs.find(own).sort("created_at", -1).limit(1)
     assert last["state"] == "done", last
-    assert schema_of(one, tenant)["version"] == 2
+    until(lambda: schema_of(one, tenant)["version"] == 2)  # on this instance too
     assert [index["field"] for index in schema_of(one, tenant)["indexes"]] == ["/custom_fields/n"]
     assert {name for name in users.index_information() if name.startswith("cf_")} == {"cf_u_n"}
     assert not list(users.find({"$nor": [validator_of(users)]}))
-    assert users.count_documents({"custom_fields.day": {"$type": "date"}}) == 4
+    assert users.count_documents({"custom_fields.day": {"$type": "date"},
+                                  "custom_fields.pin": {"$type": "binData"}}) == 4
     with pytest.raises(pymongo.errors.WriteError):
         users.update_one({"custom_fields.n": 1}, {"$set": {"custom_fields.day": "2026-01-31"}})
     refused(register(one, tenant, {"n": 1}), 409, "value_taken")
@@ -274,13 +307,13 @@ def kill_once(place, victim, point):
 
 def api_register(api, tenant):
     """What both versions allow is never refused."""
-    return register(api, tenant, {"day": "2026-02-01", "n": 7})
+    return register(api, tenant, {"day": "2026-02-01", "n": 7, "pin": "1234"})
 
 
 @pytest.mark.parametrize("point", POINTS if LONG else ["fencing behind", "converting before"])
 def test_killed_at_any_step_another_finishes(place, victim, point):
     """kill -9: users can write at once, and the new version comes in force as a whole."""
-    for _ in range(20 if LONG else 1):
+    for _ in range(ROUNDS):
         until(lambda: kill_once(place, victim, point), 60)
 
 

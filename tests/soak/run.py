@@ -22,7 +22,7 @@ BUILD = ROOT / "build" / "fuzz"
 #: Tests that ./dev test runs in part: all of it with TENANTD_LONG, or with more rounds.
 LONG_API = ["tests/api/test_nosql.py", "tests/api/test_users_filter.py", "tests/api/test_shapes.py", "tests/api/test_migrations.py",
             "tests/api/test_isolation_matrix.py", "tests/api/test_audit_verify.py",
-            "tests/api/test_users_import.py"]
+            "tests/api/test_users_import.py", "tests/api/test_custom_validator.py"]
 LONG_UNIT = ["unit_app_test_jws_forged"]
 #: As docs/recipes/oauth2-proxy.md says that it was checked.
 OAUTH2_PROXY = "github.com/oauth2-proxy/oauth2-proxy/v7@v7.8.1"
@@ -93,6 +93,7 @@ def long(_):
     print(f"==> whole: {' '.join(LONG_API + LONG_UNIT)}", flush=True)
     good = pytest(LONG_API, TENANTD_LONG="1")
     good = pytest(["tests/api/test_idempotency.py"], TENANTD_ROUNDS="5") and good
+    good = pytest(["tests/api/test_publication.py"], TENANTD_LONG="1", TENANTD_ROUNDS="20") and good
     for name in LONG_UNIT:
         done = subprocess.run([BUILD / "tests" / name], check=False,
                               env=os.environ | {"TENANTD_LONG": "1"})
