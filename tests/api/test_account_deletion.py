@@ -109,13 +109,19 @@ def test_an_owner_takes_back_an_owner(pair):
 
 def test_removal_when_the_grace_is_over(pair, team):
     """Everything that is theirs goes, the counters stay exact, name and address are free."""
-    user, kept = team.make(), team.make()
-    for person in (user, kept):
+    user, kept, earlier = team.make(), team.make(), team.make()
+    for person in (user, kept, earlier):
         ok(pair[0].delete("/users/me", token=person.token), 202)
     db = pair[0].instance.db
-    make_due(db, user)
-    until(lambda: team.stored(user) is None, 20.0, 0.1)
-    nothing_left(db, team.tenant, user)
+    make_due(db, user, earlier)
+    # As a version before wrote it: found by the user's id alone.
+    row = db.user_removals.find_one_and_delete({"user_id": uuid.UUID(earlier.id)})
+    db.user_removals.insert_one({"_id": row.pop("user_id"), "tenant_id": row["tenant_id"],
+                                 "due_at": row["due_at"]})
+    until(lambda: team.stored(user) is None and team.stored(earlier) is None, 20.0, 0.1)
+    for person in (user, earlier):
+        nothing_left(db, team.tenant, person)
+    assert db.user_removals.count_documents({"_id": uuid.UUID(earlier.id)}) == 0
     assert team.stored(kept) is not None
     assert team.audited("user.deleted", user) == 1
     team.counters()
