@@ -82,44 +82,48 @@ static enum err edit_field(struct request *req, struct value *schema, struct fie
     return page->done == NULL ? ERR_MEMORY : ERR_OK;
 }
 
+/* What takes longer than a few seconds goes on in the background. */
 static enum err run_schema(struct request *req, const struct value *schema,
-                           struct fields_page *page, bool *ret_published)
+                           struct fields_page *page, const char **ret_notice)
 {
     struct custom_trial *trial = ARENA_NEW(req->ctx.arena, struct custom_trial);
     enum err done;
 
     if (trial == NULL)
         return ERR_MEMORY;
-    *ret_published = strcmp(page->field.step, "publish") == 0;
     trial->schema = schema;
-    trial->dry_run = !*ret_published;
+    trial->dry_run = strcmp(page->field.step, "publish") != 0;
     trial->version = page->field.version != NULL ? strtoll(page->field.version, NULL, 10) : -1;
     if (trial->dry_run)
         trial->version = -1;
     done = custom_schema_put(&req->ctx, trial);
     if (done == ERR_OK || done == ERR_SCHEMA_UNMET)
         page->trial = trial;
+    if (done == ERR_OK && !trial->dry_run)
+        *ret_notice = trial->is_over ? "schema-published" : "schema-publishing";
     return done;
 }
 
-static enum err run(struct request *req, struct fields_page *page, bool *ret_published)
+static enum err run(struct request *req, struct fields_page *page, const char **ret_notice)
 {
     struct value schema;
 
     TRY(pages_check_session_form(req, USE, page->field.form_token));
     if (page->field.step == NULL)
         page->field.step = "try";
+    if (strcmp(page->field.step, "look") == 0)
+        return ERR_OK;
     TRY(json_parse(&req->ctx, page->draft, strlen(page->draft), &schema));
     if (strcmp(page->field.step, "put") == 0 || strcmp(page->field.step, "remove") == 0)
         return edit_field(req, &schema, page);
-    return run_schema(req, &schema, page, ret_published);
+    return run_schema(req, &schema, page, ret_notice);
 }
 
 enum err handle_console_fields_form(struct request *req, struct response *res)
 {
     struct user me = {0};
-    struct fields_page page = {.me = &me};
-    bool published = false;
+    struct fields_page page = {.me = &me, .is_sent = true};
+    const char *notice = NULL;
     enum err done = console_enter(req, ROLE_OWNER, &me);
 
     if (done != ERR_OK)
@@ -127,9 +131,10 @@ enum err handle_console_fields_form(struct request *req, struct response *res)
     TRY(request_input(req, &page.field));
     page.draft = page.field.schema != NULL ? page.field.schema : "";
     TRY(fields_unix_lines(req, page.draft, &page.draft));
-    page.code = run(req, &page, &published);
-    if (page.code == ERR_OK && published)
-        return console_redirect(req, res, "/fields?notice=schema-published");
+    page.code = run(req, &page, &notice);
+    if (page.code == ERR_OK && notice != NULL)
+        return console_redirect(req, res,
+                                arena_printf(req->ctx.arena, "/fields?notice=%s", notice));
     return page.code == ERR_OK || pages_shows(page.code) ? console_fields_respond(req, res, &page)
                                                          : page.code;
 }

@@ -12,11 +12,12 @@
 #include "models/custom_index.h"
 #include "models/tenant.h"
 
-#define USE            "console-fields"
-#define AROUND         2 /* lines before and behind the one that is wrong */
-#define EXCERPT_MAX    8192
-#define VARS_PER_ROW   9
-#define VERSIONS_SHOWN 10
+#define USE             "console-fields"
+#define AROUND          2 /* lines before and behind the one that is wrong */
+#define EXCERPT_MAX     8192
+#define VARS_PER_ROW    9
+#define VERSIONS_SHOWN  10
+#define REFRESH_SECONDS "2"
 
 /* --- the fields in force --- */
 
@@ -193,55 +194,18 @@ static const char *excerpt(struct ctx *ctx, const char *text, unsigned wrong)
     return buf_text(&out);
 }
 
-/* --- who does not fit --- */
-
-static enum err make_sample(struct request *req, const struct custom_trial *trial,
-                            struct template_var *ret_var)
-{
-    struct template_vars *items = arena_array(req->ctx.arena, CUSTOM_SCHEMA_SAMPLE, sizeof *items);
-
-    *ret_var = (struct template_var){.name = "sample", .items = items};
-    for (size_t i = 0; items != NULL && trial != NULL && i < trial->sample_count; i++) {
-        const struct custom_failure *of = &trial->sample[i];
-        struct template_var *vars = arena_array(req->ctx.arena, 3, sizeof *vars);
-        char *id = arena_alloc(req->ctx.arena, UUID_TEXT_SIZE);
-        struct user user = {0};
-
-        if (vars == NULL || id == NULL)
-            return ERR_MEMORY;
-        uuid_text(&of->user_id, id);
-        /* Somebody may be gone by now. */
-        if (user_find(&req->ctx, &of->user_id, &user) != ERR_OK)
-            fail_clear(&req->ctx);
-        vars[0] = (struct template_var){.name = "user-id", .text = id};
-        vars[1] = (struct template_var){
-            .name = "user-login",
-            .text = user_login_name(&user) != NULL ? user_login_name(&user) : id};
-        vars[2] = (struct template_var){
-            .name = "failure",
-            .text = arena_printf(req->ctx.arena, "%s %s", of->pointer, of->message)};
-        items[ret_var->item_count++] = (struct template_vars){.vars = vars, .count = 3};
-    }
-    return items == NULL ? ERR_MEMORY : ERR_OK;
-}
-
 static const char *trial_words(struct ctx *ctx, const struct custom_trial *trial)
 {
-    if (trial == NULL)
+    if (trial == NULL || !trial->is_over)
         return NULL;
-    if (trial->failing == 0)
-        return arena_printf(ctx->arena, "All of %s fit this schema.",
-                            words_count(ctx, trial->checked, "user"));
-    return arena_printf(ctx->arena, "%s of %s %s not fit this schema.",
-                        words_number(ctx, trial->failing), words_count(ctx, trial->checked, "user"),
-                        trial->failing == 1 ? "does" : "do");
+    return console_fields_verdict(ctx, trial->failing, trial->checked);
 }
 
 static const char *message_for(struct request *req, const struct fields_page *page)
 {
     if (page->code == ERR_OK)
         return NULL;
-    if (page->code == ERR_PRECONDITION || page->code == ERR_CONFLICT)
+    if (page->code == ERR_PRECONDITION)
         return "Another version was published meanwhile. Nothing was published: compare it with "
                "yours, then publish again.";
     if (page->code == ERR_SCHEMA_UNMET)
@@ -330,11 +294,14 @@ static enum err add_editor(struct request *req, const struct fields_page *view, 
     const struct failure failure = ctx->failure;
     const unsigned line = line_of(view, &failure);
     const bool is_wrong = view->code == ERR_SCHEMA || view->code == ERR_JSON;
+    struct custom_trial *trial = view->trial;
+    const struct list failures = {.items = trial != NULL ? trial->sample : NULL,
+                                  .count = trial != NULL ? trial->sample_count : 0};
     struct template_var sample, inputs;
     const char *token = NULL;
 
     TRY(make_inputs(req, view, &inputs));
-    TRY(make_sample(req, view->trial, &sample));
+    TRY(console_fields_sample(req, &failures, "sample", &sample));
     TRY(pages_session_token(req, USE, &token));
 
     const struct template_var vars[] = {
@@ -348,9 +315,8 @@ static enum err add_editor(struct request *req, const struct fields_page *view, 
          .text = line > 0 && view->code == ERR_SCHEMA ? arena_printf(ctx->arena, "Line %u", line)
                                                       : NULL},
         {.name = "excerpt", .text = line > 0 ? excerpt(ctx, view->draft, line) : NULL},
-        {.name = "trial", .text = trial_words(ctx, view->trial)},
-        {.name = "trial-failed",
-         .text = words_when(view->trial != NULL && view->trial->failing > 0)},
+        {.name = "trial", .text = trial_words(ctx, trial)},
+        {.name = "trial-failed", .text = words_when(trial != NULL && trial->failing > 0)},
     };
 
     return pages_add_vars(req, page, vars, sizeof vars / sizeof vars[0]);
@@ -361,9 +327,22 @@ enum err console_fields_respond(struct request *req, struct response *res,
 {
     struct page page = {.template_name = "console-fields", .title = "User fields"};
     const char *message = message_for(req, view);
+    bool is_publishing = false;
 
     TRY(add_editor(req, view, &page));
     TRY(add_in_force(req, &page));
+    TRY(console_fields_progress(req, &page, &is_publishing));
+
+    /* Nothing can be published now, and the page comes anew by itself: no place for edits. */
+    const bool is_editable = view->me->role == ROLE_OWNER && (view->is_sent || !is_publishing);
+    const struct template_var vars[] = {
+        {.name = "is-editable", .text = words_when(is_editable)},
+        {.name = "is-readable", .text = words_when(!is_editable && !is_publishing)},
+    };
+
+    TRY(pages_add_vars(req, &page, vars, sizeof vars / sizeof vars[0]));
+    if (is_publishing && !view->is_sent)
+        response_header(res, "Refresh", REFRESH_SECONDS);
     return console_respond(
         req, res,
         &(struct console_view){.user = view->me,

@@ -251,6 +251,7 @@ enum err pages_notice(struct request *req, const char **ret_text)
         {"user-deleted", "The user was deleted."},
         {"role-changed", "The role is changed. The user has to sign in again."},
         {"schema-published", "The schema is published. It is in force everywhere within a second."},
+        {"schema-publishing", "The schema is being published. This page shows how far it is."},
         {"settings-saved", "The settings are saved. They are in force everywhere within a second."},
         {"key-made",
          "This key was made before, and it is shown only once. If you did not store it, "

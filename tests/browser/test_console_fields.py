@@ -2,8 +2,11 @@
 
 R003-05: what the API publishes by PUT /tenants/schema, for people.
 """
+import datetime
 import json
+import uuid
 
+import bson
 import pytest
 
 from conftest import log_in, message
@@ -159,3 +162,41 @@ def test_administrators_look_and_do_not_touch(site, profile, page, slug):
     owner.context.add_cookies(cookies)
     owner.click("#schema-try")
     assert owner.locator("#message").is_visible() and owner.locator("#trial").count() == 0
+
+
+def test_the_page_follows_a_publication(site, page, mongo):
+    """While one is under way the page comes anew by itself, without an editor; then what came of it."""
+    slug = site.tenant()
+    headers = {"Authorization": f"Bearer {site.token(slug, 'owner')}"}
+    schema = {"properties": {"team": {"type": "string", "x-index": True}}}
+    assert site.http.put("/tenants/schema", headers=headers, json=schema).status_code == 200
+    database = mongo.database(site.instance.database_name)
+    tenant = database["tenants"].find_one({"slug": slug})["_id"]
+    job = database["jobs"].find_one({"tenant_id": tenant})
+    owner = site.user_id(slug)
+
+    def now(state, phase, unset=(), **fields):
+        """The job as it would be in that state."""
+        result = job["result"] | {"phase": phase, "checked": 1200, "total": 5000}
+        database["jobs"].update_one({"_id": job["_id"]}, {
+            "$set": {"state": state, "due_at": later, "result": result} | fields,
+            "$unset": dict.fromkeys((*unset, "expires_at"), 1)})
+
+    later = datetime.datetime.now(datetime.timezone.utc) + datetime.timedelta(hours=1)
+    log_in(page, site.path(slug), "owner")
+    page.wait_for_url("**/dashboard")
+    now("running", "indexing", ("ended_at",))
+    answer = page.goto(site.path(slug) + PAGE)
+    assert answer.headers["refresh"] == "2"
+    assert page.locator("#publication").inner_text() == (
+        "Publishing version 1: building indexes. 1,200 of 5,000 users looked at so far.")
+    assert page.locator("#schema").count() == 0 and page.locator("#publication-title").is_visible()
+    now("failed", "checking", ended_at=later, error="documents_fail", message="Two do not fit.")
+    database["jobs"].update_one({"_id": job["_id"]}, {"$set": {"result.failing": 2, "result.sample": [{
+        "user_id": bson.Binary.from_uuid(uuid.UUID(owner)), "pointer": "/custom_fields/team",
+        "keyword": "type", "message": "must be a string"}]}})
+    page.wait_for_selector("#publication-sample")  # by itself
+    assert page.locator("#publication").inner_text() == (
+        "Version 1 was not published. 2 of 1,200 users do not fit this schema.")
+    assert page.locator("#publication-sample").get_by_role("link", name="owner").is_visible()
+    assert page.locator("#schema").is_visible()
