@@ -65,6 +65,11 @@ CHECKED enum err custom_fields_try(struct ctx *ctx, const struct custom_conversi
 /* Whether every document has the same stored form by both. */
 bool custom_fields_stored_alike(const struct shape *from, const struct shape *to);
 
+/* ERR_SCHEMA when an enum or const names a moment otherwise than it is shown: no value would fit
+ * it. pointer: of the shape, "" for the whole. */
+CHECKED enum err custom_fields_check_values(struct ctx *ctx, const struct shape *shape,
+                                            const char *pointer);
+
 /* ---- writing a user ---- */
 
 /* One write, in JSON form as the party sees it: a merge patch (null empties the object), or the

@@ -8,6 +8,7 @@
 #include "app/db.h"
 #include "app/value_bson.h"
 #include "models/claims.h"
+#include "models/custom_fields.h"
 #include "models/custom_index.h"
 #include "models/custom_registration.h"
 #include "models/custom_schema.h"
@@ -58,6 +59,7 @@ static enum err check_schema(struct ctx *ctx, const struct shape *shape, const s
         TRY(found);
     fail_clear(ctx);
     TRY(claims_check_shape(ctx, &ctx->tenant->settings.claims, shape));
+    TRY(custom_fields_check_values(ctx, shape, ""));
     TRY(custom_registration_check(ctx, shape));
     TRY(check_fits(ctx, stored));
     TRY(custom_index_list(ctx, shape, &indexes));

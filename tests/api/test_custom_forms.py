@@ -100,6 +100,21 @@ def test_what_is_no_moment_is_refused(api, database, dated, bad):
     assert stored(database, dated) == before
 
 
+@pytest.mark.parametrize("schema, place", [
+    ({"properties": {"m": {"format": "date-time", "enum": ["2026-01-31T09:30:00Z",
+                                                           "2026-01-31T10:30:00+01:00"]}}},
+     "/properties/m/enum"),
+    ({"properties": {"m": {"items": {"format": "date-time", "const": "2026-01-31T09:30:00.000Z"}}}},
+     "/properties/m/items/const")])
+def test_moments_of_a_schema_are_written_as_they_are_shown(api, dated, schema, place):
+    """Otherwise no value would ever fit them."""
+    refused(publish(api, dated.tenant, schema, params={"dry_run": "true"}), 400, "invalid_schema",
+            field=place)
+    fine = {"properties": {"m": {"format": "date-time",
+                                 "enum": ["2026-01-31T09:30:00Z", "no moment", 1]}}}
+    ok(publish(api, dated.tenant, fine, params={"dry_run": "true"}))
+
+
 def test_text_of_an_older_version_still_shows(api, world, database):
     """A document from before its field was a date: shown in the form of today, stored so when it
     is written again."""
