@@ -10,7 +10,7 @@ import random
 import pytest
 
 from support.check import ok
-from support.user_search import (EPOCH, SCHEMA, Filters, Meaning, fill, random_users, text_of)
+from support.user_search import EPOCH, SCHEMA, TEXTS, Filters, Meaning, fill, random_users, text_of
 
 LONG = os.environ.get("TENANTD_LONG")
 FILTERS = 3000 if LONG else 120
@@ -93,3 +93,27 @@ def test_filters_of_a_tenant_without_a_schema(small):
         if any(name in str(tree) for name in ("started", "seen")):
             continue
         check(small, tree, text_of(tree, rng))
+
+
+def test_letters_that_mean_something_to_patterns(place, small):
+    """Each stands for itself: where it is looked for, and where a query without case compares exactly."""
+    rng = random.Random(9)
+    for text in TEXTS:
+        for tree in (("co", "custom_fields.home.zip", text), ("ew", "custom_fields.home.zip", text),
+                     ("sw", "custom_fields.tags", text)):
+            check(small, tree, text_of(tree, rng))
+        for operator in rng.sample(["eq", "ne", "sw"], 3 if LONG or text == "ab" else 1):
+            tree = ("and", ("eq", "custom_fields.nick", rng.choice(["ann", "BOB2", "cyd"])),
+                    (operator, "custom_fields.home.zip", text), ("sw", "custom_fields.badge", "B0"))
+            check(place, tree, text_of(tree, rng))
+
+
+def test_orders_of_whatever_is_there(small):
+    """Without a schema a field may be anything: lists and objects count as absent, types stand in the
+    database's order, and every user is there once."""
+    wanted = {str(user["_id"]) for user in small.users}
+    for sort in ("custom_fields.home", "-custom_fields.tags,custom_fields.score", "custom_fields.note,-name",
+                 "-custom_fields.phones.kind"):
+        found, pages = small.all_pages(sort=sort, limit=70)
+        assert pages > 8
+        assert len(found) == len(wanted) and {user["id"] for user in found} == wanted, sort
