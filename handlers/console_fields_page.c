@@ -22,7 +22,7 @@
 /* --- the fields in force --- */
 
 struct rows {
-    struct ctx *ctx;
+    struct request *req;
     struct template_vars *items;
     size_t count;
 };
@@ -80,22 +80,28 @@ static enum err add_rows(struct rows *rows, const struct level *level);
 static enum err add_row(struct rows *rows, const struct level *level,
                         const struct shape_property *property)
 {
-    struct template_var *vars = arena_array(rows->ctx->arena, VARS_PER_ROW, sizeof *vars);
+    struct ctx *ctx = &rows->req->ctx;
+    struct template_var *vars = arena_array(ctx->arena, VARS_PER_ROW, sizeof *vars);
+    const char *address = NULL;
     const struct shape *shape = property->shape;
-    const char *name = arena_printf(rows->ctx->arena, "%s%s", level->path, property->name);
+    const char *name = arena_printf(ctx->arena, "%s%s", level->path, property->name);
     const struct level inside = {.shape = shape,
-                                 .path = arena_printf(rows->ctx->arena, "%s.", name),
+                                 .path = arena_printf(ctx->arena, "%s.", name),
                                  .read = later(level->read, shape->read),
                                  .write = later(level->write, shape->write)};
     size_t n = 0;
 
     if (vars == NULL || name == NULL || inside.path == NULL)
         return ERR_MEMORY;
+    if (level->path[0] == '\0')
+        TRY(console_address(rows->req, "/fields",
+                            (const struct console_query[]){{"field", name}, {NULL, NULL}},
+                            &address));
 #define PUT(variable, value) vars[n++] = (struct template_var){.name = (variable), .text = (value)}
     PUT("field-name", name);
-    PUT("field-key", level->path[0] == '\0' ? property->name : NULL);
+    PUT("field-address", address);
     PUT("field-title", shape->title);
-    PUT("field-type", type_words(rows->ctx, shape));
+    PUT("field-type", type_words(ctx, shape));
     PUT("is-required", words_when(strs_has(&level->shape->required, property->name)));
     PUT("is-unique", words_when(shape->is_unique));
     PUT("field-index", !shape->is_indexed    ? NULL
@@ -113,20 +119,21 @@ static enum err add_rows(struct rows *rows, const struct level *level)
     const size_t count = level->shape->property_count;
     const struct shape_property **ordered = NULL;
 
-    TRY(shape_ordered(rows->ctx, level->shape, &ordered));
+    TRY(shape_ordered(&rows->req->ctx, level->shape, &ordered));
     for (size_t i = 0; i < count && rows->count < SHAPE_MAX_PROPERTIES; i++)
         TRY(add_row(rows, level, ordered[i]));
     return ERR_OK;
 }
 
-static enum err make_rows(struct ctx *ctx, const struct shape *shape, struct template_var *ret_var)
+static enum err make_rows(struct request *req, const struct shape *shape,
+                          struct template_var *ret_var)
 {
-    struct rows rows = {.ctx = ctx};
+    struct rows rows = {.req = req};
 
     *ret_var = (struct template_var){.name = "rows"};
     if (shape == NULL)
         return ERR_OK;
-    rows.items = arena_array(ctx->arena, SHAPE_MAX_PROPERTIES + 1, sizeof *rows.items);
+    rows.items = arena_array(req->ctx.arena, SHAPE_MAX_PROPERTIES + 1, sizeof *rows.items);
     if (rows.items == NULL)
         return ERR_MEMORY;
     TRY(add_rows(&rows, &(struct level){.shape = shape, .path = ""}));
@@ -269,7 +276,7 @@ static enum err add_in_force(struct request *req, struct page *page)
         return found;
     if (found == ERR_OK)
         TRY(custom_schema_shape(ctx, &shape));
-    TRY(make_rows(ctx, shape, &rows));
+    TRY(make_rows(req, shape, &rows));
     TRY(make_versions(ctx, &versions));
     TRY(custom_index_list(ctx, shape, &indexes));
 
@@ -322,6 +329,19 @@ static enum err add_editor(struct request *req, const struct fields_page *view, 
     return pages_add_vars(req, page, vars, sizeof vars / sizeof vars[0]);
 }
 
+/* Without the notice that it came with. */
+static enum err come_anew(struct request *req, struct response *res)
+{
+    const char *address = NULL, *refresh;
+
+    TRY(console_address(req, "/fields", (const struct console_query[]){{NULL, NULL}}, &address));
+    refresh = arena_printf(req->ctx.arena, "%s;url=%s", REFRESH_SECONDS, address);
+    if (refresh == NULL)
+        return ERR_MEMORY;
+    response_header(res, "Refresh", refresh);
+    return ERR_OK;
+}
+
 enum err console_fields_respond(struct request *req, struct response *res,
                                 const struct fields_page *view)
 {
@@ -342,7 +362,7 @@ enum err console_fields_respond(struct request *req, struct response *res,
 
     TRY(pages_add_vars(req, &page, vars, sizeof vars / sizeof vars[0]));
     if (is_publishing && !view->is_sent)
-        response_header(res, "Refresh", REFRESH_SECONDS);
+        TRY(come_anew(req, res));
     return console_respond(
         req, res,
         &(struct console_view){.user = view->me,

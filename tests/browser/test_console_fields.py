@@ -168,7 +168,8 @@ def test_the_page_follows_a_publication(site, page, mongo):
     """While one is under way the page comes anew by itself, without an editor; then what came of it."""
     slug = site.tenant()
     headers = {"Authorization": f"Bearer {site.token(slug, 'owner')}"}
-    schema = {"properties": {"team": {"type": "string", "x-index": True}}}
+    schema = {"properties": {"team": {"type": "string", "x-index": True},
+                             "a&b #%<c>": {"type": "string", "title": "<img src=x onerror=alert(1)>"}}}
     assert site.http.put("/tenants/schema", headers=headers, json=schema).status_code == 200
     database = mongo.database(site.instance.database_name)
     tenant = database["tenants"].find_one({"slug": slug})["_id"]
@@ -186,8 +187,9 @@ def test_the_page_follows_a_publication(site, page, mongo):
     log_in(page, site.path(slug), "owner")
     page.wait_for_url("**/dashboard")
     now("running", "indexing", ("ended_at",))
-    answer = page.goto(site.path(slug) + PAGE)
-    assert answer.headers["refresh"] == "2"
+    answer = page.goto(site.path(slug) + PAGE + "?notice=schema-publishing")
+    assert "is being published" in message(page)
+    assert answer.headers["refresh"] == f"2;url=/t/{slug}{PAGE}"
     assert page.locator("#publication").inner_text() == (
         "Publishing version 1: building indexes. 1,200 of 5,000 users looked at so far.")
     assert page.locator("#schema").count() == 0 and page.locator("#publication-title").is_visible()
@@ -196,7 +198,11 @@ def test_the_page_follows_a_publication(site, page, mongo):
         "user_id": bson.Binary.from_uuid(uuid.UUID(owner)), "pointer": "/custom_fields/team",
         "keyword": "type", "message": "must be a string"}]}})
     page.wait_for_selector("#publication-sample")  # by itself
+    assert page.locator("#message").count() == 0
     assert page.locator("#publication").inner_text() == (
         "Version 1 was not published. 2 of 1,200 users do not fit this schema.")
     assert page.locator("#publication-sample").get_by_role("link", name="owner").is_visible()
     assert page.locator("#schema").is_visible()
+    page.locator("#fields").get_by_role("link", name="a&b").click()
+    assert page.input_value("#field-name") == "a&b #%<c>"
+    assert page.input_value("#field-title") == schema["properties"]["a&b #%<c>"]["title"]
