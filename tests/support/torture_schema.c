@@ -2,9 +2,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "app/job_workers.h"
 #include "app/json.h"
 #include "app/keys.h"
 #include "models/custom_schema.h"
+#include "models/job.h"
 #include "models/tenant.h"
 #include "support/torture.h"
 
@@ -17,16 +19,21 @@ void torture_publish_schema(struct ctx *ctx, struct tenant *tenant)
                                "\"iban\":{\"x-encrypt\":true,\"default\":\"x\"}}}";
     const struct key_set *keys = NULL;
     struct custom_trial trial = {.version = -1};
+    struct job_workers *workers = NULL;
     struct value schema;
 
     ctx_set_tenant(ctx, tenant, &tenant->id);
     trial.schema = &schema;
-    if (json_parse(ctx, text, sizeof text - 1, &schema) != ERR_OK ||
-        custom_schema_put(ctx, &trial) != ERR_OK) {
+    if (job_workers_start(ctx->app, job_kinds, &tenant->id, &workers) != ERR_OK ||
+        json_parse(ctx, text, sizeof text - 1, &schema) != ERR_OK ||
+        custom_schema_put(ctx, &trial) != ERR_OK || !trial.is_over) {
         fprintf(stderr, "the schema: %s\n", ctx->failure.detail);
         abort();
     }
+    job_workers_stop(workers); /* the sweep is alone with its faults */
     *tenant = *ctx->tenant;
+    if (tenant->schema_version != 1)
+        abort();
     if (keys_get_field(ctx, 0, &keys) != ERR_OK)
         abort();
 }
