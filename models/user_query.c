@@ -199,6 +199,8 @@ static enum err build_order(const struct search *search, const struct user_way *
 {
     const struct user_order *order = &search->plan.order;
 
+    if (way->one)
+        return ERR_OK;
     documents->sort = bson_new();
     if (!way->ordered) {
         documents->keys = bson_new();
@@ -210,10 +212,10 @@ static enum err build_order(const struct search *search, const struct user_way *
         }
         return ERR_OK;
     }
-    if (order->count > 0 && !way->one)
+    if (order->count > 0)
         (void)bson_append_int32(documents->sort, order->fields[0].element, -1,
                                 order->down[0] ? -1 : 1);
-    if (order->count == 0 || way->one || !way->field.unique)
+    if (order->count == 0 || !way->field.unique)
         (void)bson_append_int32(documents->sort, "_id", -1, order->id_down ? -1 : 1);
     return ERR_OK;
 }

@@ -13,7 +13,7 @@ from support.check import ok
 from support.user_search import EPOCH, SCHEMA, TEXTS, Filters, Meaning, fill, random_users, text_of
 
 LONG = os.environ.get("TENANTD_LONG")
-FILTERS = 3000 if LONG else 120
+FILTERS = int(os.environ.get("TENANTD_FILTERS", 3000 if LONG else 120))
 USERS = 5000
 #: Longer lists say little more and cost most of the time.
 MOST = USERS if LONG else 300
