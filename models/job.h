@@ -13,9 +13,10 @@
  *    right behind a job_go_on.
  *  - run returns soon when job_go_on says so: the process is stopping (ERR_STOPPING: another one
  *    goes on), the job was cancelled (ERR_GONE), the lease is lost (ERR_CONFLICT).
- *  - Errors that may pass (the database away, no memory, internal ones) are tried again a few
- *    times, at growing distances; others fail the job with ctx->failure as its error. Before a job
- *    ends as failed or cancelled, undo is called, again and again until it succeeds.
+ *  - Errors that may pass (the database away, no memory, a schema that is being published, internal
+ * ones) are tried again a few times, at growing distances; others fail the job with ctx->failure as
+ * its error. Before a job ends as failed or cancelled, undo is called, again and again until it
+ * succeeds.
  *
  * A new kind: a struct job_kind, named in models/job_kinds.c.
  */

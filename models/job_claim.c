@@ -214,7 +214,7 @@ enum err job_step(struct ctx *ctx, struct job_run *run, const struct job_step *s
 static bool is_passing(enum err err)
 {
     return err == ERR_DB_UNAVAILABLE || err == ERR_MEMORY || err == ERR_BUSY ||
-           err == ERR_INTERNAL || err == ERR_STOPPING;
+           err == ERR_INTERNAL || err == ERR_STOPPING || err == ERR_DOCUMENT_REFUSED;
 }
 
 static int64_t wait_of(int64_t tries)

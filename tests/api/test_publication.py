@@ -293,7 +293,7 @@ def kill_once(place, victim, point):
     until(lambda: jobs.count_documents({**own, "state": {"$in": ["queued", "running"]}}) == 0, 20)
     (last,) = jobs.find(own).sort("created_at", -1).limit(1)
     assert last["state"] == "done", last
-    until(lambda: schema_of(one, tenant)["version"] == 2)  # on this instance too
+    until(lambda: schema_of(one, tenant)["version"] == 2, 10)  # on this instance too
     assert [index["field"] for index in schema_of(one, tenant)["indexes"]] == ["/custom_fields/n"]
     assert {name for name in users.index_information() if name.startswith("cf_")} == {"cf_u_n"}
     assert not list(users.find({"$nor": [validator_of(users)]}))
@@ -315,6 +315,32 @@ def test_killed_at_any_step_another_finishes(place, victim, point):
     """kill -9: users can write at once, and the new version comes in force as a whole."""
     for _ in range(ROUNDS):
         until(lambda: kill_once(place, victim, point), 60)
+
+
+def test_who_slips_in_before_the_fence_undoes_it(place, victim):
+    """Between the first look and the fence somebody is written whom the new version does not fit; and
+    what the fence refuses is told with the reason."""
+    one, _, world = place
+    tenant = tenant_of(world)
+    users, jobs = one.instance.db[tenant.collection], one.instance.db.jobs
+    own = {"tenant_id": uuid.UUID(tenant.id), "kind": "publication"}
+    ok(publish(one, tenant, BEFORE))
+    before, indexes = validator_of(users), set(users.index_information())
+    if victim("checking saved", lambda api: publish(api, tenant, AFTER)):
+        users.update_one({"_id": uuid.UUID(tenant.owner.id)}, {"$set": {"custom_fields": {"n": 77}}})
+        refusals = []
+
+        def over():
+            answer = register(one, tenant, {"n": 99})
+            if answer.status_code == 400:
+                refusals.append(answer.json()["error_description"])
+            return jobs.count_documents({**own, "state": {"$in": ["queued", "running"]}}) == 0
+        until(over, 20)
+        (last,) = jobs.find(own).sort("created_at", -1).limit(1)
+        assert (last["state"], last["error"]) == ("failed", "documents_fail"), last
+        assert all("A new schema is being published" in words for words in refusals)
+    assert validator_of(users) == before and set(users.index_information()) == indexes
+    assert schema_of(one, tenant)["version"] == 1
 
 
 def test_the_doctor_finishes_what_nobody_does(start_instance, connect, tmp_path, monkeypatch):
