@@ -269,10 +269,10 @@ def victim(place, instances, tmp_path_factory):
         try:
             request(api)
         except httpx.TransportError:
-            pass
+            instance.process.wait(10)
         finally:
             api.close()
-        path.unlink()
+            path.unlink()
         return instance.process.poll() is not None
     yield kill
     del os.environ["TENANTD_KILL_AT"]
