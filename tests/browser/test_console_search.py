@@ -3,7 +3,9 @@
 R003-05. What filters mean and cost: tests/api/test_users_filter.py.
 """
 import urllib.parse
+import uuid
 
+import bson
 import pytest
 
 from conftest import log_in, message
@@ -147,3 +149,27 @@ def test_refusals_stand_at_the_filter(site, owner, slug):
     assert owner.goto(base + "?build=1&" + urllib.parse.urlencode(
         {"f1": "name", "o1": "eq", "v1": '" or username pr or name eq "'})).status == 200
     assert names(owner) == []
+
+
+def test_what_no_index_serves_leads_to_the_index(site, owner, slug, mongo):
+    """filter_not_indexed: beside the filter with what to do, and the field is opened to be indexed."""
+    database = mongo.database(site.instance.database_name)
+    tenant = database["tenants"].find_one({"slug": slug})["_id"]
+    users = database["users_" + tenant.hex]
+    one = users.find_one({"username": "user00"})
+    users.insert_many([one | {"_id": uuid.uuid4(), "username": f"more{n}", "username_typed": f"more{n}"}
+                       for n in range(2001)])
+    database["tenant_usage"].update_one({"_id": tenant}, {"$inc": {"users": bson.Int64(2001)}})
+    query = urllib.parse.urlencode({"filter": "is_active eq true and custom_fields.age eq 0"})
+    answer = owner.goto(f"{site.path(slug)}{USERS}?{query}")
+    assert answer.status == 400
+    assert "custom_fields.age" in owner.locator("#filter-error").inner_text()
+    owner.get_by_role("link", name="Add the index under User fields").click()
+    assert owner.input_value("#field-name") == "age" and owner.input_value("#field-kind") == "integer"
+    owner.select_option("#field-index", "yes")
+    owner.click("#field-put")
+    owner.click("#schema-publish")
+    assert "publish" in message(owner)
+    owner.wait_for_selector("#schema-publish")  # it may still be under way
+    owner.goto(f"{site.path(slug)}{USERS}?{query}")
+    assert len(names(owner)) == 25
