@@ -54,7 +54,7 @@ static const struct field user_patch_fields[] = {
     FIELD_BOOL_OPT(struct user_patch_input, edit.is_email_verified, edit.has_is_email_verified, "is_email_verified", F_PATCH, .doc = "That the address was proven elsewhere, or has to be proven again."),
 };
 const struct schema user_patch_schema = {
-    .name = "user_patch", .size = sizeof(struct user_patch_input), SCHEMA_FIELDS(user_patch_fields),
+    .name = "user_edit", .size = sizeof(struct user_patch_input), SCHEMA_FIELDS(user_patch_fields),
 };
 static const struct field role_fields[] = {
     FIELD_ENUM(struct role_input, role, "role", F_REQUIRED, role_names),
