@@ -266,7 +266,7 @@ static void keep(struct search *search, const struct user_way *way)
 
 static enum err try_quick(struct search *search, const struct user_way *way)
 {
-    AUTO(documents_free) struct documents documents = {NULL};
+    AUTO(documents_free) struct documents documents = {.access = NULL};
     bool over = false;
 
     TRY(build(search, way, &documents));
@@ -319,7 +319,7 @@ static enum err run_sorted(struct search *search, const struct user_way *way,
 
 static enum err try_bounded(struct search *search, const struct user_way *way)
 {
-    AUTO(documents_free) struct documents documents = {NULL};
+    AUTO(documents_free) struct documents documents = {.access = NULL};
 
     TRY(build(search, way, &documents));
     return way->ordered ? run_along(search, way, &documents) : run_sorted(search, way, &documents);
@@ -379,7 +379,7 @@ static enum err write_cursor(struct search *search, const char **ret_next)
 
 static enum err tell_cost(struct search *search, struct user_cost *ret_cost)
 {
-    AUTO(documents_free) struct documents documents = {NULL};
+    AUTO(documents_free) struct documents documents = {.access = NULL};
     const struct user_way *way = search->way;
 
     if (!search->query->explain)
