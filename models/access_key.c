@@ -150,12 +150,27 @@ bool access_key_is_live(const struct access_key *key)
            (key->ends_at == 0 || key->ends_at > now);
 }
 
+static void put_cache_key(const struct ctx *ctx, const struct uuid *id, uint8_t ret_cache_key[32])
+{
+    memcpy(ret_cache_key, ctx->tenant_id.bytes, 16);
+    memcpy(ret_cache_key + 16, id->bytes, 16);
+}
+
+enum err access_key_check(struct ctx *ctx, const struct uuid *id)
+{
+    const struct access_key *key = NULL;
+    uint8_t cache_key[32];
+
+    put_cache_key(ctx, id, cache_key);
+    TRY(get(ctx, cache_key, &key));
+    return access_key_is_live(key) ? ERR_OK : ERR_BAD_KEY;
+}
+
 void access_key_forget(struct ctx *ctx, const struct uuid *id)
 {
     uint8_t cache_key[32];
 
-    memcpy(cache_key, ctx->tenant_id.bytes, 16);
-    memcpy(cache_key + 16, id->bytes, 16);
+    put_cache_key(ctx, id, cache_key);
     cache_drop(ctx->app->access_keys, cache_key, sizeof cache_key);
 }
 

@@ -49,6 +49,9 @@ CHECKED enum err access_key_insert(struct ctx *ctx, const struct access_key *key
 /* ERR_BAD_KEY. Through app->access_keys; the caller compares tenants. */
 CHECKED enum err access_key_verify(struct ctx *ctx, const char *text,
                                    const struct access_key **ret_key);
+/* For work that goes on behind the request: whether the key of the ctx's tenant still stands.
+ * ERR_BAD_KEY when it has ended. */
+CHECKED enum err access_key_check(struct ctx *ctx, const struct uuid *id);
 /* Drops this instance's snapshot of a key of the ctx's tenant; others learn by the stream. */
 void access_key_forget(struct ctx *ctx, const struct uuid *id);
 /* By the clock of this instance. */

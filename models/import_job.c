@@ -3,6 +3,7 @@
 
 #include "app/clock.h"
 #include "app/db.h"
+#include "models/access_key.h"
 #include "models/audit.h"
 #include "models/import_internal.h"
 
@@ -277,6 +278,21 @@ static enum err hash_passwords(struct ctx *ctx, struct import_batch *batch, size
     return ERR_OK;
 }
 
+/* What a key began ends with it. */
+static enum err check_key(struct ctx *ctx)
+{
+    if (ctx->who.credential != CREDENTIAL_KEY)
+        return ERR_OK;
+
+    const enum err checked = access_key_check(ctx, &ctx->who.key_id);
+
+    if (checked != ERR_BAD_KEY)
+        return checked;
+    return fail(ctx, ERR_BAD_KEY, NULL,
+                "The access key that began this import has ended. What was taken stays; import the "
+                "same lines with another key and mode=skip for the rest.");
+}
+
 static enum err take_batch(struct ctx *ctx, struct job_run *run, struct importing *importing,
                            struct source *source)
 {
@@ -285,6 +301,7 @@ static enum err take_batch(struct ctx *ctx, struct job_run *run, struct importin
                                  .place = &importing->place};
     size_t count = 0;
 
+    TRY(check_key(ctx));
     TRY(user_authority(ctx, &batch.work.authority));
     TRY(read_batch(ctx, &batch, source, &count, &importing->at_end));
     TRY(hash_passwords(ctx, &batch, count));

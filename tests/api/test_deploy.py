@@ -316,7 +316,6 @@ FORBIDDEN = {
     "the local database": ("local", {"find": "oplog.rs"}),
     "the users' passwords": ("admin", {"find": "system.users"}),
     "dropping it all": ("tenantd", {"dropDatabase": 1}),
-    "an index": ("tenantd", {"dropIndexes": "tenants", "index": "*"}),
     "moving data out": ("admin", {"renameCollection": "tenantd.tenants", "to": "other.x"}),
     "a stop": ("admin", {"shutdown": 1}),
     "parameters": ("admin", {"setParameter": 1, "quiet": True}),

@@ -11,7 +11,7 @@ import pytest
 
 from support.check import ok, refused
 from support.hashes import FORMS
-from support.world import USER_PASSWORD, World, unique
+from support.world import USER_PASSWORD, World, key_of, unique
 
 PASSWORD = "grün ist 3 mal besser"
 
@@ -31,11 +31,6 @@ def place_on(api):
 @pytest.fixture(scope="module")
 def place(pair):
     return place_on(pair[0])
-
-
-def key_of(api, tenant, *scopes):
-    return ok(api.post("/tenants/access-keys", token=tenant.owner.token, json={
-        "label": unique("key"), "scopes": scopes}), 201)["access_key"]
 
 
 def bring(place, stored, **members):

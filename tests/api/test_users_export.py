@@ -10,12 +10,7 @@ import uuid
 import pytest
 
 from support.check import ok, refused
-from support.world import USER_PASSWORD, unique
-
-
-def key_of(api, tenant, *scopes):
-    return ok(api.post("/tenants/access-keys", token=tenant.owner.token, json={
-        "label": unique("key"), "scopes": scopes}), 201)["access_key"]
+from support.world import USER_PASSWORD, key_of
 
 
 def lines_of(answer):

@@ -14,16 +14,11 @@ import bcrypt
 import pytest
 
 from support.check import ok, refused, until
-from support.world import USER_PASSWORD, unique
+from support.world import USER_PASSWORD, key_of, unique
 
 #: More rounds, longer lines: ./dev soak.
 LONG = os.environ.get("TENANTD_LONG")
 HASH = bcrypt.hashpw(USER_PASSWORD.encode(), bcrypt.gensalt(4)).decode()
-
-
-def key_of(api, tenant, *scopes):
-    return ok(api.post("/tenants/access-keys", token=tenant.owner.token, json={
-        "label": unique("key"), "scopes": scopes}), 201)["access_key"]
 
 
 def text_of(lines):

@@ -7,7 +7,7 @@ import pytest
 
 from support.check import ok, refused
 from support.oauth import client, token
-from support.world import USER_PASSWORD, User, unique
+from support.world import USER_PASSWORD, User, key_of, unique
 
 FIELDS = {"city": "Bern", "home": {"zip": 3000, "geo": {"lat": 46.9, "lon": 7.4}}, "tags": ["a", "b"]}
 
@@ -19,11 +19,6 @@ def place(api, world):
     world.login(tenant.owner)
     tenant.owner.session = world.sign_in(tenant.owner)
     return tenant
-
-
-def key_of(api, tenant, *scopes):
-    return ok(api.post("/tenants/access-keys", token=tenant.owner.token, json={
-        "label": unique("key"), "scopes": scopes}), 201)["access_key"]
 
 
 @pytest.fixture(scope="module")

@@ -3,6 +3,7 @@ import dataclasses
 import itertools
 import os
 
+from .check import ok
 from .instance import PLATFORM_KEY
 
 OWNER_PASSWORD = "correct horse 1"
@@ -135,3 +136,9 @@ class World:
         name = f"session-{user.tenant.slug}"
         user.session = {name: answer.cookies[name]}
         return user.session
+
+
+def key_of(api, tenant, *scopes):
+    """The text of a new access key; the owner must be logged in."""
+    return ok(api.post("/tenants/access-keys", token=tenant.owner.token, json={
+        "label": unique("key"), "scopes": scopes}), 201)["access_key"]
