@@ -185,6 +185,26 @@ def test_nobody_harms_themselves_or_owners(api, clean):
                               (3, "insufficient_scope", "/password_hash")]
 
 
+def test_what_a_key_began_ends_with_it(api, clean, service):
+    """A key that is revoked while its lines still come in writes nobody any more."""
+    made = ok(api.post("/tenants/access-keys", token=clean.owner.token, json={
+        "label": unique("key"), "scopes": ["users:write"]}), 201)
+
+    def lines():
+        yield b'{"email": "e@x.example"}\n'
+        ok(api.delete(f"/tenants/access-keys/{made['id']}", token=clean.owner.token), 204)
+        yield b'{"email": "f@x.example"}\n'
+
+    job = ok(api.post("/users/import", token=made["access_key"], content=lines(),
+                      headers={"Content-Type": "application/x-ndjson"}), 202)
+    path = f"/users/import/{job['id']}"
+    until(lambda: ok(api.get(path, token=clean.owner.token))["state"] not in ("queued", "running"))
+    stored = service.db.jobs.find_one({"_id": uuid.UUID(job["id"])})
+    assert (stored["state"], stored["error"]) == ("failed", "invalid_access_key"), stored
+    assert "mode=skip" in stored["message"]
+    assert service.db[clean.collection].count_documents({"role": "user"}) == 0
+
+
 def test_a_dry_run_changes_nothing(api, clean, service):
     before = list(service.db[clean.collection].find())
     result = bring(api, clean, [{"email": "d@x.example", "password": USER_PASSWORD}, {},

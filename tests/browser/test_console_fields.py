@@ -107,7 +107,7 @@ def test_mistakes_are_shown_with_their_line(site, owner, slug):
     wrong = owner.locator("#schema-error").inner_text()
     assert wrong.startswith("Line 5: /properties/age/minimum") and '>   5        "minimum": "x"' in wrong
     assert owner.input_value("#schema") == text
-    assert owner.evaluate("document.activeElement.id") == "schema"
+    owner.wait_for_function("document.activeElement.id === 'schema'")  # autofocus comes after load
     for button in ("#schema-publish", "#field-put"):
         owner.fill("#schema", '{\n "a": 1,\n oops <b>')
         owner.click(button)

@@ -54,25 +54,22 @@ class Crashing:
         time.sleep(1.3)
         yield text[1000:]
 
-    def begin(self, key=None):
-        """By an access key, or the owner."""
+    def begin(self):
         self.world.login(self.tenant.owner)
         return ok(self.world.api.post(
-            "/users/import", token=key or self.tenant.owner.token, content=self.slowly(),
+            "/users/import", token=self.tenant.owner.token, content=self.slowly(),
             headers={"Content-Type": "application/x-ndjson"}), 202)
 
-    def kill_when(self, check, meanwhile=None):
+    def kill_when(self, check):
         until(check, seconds=30, pause=0.002)
         self.instance.kill()
-        if meanwhile:
-            meanwhile()
         self.instance.start()
 
-    def kill_at(self, share, meanwhile=None):
-        """When so much of it is done, or it is over; meanwhile: done before the next start."""
+    def kill_at(self, share):
+        """When so much of it is done, or it is over."""
         self.kill_when(lambda: self.job()["state"] != "queued" and
                        (self.job().get("done", 0) >= share * self.lines or
-                        self.job()["state"] == "done"), meanwhile)
+                        self.job()["state"] == "done"))
 
     def kill_after(self, seconds):
         began = time.monotonic()
