@@ -288,6 +288,31 @@ static int sign_up(struct mg_connection *conn)
     return answer(conn, done ? 201 : 409, "{}");
 }
 
+/* The insert alone, of a document as it came. */
+static int create(struct mg_connection *conn)
+{
+    json_t *body = read_body(conn);
+    char *text = body != NULL ? json_dumps(body, JSON_COMPACT) : NULL;
+    bson_t *user = text != NULL ? bson_new_from_json((const uint8_t *)text, -1, NULL) : NULL;
+    bool done = false;
+
+    if (user != NULL) {
+        bson_t *request = BCON_NEW("insert", "users", "documents", "[", BCON_DOCUMENT(user), "]");
+        mongoc_client_t *client = mongoc_client_pool_pop(pool);
+        bson_t reply;
+
+        put_concern(request);
+        done = command(client, request, &reply);
+        mongoc_client_pool_push(pool, client);
+        bson_destroy(&reply);
+        bson_destroy(request);
+        bson_destroy(user);
+    }
+    free(text);
+    json_decref(body);
+    return answer(conn, done ? 201 : 409, "{}");
+}
+
 static int begin_request(struct mg_connection *conn)
 {
     const char *path = mg_get_request_info(conn)->local_uri;
@@ -304,6 +329,8 @@ static int begin_request(struct mg_connection *conn)
         return login(conn);
     if (strcmp(path, "/signup") == 0)
         return sign_up(conn);
+    if (strcmp(path, "/create") == 0)
+        return create(conn);
     return answer(conn, 404, "{}");
 }
 

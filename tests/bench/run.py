@@ -3,7 +3,7 @@
     ./dev bench [--seconds 4] [--rounds 3] [--connections 8,64] [--tenants 1000] [--users 100000] [--only PARTS]
 
 PARTS: health 404 discovery jwks token cold whoami refresh credentials introspect introspect_user
-introspect_cold exchange signup login flood tenants transfer search, separated by commas.
+introspect_cold exchange signup create login flood tenants transfer search, separated by commas.
 
 Service and floor (tests/bench/bench_floor.c) take turns, so that a machine whose speed drifts does not
 decide. CPU comes from the operating system's account of each process; medians of the rounds are printed.
@@ -27,13 +27,14 @@ sys.path.insert(0, str(ROOT))
 # pylint: disable=wrong-import-position
 from tests.bench import oauth, search  # noqa: E402
 from tests.bench.transfer import transfer  # noqa: E402
-from tests.bench.wire import post, whole  # noqa: E402
+from tests.bench.wire import post, put, whole  # noqa: E402
 from tests.support import ports  # noqa: E402
 from tests.support.instance import Instance  # noqa: E402
 from tests.support.mongo import Mongo  # noqa: E402
 
 BUILD = pathlib.Path(os.environ.get("TENANTD_BENCH_DIR", ROOT / "build" / "release" / "tests"))
 PASSWORD = "a long passphrase"
+HASH = "$2b$10$" + 53 * "a"  # of no password: it only has to be stored
 TICK = os.sysconf("SC_CLK_TCK")
 
 
@@ -82,6 +83,7 @@ class Bench:
         self.users = max(options.connection_counts + [16])
         self.names = itertools.count(1)
         self.tokens = []
+        self.owner = None  # who creates users with custom fields
         self.floor = self._start_floor()
         self._prepare()
         self.oauth = oauth.OAuthLoad(self, PASSWORD)
@@ -144,6 +146,39 @@ class Bench:
                 "email": f"new{next(self.names)}@bench.example", "password": PASSWORD})
             for _ in range(int(self.options.seconds * 40 * os.cpu_count()))])
 
+    def publish(self):
+        """Twenty fields that each say something, for create."""
+        owner = post(self.service.url + "/auth/login", {"username": "owner", "password": PASSWORD},
+                     {"X-Tenant-Slug": self.slug})["access_token"]
+        properties = {}
+        for number in range(5):
+            properties |= {f"name{number}": {"type": "string", "minLength": 1, "maxLength": 40},
+                           f"count{number}": {"type": "integer", "minimum": 0, "maximum": 1000},
+                           f"kind{number}": {"enum": ["red", "green", "blue"]},
+                           f"code{number}": {"type": "string", "pattern": "^[A-Z]{2}-[0-9]{3}$"}}
+        put(self.service.url + "/tenants/schema", {
+            "type": "object", "additionalProperties": False,
+            "properties": properties}, {"Authorization": f"Bearer {owner}"})
+        return owner
+
+    def fresh_creates(self, side):
+        """Users with a ready hash and twenty custom fields; for the floor as documents."""
+        if self.owner is None:
+            self.owner = self.publish()
+        head = [f"Authorization: Bearer {self.owner}"] if side == "service" else []
+        fields = {}
+        for number in range(5):
+            fields |= {f"name{number}": "Grace Hopper", f"count{number}": number,
+                       f"kind{number}": "green", f"code{number}": "AB-123"}
+        requests = []
+        for number in itertools.islice(self.names, int(self.options.seconds * 3000)):
+            user = {"email": f"made{number}@bench.example", "name": "Grace Hopper",
+                    "password_hash": HASH, "custom_fields": fields}
+            if side == "floor":
+                user |= {"_id": f"made{number}", "username": f"made{number}"}
+            requests.append(whole("POST", "/users" if side == "service" else "/create", head, user))
+        self.write_list(f"{side}-create", requests)
+
     def fresh_tokens(self, count=1500):
         """Access tokens that no instance has seen yet."""
         pair, requests = self.tokens[1], []
@@ -169,7 +204,7 @@ class Bench:
             operation = oauth.OPERATIONS.get(operation, operation)
         renews = operation in ("refresh", "exchange") and (side, operation) != ("service", "exchange")
         mode = {"login": "users", "token": "list", "cold": "list",
-                "signup": "list"}.get(operation, "list" if operation in oauth.OPERATIONS else "fixed")
+                "signup": "list", "create": "list"}.get(operation, "list" if operation in oauth.OPERATIONS else "fixed")
         mode, name = ("refresh", "refresh") if renews else (mode, operation)
         path = {("service", "refresh"): "/auth/refresh", ("service", "login"): "/auth/login",
                 ("floor", "refresh"): "/refresh", ("floor", "login"): "/login",
@@ -179,7 +214,7 @@ class Bench:
             f"X-Tenant-Slug: {self.slug}\r\n" if side == "service" else "")}
         if operation in ("token", "cold") and side == "service":
             variables["BENCH_STATUS"] = "403"
-        if side == "service" and operation in oauth.ONCE or operation in ("cold", "signup"):
+        if side == "service" and operation in oauth.ONCE or operation in ("cold", "signup", "create"):
             variables["BENCH_ONCE"] = "1"
         connections = min(self.options.connections, 8) if operation in ("login", "signup") \
             else self.options.connections
@@ -222,6 +257,8 @@ def measure(bench, operation, rounds):
                 bench.refresh_floor_tokens()
             if operation == "signup":
                 bench.fresh_sign_ups(side)
+            if operation == "create":
+                bench.fresh_creates(side)
             if operation == "cold" and side == "service":
                 bench.fresh_tokens()
             sides[side].append(bench.load(side, operation))
@@ -404,7 +441,7 @@ def main():
     parser.add_argument("--only",
                         default="health,404,discovery,jwks,token,cold,whoami,refresh,"
                         "credentials,introspect,introspect_user,introspect_cold,exchange,"
-                        "signup,login,flood,tenants,transfer,search")
+                        "signup,create,login,flood,tenants,transfer,search")
     parser.add_argument("--users", type=int, default=100000, help="that are imported, exported and searched")
     options = parser.parse_args()
     options.connection_counts = [int(text) for text in options.connections.split(",")]

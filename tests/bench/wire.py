@@ -18,10 +18,16 @@ def form(path, headers=(), **fields):
     return whole("POST", path, headers, urllib.parse.urlencode(fields))
 
 
-def post(url, body, headers=None):
+def put(url, body, headers=None):
+    """The JSON answer; body: a dict as JSON."""
+    return post(url, body, headers, method="PUT")
+
+
+def post(url, body, headers=None, method="POST"):
     """The JSON answer; body: a dict as JSON, or the text of a form."""
     kind = "application/x-www-form-urlencoded" if isinstance(body, str) else "application/json"
     data = body if isinstance(body, str) else json.dumps(body)
-    request = urllib.request.Request(url, data.encode(), {"Content-Type": kind, **(headers or {})})
+    request = urllib.request.Request(url, data.encode(), {"Content-Type": kind, **(headers or {})},
+                                     method=method)
     with urllib.request.urlopen(request, timeout=30) as answer:
         return json.load(answer)
