@@ -59,7 +59,7 @@ def test_every_task_of_the_teams_has_a_phase():
 
 
 @pytest.mark.parametrize("guide, shown", [
-    ("README.md", ['"level":9007199254740993', '"city":"Praia"']),
+    ("README.md", ['"level":9007199254740993', '"city":"Praia"', '"index":"cf_ici_city"']),
     ("docs/OAUTH2.md", ['"active":true', '"department":"Engines"', '"token_type":"Bearer"']),
     ("docs/MULTI_TENANT.md", ['"tenant":"south"',
                               "Access-Control-Allow-Origin: https://app.north.example"]),
