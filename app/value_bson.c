@@ -78,37 +78,31 @@ static size_t count_of(const bson_iter_t *first)
     return count;
 }
 
-static enum err read_members(struct ctx *ctx, bson_iter_t *at, unsigned depth,
-                             struct value *ret_object)
+/* The members of an object or the items of an array, from at on. */
+static enum err read_parts(struct ctx *ctx, bson_iter_t *at, unsigned depth,
+                           struct value *ret_value)
 {
+    const bool is_array = ret_value->type == VALUE_ARRAY;
     const size_t count = count_of(at);
-    struct member *members = arena_array(ctx->arena, count + 1, sizeof *members);
+    void *parts =
+        arena_array(ctx->arena, count + 1, is_array ? sizeof(struct value) : sizeof(struct member));
+    struct value *items = parts;
+    struct member *members = parts;
 
-    if (members == NULL)
-        return fail_internal(ctx, ERR_MEMORY, "no memory for an object");
-    *ret_object = (struct value){.type = VALUE_OBJECT};
-    ret_object->object.members = members;
-    ret_object->object.count = count;
-    for (size_t i = 0; i < count && bson_iter_next(at); i++) {
-        members[i].name = bson_iter_key(at);
-        TRY(read_value(ctx, at, depth, &members[i].value));
+    if (parts == NULL)
+        return fail_internal(ctx, ERR_MEMORY, "no memory for a value");
+    if (is_array) {
+        ret_value->array.items = items;
+        ret_value->array.count = count;
+    } else {
+        ret_value->object.members = members;
+        ret_value->object.count = count;
     }
-    return ERR_OK;
-}
-
-static enum err read_items(struct ctx *ctx, bson_iter_t *at, unsigned depth,
-                           struct value *ret_array)
-{
-    const size_t count = count_of(at);
-    struct value *items = arena_array(ctx->arena, count + 1, sizeof *items);
-
-    if (items == NULL)
-        return fail_internal(ctx, ERR_MEMORY, "no memory for an array");
-    *ret_array = (struct value){.type = VALUE_ARRAY};
-    ret_array->array.items = items;
-    ret_array->array.count = count;
-    for (size_t i = 0; i < count && bson_iter_next(at); i++)
-        TRY(read_value(ctx, at, depth, &items[i]));
+    for (size_t i = 0; i < count && bson_iter_next(at); i++) {
+        if (!is_array)
+            members[i].name = bson_iter_key(at);
+        TRY(read_value(ctx, at, depth, is_array ? &items[i] : &members[i].value));
+    }
     return ERR_OK;
 }
 
@@ -119,8 +113,8 @@ static enum err read_nested(struct ctx *ctx, const bson_iter_t *at, unsigned dep
 
     if (depth == 0 || !bson_iter_recurse(at, &inner))
         return fail_internal(ctx, ERR_INTERNAL, "a stored document is too deep");
-    return BSON_ITER_HOLDS_ARRAY(at) ? read_items(ctx, &inner, depth - 1, ret_value)
-                                     : read_members(ctx, &inner, depth - 1, ret_value);
+    *ret_value = (struct value){.type = BSON_ITER_HOLDS_ARRAY(at) ? VALUE_ARRAY : VALUE_OBJECT};
+    return read_parts(ctx, &inner, depth - 1, ret_value);
 }
 
 static enum err read_value(struct ctx *ctx, const bson_iter_t *at, unsigned depth,
@@ -161,5 +155,6 @@ enum err value_from_bson(struct ctx *ctx, const struct bytes *document, struct v
 
     if (!document_view(document, &view) || !bson_iter_init(&at, &view))
         return fail_internal(ctx, ERR_INTERNAL, "a stored document is no valid BSON");
-    return read_members(ctx, &at, DEPTH_MAX, ret_object);
+    *ret_object = (struct value){.type = VALUE_OBJECT};
+    return read_parts(ctx, &at, DEPTH_MAX, ret_object);
 }

@@ -104,8 +104,9 @@ static bool is_of(uint8_t type, enum user_value_type value)
     return false;
 }
 
-/* {element: {$type: [all but those]}} */
-static void put_other_types(const struct writer *writer, enum user_value_type but, bson_t *out)
+/* {element: {$type: [all but those]}}; also: UNSET for no second one. */
+static void put_other_types(const struct writer *writer, enum user_value_type but,
+                            enum user_value_type also, bson_t *out)
 {
     bson_t range, list;
     uint32_t count = 0;
@@ -116,7 +117,7 @@ static void put_other_types(const struct writer *writer, enum user_value_type bu
         const char *key;
         char room[16];
 
-        if (is_of(stored_types[i], but))
+        if (is_of(stored_types[i], but) || is_of(stored_types[i], also))
             continue;
         bson_uint32_to_string(count++, &key, room, sizeof room);
         (void)bson_append_int32(&list, key, -1, stored_types[i]);
@@ -177,12 +178,12 @@ static enum err put_different_any(const struct writer *writer, bson_t *out)
     bson_t list, part;
 
     if (comparison->value.type == USER_VALUE_NULL) {
-        put_other_types(writer, USER_VALUE_NULL, out);
+        put_other_types(writer, USER_VALUE_NULL, USER_VALUE_UNSET, out);
         return ERR_OK;
     }
     BSON_APPEND_ARRAY_BEGIN(out, "$or", &list);
     BSON_APPEND_DOCUMENT_BEGIN(&list, "0", &part);
-    put_other_types(writer, comparison->value.type, &part);
+    put_other_types(writer, comparison->value.type, USER_VALUE_UNSET, &part);
     bson_append_document_end(&list, &part);
     BSON_APPEND_DOCUMENT_BEGIN(&list, "1", &part);
     if (comparison->value.type == USER_VALUE_TEXT)
@@ -308,27 +309,6 @@ static void put_filled_one(const struct writer *writer, bson_t *out)
     bson_append_document_end(out, &range);
 }
 
-/* {element: {$type: [neither text nor null]}} */
-static void put_filled_types(const struct writer *writer, bson_t *out)
-{
-    bson_t range, list;
-    uint32_t count = 0;
-
-    bson_append_document_begin(out, writer->comparison->field.element, -1, &range);
-    BSON_APPEND_ARRAY_BEGIN(&range, "$type", &list);
-    for (size_t i = 0; i < sizeof stored_types; i++) {
-        const char *key;
-        char room[16];
-
-        if (stored_types[i] == STORED_TEXT || stored_types[i] == STORED_NULL)
-            continue;
-        bson_uint32_to_string(count++, &key, room, sizeof room);
-        (void)bson_append_int32(&list, key, -1, stored_types[i]);
-    }
-    bson_append_array_end(&range, &list);
-    bson_append_document_end(out, &range);
-}
-
 /* A value of another type, a text that is not empty, or a list that has a first element. */
 static enum err put_filled_any(const struct writer *writer, bson_t *out)
 {
@@ -340,7 +320,7 @@ static enum err put_filled_any(const struct writer *writer, bson_t *out)
         return no_memory(writer);
     BSON_APPEND_ARRAY_BEGIN(out, "$or", &list);
     BSON_APPEND_DOCUMENT_BEGIN(&list, "0", &part);
-    put_filled_types(writer, &part);
+    put_other_types(writer, USER_VALUE_TEXT, USER_VALUE_NULL, &part);
     bson_append_document_end(&list, &part);
     BSON_APPEND_DOCUMENT_BEGIN(&list, "1", &part);
     put_filled_text(writer, &part);

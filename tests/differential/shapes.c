@@ -10,6 +10,7 @@
 #include "app/document.h"
 #include "app/json.h"
 #include "app/shape.h"
+#include "tests/support/each_line.h"
 
 static void put_pair(struct buf *out, const char *left, const char *right)
 {
@@ -64,12 +65,5 @@ static void answer(const char *line, size_t length)
 
 int main(void)
 {
-    char *line = NULL;
-    size_t room = 0;
-    ssize_t length;
-
-    while ((length = getline(&line, &room, stdin)) > 0)
-        answer(line, (size_t)length - (line[length - 1] == '\n' ? 1 : 0));
-    free(line);
-    return 0;
+    return each_line(answer);
 }

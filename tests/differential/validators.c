@@ -14,6 +14,7 @@
 #include "app/shape.h"
 #include "models/custom_form.h"
 #include "models/custom_validator.h"
+#include "tests/support/each_line.h"
 
 static enum err run(struct ctx *ctx, const char *line, size_t length, bson_t *out)
 {
@@ -62,12 +63,5 @@ static void answer(const char *line, size_t length)
 
 int main(void)
 {
-    char *line = NULL;
-    size_t room = 0;
-    ssize_t length;
-
-    while ((length = getline(&line, &room, stdin)) > 0)
-        answer(line, (size_t)length - (line[length - 1] == '\n' ? 1 : 0));
-    free(line);
-    return 0;
+    return each_line(answer);
 }
