@@ -41,12 +41,20 @@ static enum err decide_existing(struct ctx *ctx, const struct import_batch *batc
     return ERR_OK;
 }
 
-static enum err decide_new(struct ctx *ctx, struct import_entry *entry, int64_t *places)
+static enum err decide_new(struct ctx *ctx, const struct import_batch *batch,
+                           struct import_entry *entry, int64_t *places)
 {
+    const bool is_unhashed = entry->in.password != NULL && entry->given.password_hash == NULL &&
+                             !batch->work.input->dry_run;
+
     if (*places == 0)
         return fail(ctx, ERR_PLAN_LIMIT, NULL,
                     "The plan \"%s\" allows %lld users, and that many exist.",
                     plan_names[ctx->tenant->plan], (long long)tenant_max_users(ctx));
+    if (is_unhashed)
+        return fail(ctx, ERR_CONFLICT, NULL,
+                    "The user was there a moment ago, so that the password was not hashed, and is "
+                    "gone now: import this line again.");
     TRY(import_entry_make(ctx, entry));
     entry->outcome = IMPORT_CREATE;
     if (*places > 0)
@@ -65,6 +73,22 @@ static enum err decide_twin(struct ctx *ctx, const struct import_batch *batch,
     return ERR_OK;
 }
 
+/* Whom its keys name is only known when the lines before it are written: one of them may give
+ * these very names away. */
+static bool is_unsettled(const struct import_batch *batch, size_t i)
+{
+    const struct import_entry *entry = &batch->entries[i];
+
+    for (size_t j = batch->from; j < i && entry->exists; j++) {
+        const struct import_entry *other = &batch->entries[j];
+
+        if (other->outcome == IMPORT_UPDATE &&
+            (entry->clash != 0 || uuid_equal(&other->before.id, &entry->before.id)))
+            return true;
+    }
+    return false;
+}
+
 /* True when the entry is for the next transaction: it changes whom this one writes. */
 static enum err decide(struct ctx *ctx, struct import_batch *batch, size_t i, int64_t *places,
                        bool *ret_later)
@@ -77,7 +101,7 @@ static enum err decide(struct ctx *ctx, struct import_batch *batch, size_t i, in
     if (entry->refused)
         return ERR_OK;
     twin = import_twin(&batch->entries[batch->from], entry, &key);
-    if (twin != NULL && batch->work.input->mode == IMPORT_UPSERT) {
+    if (batch->work.input->mode == IMPORT_UPSERT && (twin != NULL || is_unsettled(batch, i))) {
         *ret_later = !batch->work.input->dry_run;
         entry->outcome = IMPORT_UPDATE;
         return ERR_OK;
@@ -86,16 +110,19 @@ static enum err decide(struct ctx *ctx, struct import_batch *batch, size_t i, in
         return decide_twin(ctx, batch, entry, key, twin->number);
     if (entry->seen_line != 0)
         return decide_twin(ctx, batch, entry, entry->seen_key, entry->seen_line);
-    return entry->exists ? decide_existing(ctx, batch, entry) : decide_new(ctx, entry, places);
+    return entry->exists ? decide_existing(ctx, batch, entry)
+                         : decide_new(ctx, batch, entry, places);
 }
 
 /* -1: the plan knows no limit. */
-static enum err count_places(struct ctx *ctx, int64_t *ret_places)
+static enum err count_places(struct ctx *ctx, const struct import_batch *batch, int64_t *ret_places)
 {
     const int64_t limit = tenant_max_users(ctx);
     struct tenant_usage usage = {0};
 
     TRY(tenant_usage_get(ctx, &usage));
+    if (batch->work.input->dry_run)
+        usage.users += batch->result->created;
     *ret_places = limit == 0 ? -1 : limit > usage.users ? limit - usage.users : 0;
     return ERR_OK;
 }
@@ -108,7 +135,7 @@ static enum err decide_all(struct ctx *ctx, struct import_batch *batch)
     TRY(user_authority(ctx, &batch->work.authority));
     TRY(import_match(ctx, &batch->entries[batch->from], batch->to - batch->from));
     TRY(import_seen_load(ctx, batch));
-    TRY(count_places(ctx, &places));
+    TRY(count_places(ctx, batch, &places));
     for (size_t i = batch->from; i < batch->to; i++) {
         struct import_entry *entry = &batch->entries[i];
         const enum err decided = decide(ctx, batch, i, &places, &later);
@@ -185,15 +212,35 @@ static enum err change_usage(struct ctx *ctx, const struct import_batch *batch)
     return tenant_usage_change(ctx, &change);
 }
 
-/* The database refused an entry: which, and what that means, is told outside. */
+static bool has_outcome(const struct import_batch *batch, size_t from, size_t to,
+                        enum import_outcome outcome)
+{
+    while (from < to && batch->entries[from].outcome != outcome)
+        from++;
+    return from < to;
+}
+
+/* The database refused the write of an entry. New users are written before the changes of others,
+ * so what stood in its way may belong to a line behind it, or be given away by one before it: then
+ * the lines are cut there and tried again. Else it is refused for good. */
 static enum err conflict(struct ctx *ctx, struct import_batch *batch, size_t i, enum err err)
 {
     struct import_entry *entry = &batch->entries[i];
+    const bool is_change = entry->outcome == IMPORT_UPDATE;
 
+    batch->conflict = i + 1;
+    if (is_change && has_outcome(batch, i + 1, batch->to, IMPORT_CREATE)) {
+        batch->conflict++;
+        fail_clear(ctx);
+        return ERR_VALUE_TAKEN;
+    }
+    if (!is_change && has_outcome(batch, batch->from, i, IMPORT_UPDATE)) {
+        fail_clear(ctx);
+        return ERR_VALUE_TAKEN;
+    }
     if (err == ERR_CONFLICT)
         err = user_taken(ctx);
     TRY(import_entry_refuse(ctx, entry, err));
-    batch->conflict = i + 1;
     return ERR_VALUE_TAKEN;
 }
 

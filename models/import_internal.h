@@ -115,7 +115,7 @@ struct import_batch {
     struct import_place *place;
     /* Of the attempt: */
     struct import_result after;
-    size_t conflict; /* 1 + the entry whose write the database refused; 0 = none */
+    size_t conflict; /* 1 + where the next one ends, a write having been refused; 0 = none was */
 };
 
 /* Takes count entries, in as many transactions as duplicates need. */

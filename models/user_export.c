@@ -11,8 +11,8 @@
 /* Custom fields of 16 KiB of JSON are at most 112 KiB of BSON: 50 fit a part's memory. */
 #define PART_USERS 50
 #define PART_BYTES (STREAM_PART_MAX / 2)
-/* A line is at most 100 KiB: custom fields whose characters are all escaped. A page is not cut. */
-#define PAGE_USERS 8
+/* A line is at most 24 KiB, of which custom fields are 16. A page is not cut. */
+#define PAGE_USERS 40
 
 static enum err tell(struct ctx *ctx, struct user_export *export)
 {

@@ -18,7 +18,7 @@ struct user_export {
     char cursor[CURSOR_TEXT_MAX + 1]; /* with a filter: where it goes on */
 };
 
-/* Appends the next part, at most half a STREAM_PART_MAX and one line; *ret_done: it was the last.
+/* Appends the next part, at most a STREAM_PART_MAX; *ret_done: it was the last.
  * Nothing is written before the audit row that says so is durable. */
 CHECKED enum err user_export_part(struct ctx *ctx, struct user_export *export, struct buf *out,
                                   bool *ret_done);

@@ -239,6 +239,14 @@ def test_the_plan_bounds_it(api, world):
         "email": "more@x.example", "password": USER_PASSWORD}), 403, "plan_limit")
 
 
+def test_a_dry_run_counts_places_of_all_its_batches(api, world):
+    """What the lines before would have made takes places, too, however many batches ago."""
+    tenant = world.tenant(plan="free")
+    world.login(tenant.owner)
+    dry = bring(api, tenant, [{"email": f"p{n}@x.example"} for n in range(600)], dry_run="true")
+    assert counts(dry) == (9, 0, 0, 591)
+
+
 def test_the_plan_holds_while_others_sign_up(api, world, service):
     """One transaction looks at the limit and takes the places: never one user more, none lost."""
     for _ in range(10 if LONG else 1):
@@ -284,6 +292,47 @@ def test_many_lines_with_duplicates_of_a_unique_field(api, clean, service):
     assert [entry["line"] for entry in result["errors"]] == list(range(1151, 1201))
     assert {entry["error"] for entry in result["errors"]} == {"value_taken"}
     assert users.count_documents({"role": "user"}) == 1150
+
+
+def test_who_a_line_names_is_known_when_those_before_it_are_written(api, clean, service):
+    """A name that one line gives away is free for the next, wherever batches end: nobody becomes
+    somebody else. (Once, the second line here changed the user of the first.)"""
+    ids = [str(uuid.uuid4()) for _ in range(3)]
+    bring(api, clean, [{"id": ids[n], "username": f"user{n}", "email": f"u{n}@x.example"}
+                       for n in range(3)])
+    result = bring(api, clean, [
+        {"id": ids[0], "username": "renamed"},
+        {"username": "user0", "email": "new@x.example", "name": "New"},
+        {"id": ids[1], "username": "between"}, {"id": ids[2], "username": "user1"},
+        {"id": ids[1], "username": "user2"}], mode="upsert")
+    assert counts(result) == (1, 4, 0, 0), result["errors"]
+    users = {user["username"]: user for user in service.db[clean.collection].find({"role": "user"})}
+    assert {name: user["email"] for name, user in users.items()} == {
+        "renamed": "u0@x.example", "user0": "new@x.example", "user2": "u1@x.example",
+        "user1": "u2@x.example"}
+    assert users["user0"]["name"] == "New" and "name" not in users["renamed"]
+
+
+def test_unique_values_go_to_the_line_that_comes_first(api, clean, service):
+    """Also between new users and changes, which are not written in the order of their lines."""
+    users = service.db[clean.collection]
+    users.create_index("custom_fields.badge", unique=True, name="test_badge",
+                       partialFilterExpression={"custom_fields.badge": {"$exists": True}})
+    try:
+        bring(api, clean, [{"email": f"u{n}@x.example", "custom_fields": {"badge": n}}
+                           for n in range(2)])
+        result = bring(api, clean, [
+            {"email": "u0@x.example", "custom_fields": {"badge": 7}},
+            {"email": "free@x.example", "custom_fields": {"badge": 0}},
+            {"email": "u1@x.example", "custom_fields": {"badge": 8}},
+            {"email": "late@x.example", "custom_fields": {"badge": 8}},
+            {"email": "last@x.example", "custom_fields": {"badge": 9}}], mode="upsert")
+    finally:
+        users.drop_index("test_badge")
+    assert counts(result) == (2, 2, 0, 1)
+    assert errors(result) == [(4, "value_taken", "/custom_fields/badge")]
+    assert {user["email"]: user["custom_fields"]["badge"] for user in users.find({"role": "user"})} \
+        == {"u0@x.example": 7, "free@x.example": 0, "u1@x.example": 8, "last@x.example": 9}
 
 
 def test_export_import_export_is_equal(api, clean, world):
