@@ -62,12 +62,17 @@ const char *console_fields_verdict(struct ctx *ctx, int64_t failing, int64_t che
 static const char *step_words(const char *state)
 {
     static const char *const steps[][2] = {
-        {"queued", "waiting for its turn"},       {"checking", "looking at all users"},
-        {"fencing", "preparing the database"},    {"rechecking", "looking at all users once more"},
-        {"indexing", "building indexes"},         {"opening", "preparing the database"},
-        {"activating", "coming in force"},        {"converting", "rewriting what is stored"},
-        {"tightening", "preparing the database"}, {"sweeping", "rewriting what is stored"},
+        {"queued", "waiting for its turn"},
+        {"checking", "looking at all users"},
+        {"fencing", "preparing the database"},
+        {"rechecking", "looking at all users once more"},
+        {"indexing", "building indexes"},
+        {"opening", "preparing the database"},
+        {"activating", "coming in force"},
         {"dropping", "removing old indexes"},
+        {"converting", "rewriting what is stored"},
+        {"tightening", "preparing the database"},
+        {"sweeping", "rewriting what is stored"},
     };
 
     for (size_t i = 0; i < sizeof steps / sizeof steps[0]; i++) {

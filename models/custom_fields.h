@@ -64,6 +64,8 @@ CHECKED enum err custom_fields_try(struct ctx *ctx, const struct custom_conversi
                                    const struct bytes *stored, struct shape_failures *ret_failures);
 /* Whether every document has the same stored form by both. */
 bool custom_fields_stored_alike(const struct shape *from, const struct shape *to);
+/* Whether a stored value, which is neither object nor array, has the form that the shape says. */
+bool custom_fields_is_stored_by(const struct shape *shape, const bson_iter_t *value);
 
 /* ERR_SCHEMA when an enum or const names a moment otherwise than it is shown: no value would fit
  * it. pointer: of the shape, "" for the whole. */

@@ -424,6 +424,15 @@ static bool is_moment(const struct shape *shape)
     return format == SHAPE_DATE || format == SHAPE_DATE_TIME;
 }
 
+bool custom_fields_is_stored_by(const struct shape *shape, const bson_iter_t *value)
+{
+    if (shape->is_encrypted || BSON_ITER_HOLDS_BINARY(value))
+        return shape->is_encrypted && custom_is_sealed(value);
+    if (BSON_ITER_HOLDS_DATE_TIME(value))
+        return is_moment(shape);
+    return !BSON_ITER_HOLDS_UTF8(value) || !is_moment(shape);
+}
+
 /* Members that one of both does not name are what its additionalProperties say. */
 static bool members_alike(const struct shape *from, const struct shape *to)
 {

@@ -210,7 +210,8 @@ static bson_t *make_node(struct ctx *ctx, const struct shape *shape, const struc
     uint32_t count = 0;
     bson_t any;
 
-    if (form_of(shape) == form_of(from))
+    /* The index of a unique field sees one form alone (publication_steps.c). */
+    if (form_of(shape) == form_of(from) || shape->is_unique)
         return stored;
 
     bson_t *old = make_old(ctx, shape, from);

@@ -18,8 +18,8 @@
 #include "models/user.h"
 
 const char *const publication_phase_names[] = {
-    NULL,         "checking",   "fencing",  "rechecking", "indexing", "opening", "activating",
-    "converting", "tightening", "sweeping", "dropping",   "over",     NULL};
+    NULL,       "checking",   "fencing",    "rechecking", "indexing", "opening", "activating",
+    "dropping", "converting", "tightening", "sweeping",   "over",     NULL};
 
 struct order {
     struct bytes schema;
@@ -239,10 +239,10 @@ static phase_fn work_of(int phase)
         [PUBLICATION_INDEXING] = publication_index,
         [PUBLICATION_OPENING] = publication_open,
         [PUBLICATION_ACTIVATING] = publication_activate,
+        [PUBLICATION_DROPPING] = publication_drop,
         [PUBLICATION_CONVERTING] = publication_convert,
         [PUBLICATION_TIGHTENING] = publication_tighten,
         [PUBLICATION_SWEEPING] = publication_convert,
-        [PUBLICATION_DROPPING] = publication_drop,
     };
 
     return works[phase];

@@ -23,10 +23,11 @@ enum publication_phase {
     PUBLICATION_INDEXING,
     PUBLICATION_OPENING,    /* the database asks for the new version alone, in either stored form */
     PUBLICATION_ACTIVATING, /* one transaction */
+    PUBLICATION_DROPPING,   /* indexes that the new version does not ask for: what was unique
+                             * refuses what may be equal by now */
     PUBLICATION_CONVERTING, /* the stored form of what is there */
     PUBLICATION_TIGHTENING, /* the database takes the new stored form alone */
     PUBLICATION_SWEEPING,   /* what was written in the old form meanwhile */
-    PUBLICATION_DROPPING,   /* indexes that the new version does not ask for */
     PUBLICATION_OVER,
 };
 

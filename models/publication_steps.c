@@ -70,6 +70,46 @@ static enum err note(struct ctx *ctx, struct publication *publication, const str
     return ERR_OK;
 }
 
+/* A unique field must have the stored form of the new version before its index is built: in
+ * another one, equal values are not equal to the database, and could never be converted. */
+static const struct custom_index *find_unconverted(const struct publication *publication,
+                                                   const struct bytes *stored)
+{
+    const struct custom_index *items = publication->new_indexes.items;
+    bson_iter_t root, value;
+    bson_t view;
+
+    for (size_t i = 0; i < publication->new_indexes.count; i++) {
+        if (items[i].unique && document_view(stored, &view) && bson_iter_init(&root, &view) &&
+            bson_iter_find_descendant(&root, items[i].path, &value) &&
+            !custom_fields_is_stored_by(items[i].shape, &value))
+            return &items[i];
+    }
+    return NULL;
+}
+
+static enum err check_user(struct ctx *ctx, struct publication *publication,
+                           const struct user *user)
+{
+    const struct custom_conversion conversion = {
+        .from = publication->reader, .to = publication->to, .user_id = user->id};
+    const struct custom_index *unconverted;
+    struct shape_failures failures = {0};
+
+    TRY(custom_fields_try(ctx, &conversion, &user->stored_fields, &failures));
+    if (failures.count > 0)
+        return note(ctx, publication, &user->id, &failures.items[0]);
+    unconverted = find_unconverted(publication, &user->stored_fields);
+    if (unconverted == NULL)
+        return ERR_OK;
+    return note(ctx, publication, &user->id,
+                &(struct shape_failure){
+                    .pointer = unconverted->pointer,
+                    .keyword = "x-unique",
+                    .message = "has to be stored in another form before it can be unique: publish "
+                               "the schema without x-unique of it first"});
+}
+
 static enum err check_batch(struct ctx *ctx, struct job_run *run, void *arg)
 {
     struct publication *publication = arg;
@@ -79,14 +119,9 @@ static enum err check_batch(struct ctx *ctx, struct job_run *run, void *arg)
     TRY(user_list(ctx, &publication->after, BATCH, &users));
     for (size_t i = 0; i < users.count; i++) {
         const struct user *user = &((const struct user *)users.items)[i];
-        const struct custom_conversion conversion = {
-            .from = publication->reader, .to = publication->to, .user_id = user->id};
-        struct shape_failures failures = {0};
 
-        TRY(custom_fields_try(ctx, &conversion, &user->stored_fields, &failures));
+        TRY(check_user(ctx, publication, user));
         publication->report.checked++;
-        if (failures.count > 0)
-            TRY(note(ctx, publication, &user->id, &failures.items[0]));
         publication->after = user->id;
     }
     if (users.count < BATCH)
@@ -331,7 +366,7 @@ static enum err activate(struct ctx *ctx, void *arg)
     bson_put_uuid(filter, "_id", &ctx->tenant_id);
     if (version > 1)
         bson_put_int(filter, "schema_version", version - 1);
-    publication->report.phase = PUBLICATION_CONVERTING;
+    publication->report.phase = PUBLICATION_DROPPING;
     publication->after = (struct uuid){0};
     TRY(publication_save(ctx, publication));
     TRY(db_insert(ctx, &custom_schema_schema, &schema));

@@ -129,6 +129,29 @@ def test_duplicates_are_told_with_who_has_them(place):
     ok(publish(api, tenant, {"properties": {"code": {"type": "string", "x-unique": True}}}))
 
 
+@pytest.mark.parametrize("values, before, after", [
+    (("2026-01-31T10:00:00+01:00", "2026-01-31T09:00:00Z"), {}, {"format": "date-time"}),
+    (("2026-01-31T09:00:00.1231Z", "2026-01-31T09:00:00.1232Z"), {"x-unique": True}, {"format": "date-time"}),
+    (("1", "1"), {"x-encrypt": True}, {})])
+def test_equal_values_in_an_older_form_cannot_become_unique(place, values, before, after):
+    """ADR 20: they would pass the index and could never be converted, for ever in the way."""
+    api, _, world = place
+    tenant = tenant_of(world)
+    base = {"type": "string"}
+    ok(publish(api, tenant, {"properties": {"code": base | before}}))
+    for value in values:
+        ok(register(api, tenant, {"code": value}), 201)
+    body = refused(publish(api, tenant, {"properties": {"code": base | after | {"x-unique": True}}}),
+                   409, "documents_fail", "/custom_fields/code")
+    assert "2 of 3" in body["error_description"] and "without x-unique" in body["error_description"]
+    ok(publish(api, tenant, {"properties": {"code": base | after}}))
+    refused(publish(api, tenant, {"properties": {"code": base | after | {"x-unique": True}}}),
+            409, "documents_fail", "/custom_fields/code")
+    users = api.instance.db[tenant.collection]
+    ok(api.delete(f"/users/{users.find_one({'role': 'user'})['_id']}", token=tenant.owner.token), 204)
+    ok(publish(api, tenant, {"properties": {"code": base | after | {"x-unique": True}}}))
+
+
 def test_of_parallel_publishers_one_wins(place):
     one, two, world = place
     tenant = tenant_of(world)
@@ -244,8 +267,8 @@ def test_logins_go_on_while_an_index_is_built(place):
 
 # -- killed ----------------------------------------------------------------------------------------
 
-PHASES = ["checking", "fencing", "rechecking", "indexing", "opening", "activating", "converting",
-          "tightening", "sweeping", "dropping"]
+PHASES = ["checking", "fencing", "rechecking", "indexing", "opening", "activating", "dropping",
+          "converting", "tightening", "sweeping"]
 POINTS = [f"{phase} {when}" for phase in PHASES for when in ("before", "behind", "saved")]
 BEFORE = {"properties": {"day": {"type": "string", "x-index": True}, "n": {"type": "integer"},
                          "pin": {"type": "string"}}}
