@@ -98,10 +98,10 @@ static enum err open_caches(struct app *app, char **ret_message)
     return ERR_OK;
 }
 
-static enum err open_database(struct app *app, char **ret_message)
+static enum err open_database(struct app *app, bool serve, char **ret_message)
 {
     const char *reason = NULL;
-    enum err err = db_open(app_config(app), &app->db, &reason);
+    enum err err = db_open(app_config(app), serve, &app->db, &reason);
 
     if (err != ERR_OK)
         return fail_start(err, reason != NULL ? reason : "the database client cannot start",
@@ -186,7 +186,7 @@ static enum err open_parts(struct app *app, bool serve, char **ret_message)
         app->logging = true;
     }
     TRY(open_caches(app, ret_message));
-    TRY(open_database(app, ret_message));
+    TRY(open_database(app, serve, ret_message));
     TRY(start_writers(app, ret_message));
     return serve ? start_server_threads(app, ret_message) : ERR_OK;
 }

@@ -19,6 +19,7 @@
 #include "app/log.h"
 
 #define HEARTBEAT_MS 500 /* the driver's least: a returning database is noticed within this */
+#define COOL_DOWN_MS 5000 /* an unmonitored client keeps away from a server that refused it */
 
 /* --- the driver --- */
 
@@ -62,6 +63,7 @@ static bool set_options(mongoc_uri_t *uri, int64_t pool_size)
            mongoc_uri_set_option_as_int32(uri, MONGOC_URI_MAXPOOLSIZE, (int32_t)pool_size) &&
            mongoc_uri_set_option_as_int32(uri, MONGOC_URI_WAITQUEUETIMEOUTMS, DB_POOL_WAIT_MS) &&
            mongoc_uri_set_option_as_int32(uri, MONGOC_URI_SERVERSELECTIONTIMEOUTMS, DB_SELECT_MS) &&
+           mongoc_uri_set_option_as_bool(uri, MONGOC_URI_SERVERSELECTIONTRYONCE, false) &&
            mongoc_uri_set_option_as_int32(uri, MONGOC_URI_CONNECTTIMEOUTMS, DB_CONNECT_MS) &&
            mongoc_uri_set_option_as_int32(uri, MONGOC_URI_SOCKETTIMEOUTMS, DB_SOCKET_MS) &&
            mongoc_uri_set_option_as_int32(uri, MONGOC_URI_HEARTBEATFREQUENCYMS, HEARTBEAT_MS);
@@ -79,7 +81,8 @@ static void init_wait(struct db *db)
     (void)pthread_condattr_destroy(&attributes);
 }
 
-enum err db_open(const struct config *config, struct db **ret_db, const char **ret_reason)
+enum err db_open(const struct config *config, bool monitored, struct db **ret_db,
+                 const char **ret_reason)
 {
     db_driver_init();
 
@@ -101,13 +104,14 @@ enum err db_open(const struct config *config, struct db **ret_db, const char **r
     }
     /* One more than are leased: the audit writer's. */
     if (!set_options(db->uri, db->maximum + 1) ||
-        (db->pool = mongoc_client_pool_new_with_error(db->uri, NULL)) == NULL) {
+        (monitored && (db->pool = mongoc_client_pool_new_with_error(db->uri, NULL)) == NULL)) {
         *ret_reason = "database.uri holds options that the MongoDB driver does not take together; "
                       "start from mongodb://127.0.0.1:27017/?replicaSet=rs0";
         db_close(db);
         return ERR_VALIDATION;
     }
-    (void)mongoc_client_pool_set_error_api(db->pool, MONGOC_ERROR_API_VERSION_2);
+    if (monitored)
+        (void)mongoc_client_pool_set_error_api(db->pool, MONGOC_ERROR_API_VERSION_2);
     *ret_db = db;
     return ERR_OK;
 }
@@ -119,7 +123,10 @@ static void client_free(struct db *db, struct db_client *client)
     if (client->session != NULL)
         mongoc_client_session_destroy(client->session);
     bson_destroy(&client->options);
-    mongoc_client_pool_push(db->pool, client->client);
+    if (db->pool != NULL)
+        mongoc_client_pool_push(db->pool, client->client);
+    else
+        mongoc_client_destroy(client->client);
     free(client);
 }
 
@@ -203,6 +210,17 @@ bool db_was_troubled(const struct db *db, int64_t within_ms)
 
 /* --- clients --- */
 
+static mongoc_client_t *driver_client(struct db *db)
+{
+    if (db->pool != NULL)
+        return mongoc_client_pool_pop(db->pool);
+
+    mongoc_client_t *client = mongoc_client_new_from_uri(db->uri);
+    if (client != NULL)
+        (void)mongoc_client_set_error_api(client, MONGOC_ERROR_API_VERSION_2);
+    return client;
+}
+
 static struct db_client *client_new(struct db *db)
 {
     /* bson_t asks for 128 bytes of alignment. */
@@ -212,7 +230,7 @@ static struct db_client *client_new(struct db *db)
         return NULL;
     memset(client, 0, sizeof *client);
     bson_init(&client->options);
-    client->client = mongoc_client_pool_pop(db->pool);
+    client->client = driver_client(db);
     if (client->client == NULL) {
         free(client);
         return NULL;
@@ -277,9 +295,18 @@ struct db_client *db_lease(struct db *db, int64_t wait_ms)
 
 void db_return(struct db *db, struct db_client *client)
 {
+    /* A new one looks at once whether the server is back. */
+    if (db->pool == NULL && db_was_troubled(db, COOL_DOWN_MS)) {
+        client_free(db, client);
+        client = NULL;
+    }
     (void)pthread_mutex_lock(&db->lock);
-    client->next = db->free;
-    db->free = client;
+    if (client != NULL) {
+        client->next = db->free;
+        db->free = client;
+    } else {
+        db->made--;
+    }
     (void)pthread_cond_signal(&db->freed);
     (void)pthread_mutex_unlock(&db->lock);
 }

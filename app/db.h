@@ -27,8 +27,11 @@ struct config;
 
 /* --- life --- */
 
-/* Connects lazily. ret_reason (static or arena text) says in one sentence what is wrong. */
-CHECKED enum err db_open(const struct config *config, struct db **ret_db, const char **ret_reason);
+/* Connects lazily. ret_reason (static or arena text) says in one sentence what is wrong. monitored:
+ * threads of the driver watch the servers all the time, as a service needs it; without them, for
+ * commands, each client looks when it has something to ask, and the end need not wait for them. */
+CHECKED enum err db_open(const struct config *config, bool monitored, struct db **ret_db,
+                         const char **ret_reason);
 void db_close(struct db *db);
 /* hello + replica-set and version check, for start-up and /ready. ERR_DB_UNAVAILABLE, or
  * ERR_INTERNAL with the sentence in ctx->failure.internal (not a replica set, too old). */

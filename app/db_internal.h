@@ -58,7 +58,7 @@ struct db {
     char *uri_text;
     char *name;
     mongoc_uri_t *uri;
-    mongoc_client_pool_t *pool; /* its topology and monitoring; leasing is db_lease */
+    mongoc_client_pool_t *pool; /* its topology and monitoring; leasing is db_lease; NULL = none */
     pthread_mutex_t lock;
     pthread_cond_t freed;
     struct db_client *free; /* last used first: warm connections */

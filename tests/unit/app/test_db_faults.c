@@ -297,7 +297,7 @@ static void test_bad_uri(void **state)
     const char *reason = NULL;
     struct db *db = NULL;
 
-    assert_int_equal(db_open(&config, &db, &reason), ERR_VALIDATION);
+    assert_int_equal(db_open(&config, true, &db, &reason), ERR_VALIDATION);
     assert_non_null(strstr(reason, "mongodb://"));
 }
 
