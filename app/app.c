@@ -110,10 +110,11 @@ static enum err open_database(struct app *app, bool serve, char **ret_message)
 }
 
 /* Audit rows are written by commands too. */
-static enum err start_writers(struct app *app, char **ret_message)
+static enum err start_writers(struct app *app, bool serve, char **ret_message)
 {
     const struct config *config = app_config(app);
-    enum err err = hash_pool_new(&config->password, config->server.threads, &app->hashes);
+    const int64_t server_threads = serve ? config->server.threads : 0;
+    enum err err = hash_pool_new(&config->password, server_threads, &app->hashes);
 
     if (err != ERR_OK)
         return fail_start(err, "the threads that hash passwords cannot start", ret_message);
@@ -187,7 +188,7 @@ static enum err open_parts(struct app *app, bool serve, char **ret_message)
     }
     TRY(open_caches(app, ret_message));
     TRY(open_database(app, serve, ret_message));
-    TRY(start_writers(app, ret_message));
+    TRY(start_writers(app, serve, ret_message));
     return serve ? start_server_threads(app, ret_message) : ERR_OK;
 }
 

@@ -18,7 +18,7 @@
 #include "app/db_internal.h"
 #include "app/log.h"
 
-#define HEARTBEAT_MS 500 /* the driver's least: a returning database is noticed within this */
+#define HEARTBEAT_MS 500  /* the driver's least: a returning database is noticed within this */
 #define COOL_DOWN_MS 5000 /* an unmonitored client keeps away from a server that refused it */
 
 /* --- the driver --- */

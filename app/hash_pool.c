@@ -17,6 +17,7 @@
 #define QUEUE_MILLISECONDS 2000
 #define MAX_THREADS        64
 #define MAX_QUEUE          4096
+#define COMMAND_QUEUE      32
 
 enum slot_state { SLOT_FREE = 1, SLOT_QUEUED, SLOT_RUNNING, SLOT_DONE };
 
@@ -36,7 +37,8 @@ struct hash_pool {
     size_t capacity; /* of the queue */
     int64_t hash_us; /* what one hash takes lately; 0 until measured */
     uint64_t hashes, refused;
-    bool stopping, measure, measuring;
+    bool stopping, ahead; /* ahead: one hash is made before any is asked for */
+    bool measure;         /* the capacity comes from what that one takes */
     enum password_scheme scheme;
     int64_t cost;
     uint8_t dummy[HASH_DUMMY_BYTES];
@@ -133,7 +135,7 @@ static void *hash_thread(void *arg)
     if (setpriority(PRIO_PROCESS, (id_t)gettid(), 19) != 0)
         log_event(LOG_WARN, "hash_priority", "message", "hash threads run at normal priority",
                   NULL);
-    if (number == 0)
+    if (number == 0 && pool->ahead)
         measure(pool, &pool->scratch[number]);
     serve(pool, &pool->scratch[number]);
     return NULL;
@@ -188,6 +190,13 @@ static size_t clamp(int64_t value, size_t low, size_t high)
     return (size_t)value < high ? (size_t)value : high;
 }
 
+static int64_t first_capacity(const struct config_password *config, int64_t server_threads)
+{
+    if (config->queue > 0)
+        return config->queue;
+    return server_threads > 0 ? server_threads / 4 : COMMAND_QUEUE;
+}
+
 enum err hash_pool_new(const struct config_password *config, int64_t server_threads,
                        struct hash_pool **ret_pool)
 {
@@ -202,8 +211,9 @@ enum err hash_pool_new(const struct config_password *config, int64_t server_thre
     secret_random(pool->dummy, sizeof pool->dummy);
     pool->scheme = config->scheme;
     pool->cost = config->cost;
+    pool->ahead = server_threads > 0;
     pool->measure = config->queue <= 0;
-    pool->capacity = clamp(pool->measure ? server_threads / 4 : config->queue, 1, MAX_QUEUE);
+    pool->capacity = clamp(first_capacity(config, server_threads), 1, MAX_QUEUE);
     pool->slot_count = pool->capacity + thread_count;
     pool->scratch = calloc(thread_count, sizeof *pool->scratch);
     if (!init_slots(pool) || !start_threads(pool, thread_count)) {

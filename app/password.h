@@ -20,6 +20,8 @@
 
 struct hash_pool;
 
+/* server_threads: that may ask at once; 0 = of a command, which hashes little or nothing: then no
+ * hash is made ahead to learn what one takes. */
 CHECKED enum err hash_pool_new(const struct config_password *config, int64_t server_threads,
                                struct hash_pool **ret_pool);
 void hash_pool_free(struct hash_pool *pool);

@@ -71,7 +71,8 @@ bool database_begin(struct database *database, const struct database_options *op
     database->app.instance_id = uuid_new();
     database->app.metrics = metrics_new(1);
     database->seen = calloc(SEEN_MAX, sizeof *database->seen);
-    if (database->seen == NULL || db_open(&database->config, true, &database->app.db, &reason) != ERR_OK)
+    if (database->seen == NULL ||
+        db_open(&database->config, true, &database->app.db, &reason) != ERR_OK)
         abort();
     watch_commands(database);
     arena_init(&database->arena, (size_t)64 * 1024 * 1024);
