@@ -255,6 +255,17 @@ void buf_member_uuid(struct buf *buf, const char *name, const struct uuid *id)
     buf_member_text(buf, name, text);
 }
 
+void buf_pointer(struct buf *buf, const char *name, size_t length)
+{
+    buf_putc(buf, '/');
+    for (size_t i = 0; i < length; i++) {
+        if (name[i] == '~' || name[i] == '/')
+            buf_puts(buf, name[i] == '~' ? "~0" : "~1");
+        else
+            buf_putc(buf, name[i]);
+    }
+}
+
 void buf_html(struct buf *buf, const char *text)
 {
     while (*text != '\0') {

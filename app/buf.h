@@ -38,5 +38,7 @@ void buf_json_string(struct buf *buf, const char *text, size_t length);
 void buf_member_text(struct buf *buf, const char *name, const char *text);
 void buf_member_int(struct buf *buf, const char *name, int64_t number);
 void buf_member_uuid(struct buf *buf, const char *name, const struct uuid *id);
+/* "/" and one name of a JSON pointer (RFC 6901). */
+void buf_pointer(struct buf *buf, const char *name, size_t length);
 /* Text for HTML content and quoted attributes. */
 void buf_html(struct buf *buf, const char *text);

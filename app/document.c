@@ -32,15 +32,7 @@ static void put_pointer(struct buf *out, const struct place *place)
     if (place == NULL)
         return;
     put_pointer(out, place->up);
-    buf_putc(out, '/');
-    for (const char *c = place->key; *c != '\0'; c++) {
-        if (*c == '~')
-            buf_puts(out, "~0");
-        else if (*c == '/')
-            buf_puts(out, "~1");
-        else
-            buf_putc(out, *c);
-    }
+    buf_pointer(out, place->key, strlen(place->key));
 }
 
 /* RFC 6901; of a place too long to show, the nearest one above it that is not. */

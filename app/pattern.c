@@ -49,13 +49,23 @@ static enum err no_memory(struct ctx *ctx)
 
 /* ---- what is allowed ---- */
 
+/* After a backslash anywhere: what would hide a bracket behind it from check_syntax. */
+static const char *check_hiding(const char *at)
+{
+    const bool is_letter = (at[1] >= 'A' && at[1] <= 'Z') || (at[1] >= 'a' && at[1] <= 'z');
+
+    return *at == 'Q' || *at == 'E' || (*at == 'c' && !is_letter)
+               ? "has an escape that is not allowed"
+               : NULL;
+}
+
 /* After a backslash outside of a class: references to what a group matched need exponential time
  * in general, and \C would split characters. */
 static const char *check_escape(const char *at)
 {
     if ((*at >= '1' && *at <= '9') || *at == 'k' || *at == 'g')
         return "must not refer back to a group";
-    if (*at == 'C' || *at == 'K' || *at == 'Q' || *at == 'E')
+    if (*at == 'C' || *at == 'K')
         return "has an escape that is not allowed";
     return NULL;
 }
@@ -95,7 +105,9 @@ static const char *check_syntax(const char *text)
     for (const char *at = text; *at != '\0' && problem == NULL; at++) {
         if (*at == '\\' && at[1] != '\0') {
             at++;
-            problem = in_class ? NULL : check_escape(at);
+            problem = check_hiding(at);
+            if (problem == NULL && !in_class)
+                problem = check_escape(at);
         } else if (in_class) {
             in_class = *at != ']';
         } else if (*at == '[') {

@@ -18,6 +18,7 @@
 #include "app/value.h"
 
 #define SHAPE_MAX_PROPERTIES 200 /* of all objects: no document has more members */
+#define SHAPE_MAX_NAME       255 /* bytes, of a property */
 #define SHAPE_MAX_PATTERNS   32
 #define SHAPE_MAX_VALUES     200 /* of an enum */
 #define SHAPE_MAX_FAILURES   100 /* that are told of one document */
@@ -144,6 +145,9 @@ CHECKED enum err shape_fill(struct ctx *ctx, const struct shape *shape,
 /* NULL, or what a text of that format must be. */
 const char *shape_format_check(enum shape_format format, const char *text);
 const struct shape_property *shape_find(const struct shape *shape, const char *name);
+/* Where a property stands in a schema: pointer, "/properties/" and its name. NULL without memory.
+ */
+const char *shape_pointer(struct ctx *ctx, const char *pointer, const char *name);
 /* The properties as they were written, property_count of them, in the ctx's arena. */
 CHECKED enum err shape_ordered(struct ctx *ctx, const struct shape *shape,
                                const struct shape_property ***ret_properties);

@@ -2,7 +2,10 @@
  */
 #include "app/shape_internal.h"
 
-#define POINTER_BYTES 1024
+#include <string.h>
+
+#define POINTER_BYTES        1024
+#define SCHEMA_POINTER_BYTES 8192 /* that of a property always fits */
 
 /* ---- errors ---- */
 
@@ -11,15 +14,7 @@ static void put_pointer(struct buf *out, const struct place *place)
     if (place == NULL)
         return;
     put_pointer(out, place->up);
-    buf_putc(out, '/');
-    for (const char *c = place->key; *c != '\0'; c++) {
-        if (*c == '~')
-            buf_puts(out, "~0");
-        else if (*c == '/')
-            buf_puts(out, "~1");
-        else
-            buf_putc(out, *c);
-    }
+    buf_pointer(out, place->key, strlen(place->key));
 }
 
 const char *place_pointer(struct ctx *ctx, const char *prefix, const struct place *place)
@@ -54,6 +49,17 @@ enum err shape_refuse_site(const struct site *site, const char *sentence)
 enum err shape_no_memory(const struct site *site)
 {
     return fail_internal(site->compiler->ctx, ERR_MEMORY, "no memory for a schema");
+}
+
+const char *shape_pointer(struct ctx *ctx, const char *pointer, const char *name)
+{
+    struct buf out;
+
+    buf_init(&out, ctx->arena, SCHEMA_POINTER_BYTES);
+    buf_puts(&out, pointer);
+    buf_puts(&out, "/properties");
+    buf_pointer(&out, name, strlen(name));
+    return buf_text(&out);
 }
 
 /* ---- one schema ---- */

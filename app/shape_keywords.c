@@ -242,6 +242,8 @@ static enum err read_properties(const struct site *site)
 
         if (!is_allowed_name(member->name))
             return shape_refuse(site->compiler, &place, "is a name that custom fields cannot have");
+        if (strlen(member->name) > SHAPE_MAX_NAME)
+            return shape_refuse_site(site, "has a name of more than 255 bytes");
         shape->properties[i].name = member->name;
         shape->properties[i].position = i;
         TRY(shape_compile_within(site->compiler, &member->value, &place, true,

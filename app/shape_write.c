@@ -5,7 +5,7 @@
 #include "app/document.h"
 #include "app/shape.h"
 
-#define POINTER_BYTES 512
+#define POINTER_BYTES 4096 /* that of a property always fits */
 
 static bool same(const bson_iter_t *a, const bson_iter_t *b)
 {
@@ -37,8 +37,7 @@ static const char *first_foreign(const struct shape *shape, const bson_iter_t *b
         if (!property->shape->has_writers || same(was, is))
             continue;
         pointer->size = start;
-        buf_putc(pointer, '/');
-        buf_puts(pointer, property->name);
+        buf_pointer(pointer, property->name, strlen(property->name));
         if (property->shape->write > party || property->shape->read > party)
             return buf_text(pointer);
         if (first_foreign(property->shape, was, is, party, pointer) != NULL)

@@ -221,13 +221,7 @@ static const char *name_of(struct ctx *ctx, const char *around, const char *key)
 
     buf_init(&out, ctx->arena, TEXT_MAX);
     buf_puts(&out, around);
-    buf_putc(&out, '/');
-    for (; *key != '\0'; key++) {
-        if (*key == '~' || *key == '/')
-            buf_puts(&out, *key == '~' ? "~0" : "~1");
-        else
-            buf_putc(&out, *key);
-    }
+    buf_pointer(&out, key, strlen(key));
     return buf_text(&out);
 }
 

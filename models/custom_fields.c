@@ -14,9 +14,8 @@
 #include "models/tenant.h"
 #include "models/user.h"
 
-#define FIELD      "custom_fields"
-#define NAME_BYTES 1024
-#define PAUSE_MS   20 /* times the tries so far */
+#define FIELD    "custom_fields"
+#define PAUSE_MS 20 /* times the tries so far */
 
 enum shape_party custom_party(const struct ctx *ctx)
 {
@@ -82,7 +81,7 @@ enum err custom_fields_loaded(struct ctx *ctx, void *user)
 
 bool custom_field_is_seen(const struct shape *shape, const char *path, enum shape_party party)
 {
-    char name[NAME_BYTES];
+    char name[SHAPE_MAX_NAME + 1];
 
     while (shape != NULL && *path != '\0') {
         const size_t length = strcspn(path, ".");

@@ -8,7 +8,7 @@
 #include "app/document.h"
 #include "app/value.h"
 
-#define POINTER_BYTES 512
+#define POINTER_BYTES 4096 /* that of a property always fits */
 
 static bool is_hidden(const struct custom_veil *veil, const struct shape *shape)
 {
@@ -30,13 +30,7 @@ static bool hides_below(const struct custom_veil *veil, const struct shape *shap
 static void descend(struct buf *pointer, size_t length, const char *name)
 {
     pointer->size = length;
-    buf_putc(pointer, '/');
-    for (; *name != '\0'; name++) {
-        if (*name == '~' || *name == '/')
-            buf_puts(pointer, *name == '~' ? "~0" : "~1");
-        else
-            buf_putc(pointer, *name);
-    }
+    buf_pointer(pointer, name, strlen(name));
 }
 
 /* ---- finding ---- */
@@ -226,7 +220,7 @@ static const char *next_name(const char *pointer, char *ret_name, size_t size)
 static bool is_below_hidden(const struct custom_veil *veil, const char *pointer)
 {
     const struct shape *shape = veil->shape;
-    char name[POINTER_BYTES];
+    char name[SHAPE_MAX_NAME + 2]; /* what is longer than any property's stays longer */
 
     while (shape != NULL && *pointer == '/') {
         const struct shape_property *property;

@@ -53,20 +53,8 @@ bool custom_index_is_name(const char *name)
     return strncmp(name, PREFIX, sizeof PREFIX - 1) == 0;
 }
 
-static void put_escaped(struct buf *out, const char *name, size_t length)
-{
-    for (size_t i = 0; i < length; i++) {
-        if (name[i] == '~')
-            buf_puts(out, "~0");
-        else if (name[i] == '/')
-            buf_puts(out, "~1");
-        else
-            buf_putc(out, name[i]);
-    }
-}
-
 /* Names hold no dots. */
-static const char *pointer_of(struct ctx *ctx, const char *path, const char *between)
+static const char *pointer_of(struct ctx *ctx, const char *path, const char *before_each)
 {
     struct buf out;
 
@@ -74,8 +62,8 @@ static const char *pointer_of(struct ctx *ctx, const char *path, const char *bet
     while (*path != '\0') {
         const size_t length = strcspn(path, ".");
 
-        buf_puts(&out, between);
-        put_escaped(&out, path, length);
+        buf_puts(&out, before_each);
+        buf_pointer(&out, path, length);
         path += length + (path[length] == '.' ? 1 : 0);
     }
     return buf_ok(&out) ? buf_text(&out) : NULL;
@@ -83,7 +71,7 @@ static const char *pointer_of(struct ctx *ctx, const char *path, const char *bet
 
 const char *custom_field_pointer(struct ctx *ctx, const char *stored_path)
 {
-    return pointer_of(ctx, stored_path, "/");
+    return pointer_of(ctx, stored_path, "");
 }
 
 /* ---- the list ---- */
@@ -97,7 +85,7 @@ struct walk {
 static enum err describe(struct walk *walk, const char *path, const struct shape *shape)
 {
     struct ctx *ctx = walk->ctx;
-    const char *properties = pointer_of(ctx, path, "/properties/");
+    const char *properties = pointer_of(ctx, path, "/properties");
     const char *stored = arena_printf(ctx->arena, STORED ".%s", path);
     struct custom_index index = {
         .name = custom_index_name(ctx, path, shape),
@@ -205,13 +193,28 @@ enum err custom_index_make(struct ctx *ctx, const struct list *indexes, bool wit
     return ERR_OK;
 }
 
-/* ---- the plan ---- */
+/* ---- what is allowed ---- */
 
-enum err custom_index_check_plan(struct ctx *ctx, const struct list *indexes)
+static enum err check_paths(struct ctx *ctx, const struct list *indexes)
+{
+    const struct custom_index *items = indexes->items;
+
+    for (size_t i = 0; i < indexes->count; i++) {
+        if (strlen(items[i].path) > CUSTOM_INDEX_PATH_MAX)
+            return fail(ctx, ERR_SCHEMA, items[i].schema_pointer,
+                        "The names on the way to an indexed or unique field may have %d bytes in "
+                        "all.",
+                        CUSTOM_INDEX_PATH_MAX);
+    }
+    return ERR_OK;
+}
+
+enum err custom_index_check(struct ctx *ctx, const struct list *indexes)
 {
     const struct custom_index *items = indexes->items;
     const int64_t limit = tenant_plan(ctx->app, ctx->tenant).custom_indexes;
 
+    TRY(check_paths(ctx, indexes));
     if (indexes->count <= (size_t)limit)
         return ERR_OK;
     ctx->failure.limit = limit;

@@ -44,5 +44,7 @@ CHECKED enum err custom_index_make(struct ctx *ctx, const struct list *indexes, 
 
 /* "/custom_fields/home/city" for "custom_fields.home.city". NULL without memory. */
 const char *custom_field_pointer(struct ctx *ctx, const char *stored_path);
-/* ERR_PLAN_LIMIT when the tenant's plan has fewer. */
-CHECKED enum err custom_index_check_plan(struct ctx *ctx, const struct list *indexes);
+/* ERR_PLAN_LIMIT when the tenant's plan has fewer; ERR_SCHEMA for a path of more than
+ * CUSTOM_INDEX_PATH_MAX bytes: a 409 could not name it (app/db_internal.h). */
+#define CUSTOM_INDEX_PATH_MAX 240
+CHECKED enum err custom_index_check(struct ctx *ctx, const struct list *indexes);

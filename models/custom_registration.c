@@ -29,7 +29,7 @@ static enum err check_object(struct ctx *ctx, const struct shape *shape, const c
 
         if (property == NULL || (is_root && property->shape->standard.size > 0))
             continue;
-        here = arena_printf(ctx->arena, "%s/properties/%s", pointer, property->name);
+        here = shape_pointer(ctx, pointer, property->name);
         if (here == NULL)
             return fail_internal(ctx, ERR_MEMORY, "no memory for a pointer");
         if (property->shape->write > SHAPE_USER || property->shape->read > SHAPE_USER)

@@ -63,7 +63,7 @@ static enum err check_schema(struct ctx *ctx, const struct shape *shape, const s
     TRY(custom_registration_check(ctx, shape));
     TRY(check_fits(ctx, stored));
     TRY(custom_index_list(ctx, shape, &indexes));
-    TRY(custom_index_check_plan(ctx, &indexes));
+    TRY(custom_index_check(ctx, &indexes));
     TRY(custom_validator_gap(ctx, in_force, shape, &gap));
     if (gap == NULL)
         return ERR_OK;

@@ -315,7 +315,7 @@ static enum err find_gap(struct ctx *ctx, const struct shape *from, const struct
     }
     for (size_t i = 0; i < to->property_count && *ret_pointer == NULL; i++) {
         const char *name = to->properties[i].name;
-        const char *here = arena_printf(ctx->arena, "%s/properties/%s", pointer, name);
+        const char *here = shape_pointer(ctx, pointer, name);
 
         if (here == NULL)
             return fail_internal(ctx, ERR_MEMORY, "no memory for a pointer");

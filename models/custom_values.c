@@ -42,14 +42,11 @@ static enum err check_own(struct ctx *ctx, const struct shape *shape, const char
     return is_shown ? ERR_OK : refuse(ctx, pointer, "const");
 }
 
-static enum err check_below(struct ctx *ctx, const struct shape *shape, const char *pointer,
-                            const char *step)
+static enum err check_below(struct ctx *ctx, const struct shape *shape, const char *pointer)
 {
-    const char *below = arena_printf(ctx->arena, "%s/%s", pointer, step);
-
-    if (below == NULL)
+    if (pointer == NULL)
         return fail_internal(ctx, ERR_MEMORY, "no memory for a pointer");
-    return custom_fields_check_values(ctx, shape, below);
+    return custom_fields_check_values(ctx, shape, pointer);
 }
 
 enum err custom_fields_check_values(struct ctx *ctx, const struct shape *shape, const char *pointer)
@@ -59,12 +56,9 @@ enum err custom_fields_check_values(struct ctx *ctx, const struct shape *shape, 
     TRY(check_own(ctx, shape, pointer));
     for (size_t i = 0; i < shape->property_count; i++) {
         const struct shape_property *property = &shape->properties[i];
-        const char *step = arena_printf(ctx->arena, "properties/%s", property->name);
-
-        if (step == NULL)
-            return fail_internal(ctx, ERR_MEMORY, "no memory for a pointer");
-        TRY(check_below(ctx, property->shape, pointer, step));
+        TRY(check_below(ctx, property->shape, shape_pointer(ctx, pointer, property->name)));
     }
-    TRY(check_below(ctx, shape->items, pointer, "items"));
-    return check_below(ctx, shape->others, pointer, "additionalProperties");
+    TRY(check_below(ctx, shape->items, arena_printf(ctx->arena, "%s/items", pointer)));
+    return check_below(ctx, shape->others,
+                       arena_printf(ctx->arena, "%s/additionalProperties", pointer));
 }

@@ -120,6 +120,10 @@ def deep(levels):
     ({"properties": {"a": {"pattern": "((((((((((((((((((((((((a))))))))))))))))))))))))"}}},
      "/properties/a/pattern"),
     ({"properties": {"a": {"pattern": "(((a{999}){999}){999}){999}"}}}, "/properties/a/pattern"),
+    *(({"properties": {"a": {"pattern": pattern}}}, "/properties/a/pattern") for pattern in (
+        # What a bracket seems to hide from the look at a pattern.
+        "\\c[(?R)?x]", "\\c[(?<n>a+)\\k<n>]", "\\c[(?<=a)]", "[\\c](?R)]", "[\\Q](?R)]\\E]", "\\Q[\\E(?R)]")),
+    ({"properties": {"n" * 256: {}}}, "/properties"),
     ({"properties": {"a": {"format": "ipv4"}}}, "/properties/a/format"),
     ({"properties": {"a": {"uniqueItems": 1}}}, "/properties/a/uniqueItems"),
     ({"properties": {"a": {"items": [{}]}}}, "/properties/a/items"),

@@ -146,6 +146,32 @@ def test_who_may_write(api, world, staff):
         refused(fields(api, user, value), 403, "field_not_writable")
 
 
+def test_places_of_any_name_are_pointers(api, world):
+    """RFC 6901 in whatever names a place, with names as long as they may be."""
+    tenant = world.tenant()
+    world.login(tenant.owner)
+    long = "/" * 255
+    kept = {"type": "object", "properties": {long: {"type": "object", "properties": {
+        "a/b~c": {"type": "string", "x-write": "admin"}, long: {"type": "string", "x-read": "admin"}}}}}
+    ok(put(api, tenant, {"properties": {long: kept, "d/e": {"type": "string", "x-encrypt": True}}}))
+    user = world.user(tenant)
+    above = "/custom_fields" + ("/" + "~1" * 255) * 2
+    for name, place in (("a/b~c", above + "/a~1b~0c"), (long, above + "/" + "~1" * 255)):
+        refused(fields(api, user, {long: {long: {name: "x"}}}), 403, "field_not_writable", field=place)
+    for schema, place in (({"d/e": {"type": "string", "minLength": 1}}, "/properties/d~1e"),
+                          ({"x/y": {"type": "string", "format": "date-time", "const": "2026-01-31T10:00:00+01:00"}},
+                           "/properties/x~1y/const"),
+                          ({"x": {"type": "object", "properties": {"i" * 239: {"type": "string", "x-unique": True}}}},
+                           f"/properties/x/properties/{'i' * 239}/x-unique")):
+        refused(put(api, tenant, {"properties": schema}), 400, "invalid_schema", field=place)
+    refused(put(api, tenant, {"properties": {"x/y": {"x-write": "admin"}}, "required": ["x/y"]}), 400,
+            "invalid_schema", field="/properties/x~1y")
+    name = "i" * 240
+    ok(put(api, tenant, {"properties": {name: {"type": "string", "x-unique": True}}}))
+    ok(register(api, tenant, custom_fields={name: "x"}), 201)
+    refused(register(api, tenant, custom_fields={name: "x"}), 409, "value_taken", field=f"/custom_fields/{name}")
+
+
 def test_a_schema_that_users_break_is_refused_with_samples(api, world):
     """issue 6.1: the dry run counts and lists; publishing is 409 and changes nothing."""
     tenant = world.tenant()
