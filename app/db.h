@@ -100,7 +100,8 @@ struct db_search {
     int64_t limit;
 };
 
-/* *ret_over: most_ms were over, and nothing is known. */
+/* *ret_over: most_ms were over, and nothing is known. ERR_DOCUMENT_REFUSED: there is no such index,
+ * as when another version of the schema came in force. */
 CHECKED enum err db_search(struct ctx *ctx, const struct schema *schema,
                            const struct db_search *search, bool *ret_over, struct list *ret_list);
 /* How many documents access brings; stops counting behind the budget. */

@@ -34,6 +34,7 @@
 
 /* Codes of the server that something here depends on. */
 enum {
+    DB_CODE_BAD_VALUE = 2,
     DB_CODE_UNAUTHORIZED = 13,
     DB_CODE_NO_NAMESPACE = 26,
     DB_CODE_NO_INDEX = 27,

@@ -168,6 +168,16 @@ static enum err put_command(const struct db_call *call, const struct db_search *
 
 /* ---- running ---- */
 
+/* The index that was to be used is not there. */
+static bool is_without_index(const struct db_search *search, const bson_t *reply)
+{
+    bson_iter_t it;
+
+    return search->index != NULL && db_reply_int(reply, "code") == DB_CODE_BAD_VALUE &&
+           bson_iter_init_find(&it, reply, "errmsg") && BSON_ITER_HOLDS_UTF8(&it) &&
+           strstr(bson_iter_utf8(&it, NULL), "hint provided") != NULL;
+}
+
 enum err db_search(struct ctx *ctx, const struct schema *schema, const struct db_search *search,
                    bool *ret_over, struct list *ret_list)
 {
@@ -186,6 +196,8 @@ enum err db_search(struct ctx *ctx, const struct schema *schema, const struct db
 
     const enum err read = db_read_list(&call, command, reply, ret_list);
 
+    if (read == ERR_INTERNAL && is_without_index(search, reply))
+        return fail_retry(ctx, ERR_DOCUMENT_REFUSED, 1);
     if (read != ERR_INTERNAL || call.expected_code == 0 ||
         db_reply_int(reply, "code") != call.expected_code)
         return read;

@@ -3,6 +3,7 @@
 #include "handlers/users_transfer.h"
 #include "models/scope.h"
 #include "models/tenant.h"
+#include "models/user_authority.h"
 #include "models/user_export.h"
 
 struct query {
@@ -20,9 +21,14 @@ const struct schema users_export_query_schema = {
 };
 /* clang-format on */
 
+/* A long export ends with the rights of whoever began it. */
 static enum err part(struct ctx *ctx, void *arg, struct buf *out, bool *ret_done)
 {
-    return user_export_part(ctx, arg, out, ret_done);
+    struct user_export *export = arg;
+
+    if (export->count > 0)
+        TRY(user_authority_lasts(ctx, ROLE_OWNER));
+    return user_export_part(ctx, export, out, ret_done);
 }
 
 /* People never see hashes: whoever is to move a tenant gives a key the scope for it. */

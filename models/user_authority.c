@@ -1,6 +1,10 @@
 /* Roles against roles. */
 #include "models/user_authority.h"
 
+#include "app/revocation.h"
+#include "models/access_key.h"
+#include "models/tenant.h"
+
 static enum err of_user(struct ctx *ctx, struct authority *ret_authority)
 {
     const struct identity *who = &ctx->who;
@@ -31,6 +35,22 @@ enum err user_authority(struct ctx *ctx, struct authority *ret_authority)
     if (uuid_is_zero(&ctx->who.user_id))
         return fail_internal(ctx, ERR_ROLE, "no user and no operator stands behind this request");
     return of_user(ctx, ret_authority);
+}
+
+enum err user_authority_lasts(struct ctx *ctx, enum role least)
+{
+    const struct tenant *tenant = NULL;
+    struct authority authority;
+
+    TRY(tenant_get_by_id(ctx, &ctx->tenant_id, &tenant));
+    ctx_set_tenant(ctx, tenant, &tenant->id);
+    if (ctx->who.credential == CREDENTIAL_KEY)
+        return access_key_check(ctx, &ctx->who.key_id);
+    TRY(revocation_check(ctx, &(struct revocation_subject){.tenant_id = tenant->id,
+                                                           .grant_id = ctx->who.grant_id,
+                                                           .tenant_epoch = tenant->epoch}));
+    TRY(user_authority(ctx, &authority));
+    return authority.role >= least ? ERR_OK : ERR_ROLE;
 }
 
 enum err user_authority_over(struct ctx *ctx, const struct authority *authority,

@@ -16,6 +16,10 @@ struct authority {
 
 /* Of the ctx's caller, read again. ERR_ROLE below admin; ERR_BAD_TOKEN when the account ended. */
 CHECKED enum err user_authority(struct ctx *ctx, struct authority *ret_authority);
+/* For work that outlasts a request: the tenant as it is by now becomes the ctx's, and the caller
+ * must still be who they were, with at least that role. ERR_TENANT_NOT_FOUND, ERR_BAD_KEY,
+ * ERR_BAD_TOKEN, ERR_ROLE. */
+CHECKED enum err user_authority_lasts(struct ctx *ctx, enum role least);
 /* ERR_ROLE: only owners change owners. */
 CHECKED enum err user_authority_over(struct ctx *ctx, const struct authority *authority,
                                      const struct user *target);

@@ -8,6 +8,7 @@
 
 #include "app/db.h"
 #include "models/custom_fields.h"
+#include "models/tenant.h"
 #include "models/user.h"
 #include "models/user_plan.h"
 
@@ -409,10 +410,9 @@ static enum err prepare(struct search *search)
     return read_cursor(search);
 }
 
-enum err user_query_run(struct ctx *ctx, const struct user_query *query, struct user_page *ret_page)
+static enum err run(struct ctx *ctx, const struct user_query *query, struct user_page *page)
 {
     struct search *search = ARENA_NEW(ctx->arena, struct search);
-    struct user_page page = {.next = NULL};
 
     if (search == NULL)
         return fail_internal(ctx, ERR_MEMORY, "no memory for a search");
@@ -420,9 +420,29 @@ enum err user_query_run(struct ctx *ctx, const struct user_query *query, struct 
     search->query = query;
     TRY(prepare(search));
     TRY(run_ways(search));
-    TRY(write_cursor(search, &page.next));
-    TRY(tell_cost(search, &page.cost));
-    page.users = search->users;
+    TRY(write_cursor(search, &page->next));
+    TRY(tell_cost(search, &page->cost));
+    page->users = search->users;
+    return ERR_OK;
+}
+
+enum err user_query_run(struct ctx *ctx, const struct user_query *query, struct user_page *ret_page)
+{
+    const int64_t version = ctx->tenant->schema_version;
+    struct user_page page = {.next = NULL};
+    enum err done = run(ctx, query, &page);
+
+    /* The index went with a version that this instance, or this long export, still goes by. */
+    if (done == ERR_DOCUMENT_REFUSED) {
+        tenant_forget(ctx, ctx->tenant);
+        TRY(tenant_refresh(ctx));
+        if (ctx->tenant->schema_version == version)
+            return fail_retry(ctx, ERR_DOCUMENT_REFUSED, 1);
+        fail_clear(ctx);
+        page = (struct user_page){.next = NULL};
+        done = run(ctx, query, &page);
+    }
+    TRY(done);
     *ret_page = page;
     return ERR_OK;
 }

@@ -29,6 +29,7 @@ struct user_page {
     struct user_cost cost;
 };
 
-/* ERR_FILTER, ERR_FILTER_INDEX, ERR_VALIDATION (sort), ERR_BAD_CURSOR. */
+/* ERR_FILTER, ERR_FILTER_INDEX, ERR_VALIDATION (sort), ERR_BAD_CURSOR; ERR_DOCUMENT_REFUSED: an
+ * index of the schema is missing. */
 CHECKED enum err user_query_run(struct ctx *ctx, const struct user_query *query,
                                 struct user_page *ret_page);

@@ -7,6 +7,7 @@ import json
 import stat
 import uuid
 
+import httpx
 import pytest
 
 from support.check import ok, refused
@@ -86,6 +87,36 @@ def test_a_filter_chooses(api, crowd):
     refused(api.get("/users/export", token=crowd.owner.token, params={
         "filter": "email pr", "after": lines[0]["id"]}), 400, field="after")
     assert api.instance.db.audit_logs.count_documents({"action": "users.exported"}) == before
+
+
+def test_a_long_export_ends_with_its_rights(api, world, service):
+    """TS-13, TS-14: what a key or an owner began is cut when they may no more, however much of it
+    is still to come."""
+    tenant = world.tenant()
+    world.login(tenant.owner)
+    users = service.db[tenant.collection]
+    model = users.find_one()
+    users.insert_many([{**model, "_id": uuid.uuid4(), "role": "user", "email": f"l{n}@x.example",
+                        "username": f"l{n}", "custom_fields": {"long": "x" * 15000}}
+                       for n in range(1500)])
+    made = ok(api.post("/tenants/access-keys", token=tenant.owner.token, json={
+        "label": "long", "scopes": ["users:read"]}), 201)
+    second = world.user(tenant)
+    ok(api.put(f"/tenants/users/{second.id}/role", token=tenant.owner.token, json={"role": "owner"}))
+    world.login(second)
+    for token, end in (
+            (made["access_key"], lambda: ok(api.delete(
+                f"/tenants/access-keys/{made['id']}", token=tenant.owner.token), 204)),
+            (second.token, lambda: ok(api.put(f"/tenants/users/{second.id}/role",
+                                              token=tenant.owner.token, json={"role": "admin"})))):
+        with httpx.stream("GET", f"{service.url}/users/export", timeout=30, trust_env=False,
+                          headers={"Authorization": f"Bearer {token}"}) as answer:
+            parts = answer.iter_bytes()
+            size = len(next(parts))
+            end()
+            with pytest.raises(httpx.RemoteProtocolError):
+                size += sum(len(part) for part in parts)
+        assert answer.status_code == 200 and size < 1500 * 15000
 
 
 def test_it_is_for_owners(api, world, crowd):

@@ -382,3 +382,19 @@ def test_days_and_moments(place):
     one, other = (place.all(filter=f'created_at lt "{text}"', limit=200)
                   for text in ("2020-01-02T00:00:00Z", "2020-01-02T05:30:00+05:30"))
     assert one == other and one
+
+
+def test_an_index_that_is_gone_is_no_fault_of_ours(api, place):
+    """As for a moment on an instance that plans by the schema of before: try again (503)."""
+    users = api.instance.db[place.tenant.collection]
+    name = "cf_i_age"
+    index = users.index_information()[name]
+    users.drop_index(name)
+    try:
+        answer = place.ask(filter="custom_fields.age eq 18")
+        refused(answer, 503, "schema_changing")
+        assert int(answer.headers["retry-after"]) >= 1
+    finally:
+        users.create_index(index["key"], name=name,
+                           partialFilterExpression=index["partialFilterExpression"])
+    assert ok(place.ask(filter="custom_fields.age eq 18"))["users"]
