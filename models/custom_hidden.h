@@ -1,5 +1,5 @@
 /* Custom fields that somebody who writes cannot see: they are neither named, nor changed, nor lost.
- * For models/custom_fields.c. Documents are in JSON form. Any thread. */
+ * For models/custom_fields.c and publication.c. Documents are in JSON form. Any thread. */
 #pragma once
 
 #include "app/ctx.h"

@@ -8,7 +8,7 @@
 #define PATTERN_CHARACTERS 400 /* the database's library recurses for each repetition */
 #define DOUBLE_DIGITS      15  /* to which it rounds doubles before it divides */
 
-/* Dates that the service reads, without those at the ends of its range, which an offset may leave.
+/* Dates that the service reads, without those at the ends of its range whose offset may leave it.
  */
 #define DAY_29_FEBRUARY \
     "([0-9]{2}(0[48]|[2468][048]|[13579][26])|([02468][048]|[13579][26])00)-02-29"
@@ -17,9 +17,9 @@
     "02-(0[1-9]|1[0-9]|2[0-8]))|" DAY_29_FEBRUARY ")"
 #define HOUR         "([01][0-9]|2[0-3])"
 #define DATE_PATTERN "^" DAY "$"
-#define MOMENT_PATTERN                                                                   \
-    "^(?!0000|9999)" DAY "[Tt]" HOUR ":[0-5][0-9]:[0-5][0-9]([.][0-9]+)?([Zz]|[+-]" HOUR \
-    ":[0-5][0-9])$"
+#define MOMENT_PATTERN                                         \
+    "^(?!0000-01-01.*[+]|9999-12-31.*-..:..$)" DAY "[Tt]" HOUR \
+    ":[0-5][0-9]:[0-5][0-9]([.][0-9]+)?([Zz]|[+-]" HOUR ":[0-5][0-9])$"
 
 void validator_put_item(bson_t *array, uint32_t *count, const bson_t *item)
 {

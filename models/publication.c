@@ -13,6 +13,7 @@
 #include "app/document.h"
 #include "models/audit.h"
 #include "models/custom_fields.h"
+#include "models/custom_hidden.h"
 #include "models/publication_internal.h"
 #include "models/tenant.h"
 #include "models/user.h"
@@ -100,8 +101,8 @@ enum err publication_begin(struct ctx *ctx, const struct publication_order *orde
     put = db_transaction(ctx, begin, &beginning);
     if (put != ERR_CONFLICT)
         return put;
-    return fail(ctx, ERR_CONFLICT, NULL,
-                "Another schema is being published; GET /tenants/schema shows how far it is.");
+    return fail(ctx, ERR_CONFLICT, NULL, "Another %s; GET /tenants/schema shows how far it is.",
+                order->dry_run ? "dry run is under way" : "schema is being published");
 }
 
 static enum err read_document(struct ctx *ctx, const struct schema *schema,
@@ -137,6 +138,7 @@ enum err publication_try(struct ctx *ctx, const struct uuid *user_id, const stru
                          struct shape_failures *ret_failures)
 {
     struct custom_conversion conversion = {.user_id = *user_id};
+    const enum shape_party party = custom_party(ctx);
     struct order order = {0};
     struct job job = {0};
     const enum err found = publication_find(ctx, &job);
@@ -149,7 +151,15 @@ enum err publication_try(struct ctx *ctx, const struct uuid *user_id, const stru
     TRY(custom_schema_compile(ctx, &order.schema, &conversion.to));
     if (ctx->tenant->schema_version > 0)
         TRY(custom_schema_shape(ctx, &conversion.from));
-    return custom_fields_try(ctx, &conversion, stored, ret_failures);
+    TRY(custom_fields_try(ctx, &conversion, stored, ret_failures));
+    for (int i = 0; i < 2; i++) {
+        const struct custom_veil veil = {.shape = i == 0 ? conversion.from : conversion.to,
+                                         .party = party};
+
+        if (veil.shape != NULL)
+            custom_hidden_untold(&veil, strlen("/custom_fields"), ret_failures);
+    }
+    return ERR_OK;
 }
 
 /* ---- where it is ---- */
@@ -301,4 +311,4 @@ static enum err undo(struct ctx *ctx, struct job_run *run)
 
 const struct job_kind publication_job = {
     .name = "publication", .alone = true, .run = run, .undo = undo};
-const struct job_kind publication_trial_job = {.name = "schema_trial", .run = run};
+const struct job_kind publication_trial_job = {.name = "schema_trial", .alone = true, .run = run};

@@ -43,7 +43,7 @@ struct publication_report {
 extern const struct schema publication_report_schema;
 extern const struct schema custom_failure_schema;
 
-/* Begins one. ERR_CONFLICT when there is one already. */
+/* Begins one, or a dry run. ERR_CONFLICT when there is one already. */
 struct publication_order {
     const struct bytes *schema;
     int64_t version; /* that it makes: one more than that in force */
@@ -67,6 +67,6 @@ CHECKED enum err publication_status(struct ctx *ctx, struct publication_status *
 /* The one that is not over, or ERR_NOT_FOUND. */
 CHECKED enum err publication_find(struct ctx *ctx, struct job *ret_job);
 /* What is wrong with a user's fields (stored form of the version in force) by the schema that is
- * being published; count 0 also when none is. */
+ * being published, as far as the ctx's party may know; count 0 also when none is. */
 CHECKED enum err publication_try(struct ctx *ctx, const struct uuid *user_id,
                                  const struct bytes *stored, struct shape_failures *ret_failures);

@@ -152,6 +152,20 @@ def test_equal_values_in_an_older_form_cannot_become_unique(place, values, befor
     ok(publish(api, tenant, {"properties": {"code": base | after | {"x-unique": True}}}))
 
 
+def test_dry_runs_do_not_pile_up(place):
+    """What walks over all users is bounded for each tenant."""
+    api, _, world = place
+    tenant = tenant_of(world)
+    waiting = {"_id": uuid.uuid4(), "tenant_id": uuid.UUID(tenant.id), "kind": "schema_trial",
+               "alone": "schema_trial", "state": "queued", "input": {},
+               "created_at": datetime.datetime.now(datetime.timezone.utc)}
+    api.instance.db.jobs.insert_one(waiting)  # without due_at: nobody takes it
+    refused(publish(api, tenant, {}, params={"dry_run": "true"}), 409, "conflict")
+    ok(publish(api, tenant, {}))
+    api.instance.db.jobs.delete_one({"_id": waiting["_id"]})
+    ok(publish(api, tenant, {}, params={"dry_run": "true"}))
+
+
 def test_of_parallel_publishers_one_wins(place):
     one, two, world = place
     tenant = tenant_of(world)
@@ -270,9 +284,12 @@ def test_logins_go_on_while_an_index_is_built(place):
 PHASES = ["checking", "fencing", "rechecking", "indexing", "opening", "activating", "dropping",
           "converting", "tightening", "sweeping"]
 POINTS = [f"{phase} {when}" for phase in PHASES for when in ("before", "behind", "saved")]
+#: The last day of time is what many store as "for ever".
+EVER = "9999-12-31T00:00:00Z"
 BEFORE = {"properties": {"day": {"type": "string", "x-index": True}, "n": {"type": "integer"},
-                         "pin": {"type": "string"}}}
+                         "pin": {"type": "string"}, "till": {"type": "string"}}}
 AFTER = {"properties": {"day": {"type": "string", "format": "date"},
+                        "till": {"type": "string", "format": "date-time"},
                         "n": {"type": "integer", "maximum": 50, "x-unique": True},
                         "pin": {"type": "string", "x-encrypt": True, "minLength": 2}}}
 
@@ -308,10 +325,11 @@ def kill_once(place, victim, point):
     own = {"tenant_id": uuid.UUID(tenant.id), "kind": "publication"}
     ok(publish(one, tenant, BEFORE))
     for number in range(3):
-        ok(register(one, tenant, {"day": f"2026-01-0{number + 1}", "n": number, "pin": "123"}), 201)
+        ok(register(one, tenant, {"day": f"2026-01-0{number + 1}", "n": number, "pin": "123", "till": EVER}), 201)
     died = victim(point, lambda api: publish(api, tenant, AFTER))
     if not died:  # another instance was quicker
         return False
+    assert not list(users.find({"$nor": [validator_of(users)]})), "somebody could not sign in"
     ok(api_register(one, tenant), 201)
     until(lambda: jobs.count_documents({**own, "state": {"$in": ["queued", "running"]}}) == 0, 20)
     (last,) = jobs.find(own).sort("created_at", -1).limit(1)
@@ -322,6 +340,7 @@ def kill_once(place, victim, point):
     assert not list(users.find({"$nor": [validator_of(users)]}))
     assert users.count_documents({"custom_fields.day": {"$type": "date"},
                                   "custom_fields.pin": {"$type": "binData"}}) == 4
+    assert users.count_documents({"custom_fields.till": {"$type": "date"}}) == 3
     with pytest.raises(pymongo.errors.WriteError):
         users.update_one({"custom_fields.n": 1}, {"$set": {"custom_fields.day": "2026-01-31"}})
     refused(register(one, tenant, {"n": 1}), 409, "value_taken")
@@ -364,6 +383,32 @@ def test_who_slips_in_before_the_fence_undoes_it(place, victim):
         assert all("A new schema is being published" in words for words in refusals)
     assert validator_of(users) == before and set(users.index_information()) == indexes
     assert schema_of(one, tenant)["version"] == 1
+
+
+def test_the_coming_schema_tells_nobody_of_hidden_fields(place, victim):
+    """x-read: a refusal behind the fence says no more of a hidden field than any other does."""
+    one, _, world = place
+    tenant = tenant_of(world)
+    users = one.instance.db[tenant.collection]
+    risk = {"type": "string", "x-read": "admin"}
+    ok(publish(one, tenant, {"properties": {"risk": risk, "n": {"type": "integer"}}}))
+    member = world.user(tenant)
+    asked = {"properties": {"risk": risk | {"enum": ["low", "high"]}, "n": {"type": "integer"}}}
+    told = []
+
+    def ask():
+        users.update_one({"_id": uuid.UUID(member.id)}, {"$unset": {"custom_fields.risk": 1}})
+        if victim("fencing behind", lambda api: publish(api, tenant, asked)):
+            users.update_one({"_id": uuid.UUID(member.id)}, {"$set": {"custom_fields.risk": "middling"}},
+                             bypass_document_validation=True)
+            answer = one.patch("/users/me", token=member.token, json={"custom_fields": {"n": 1}})
+            if answer.status_code == 400:
+                told.append(answer.text)
+        until(lambda: "publication" not in schema_of(one, tenant) or
+              schema_of(one, tenant)["publication"]["state"] == "failed", 20)
+        return told
+    until(ask, 60)
+    assert "low" not in told[0] and "x-read" in told[0], told
 
 
 def test_the_doctor_finishes_what_nobody_does(start_instance, connect, tmp_path, monkeypatch):
