@@ -135,6 +135,20 @@ static enum err follow(struct session_of_command *session, struct import *import
 
 /* ---- telling ---- */
 
+/* Names that stand in a file may hold what a terminal obeys (C0, DEL, C1). */
+static const char *harmless(struct arena *arena, const char *text)
+{
+    char *copy = arena_strdup(arena, text);
+
+    for (unsigned char *at = (unsigned char *)copy; copy != NULL && *at != '\0'; at++) {
+        if (*at < ' ' || *at == 0x7f)
+            *at = '?';
+        else if (*at == 0xc2 && at[1] >= 0x80 && at[1] < 0xa0)
+            at[0] = at[1] = '?';
+    }
+    return copy != NULL ? copy : "?";
+}
+
 static void tell_conversion(FILE *out, const struct import_file *file)
 {
     const struct from_summary *summary = &file->summary;
@@ -148,10 +162,11 @@ static void tell_conversion(FILE *out, const struct import_file *file)
     fprintf(out, ", %" PRId64 " without a password, %" PRId64 " refused\n",
             summary->without_password, summary->refused);
     for (size_t i = 0; i < summary->reason_count; i++)
-        fprintf(out, "  %" PRId64 ": %s\n", summary->reasons[i].n, summary->reasons[i].what);
+        fprintf(out, "  %" PRId64 ": %s\n", summary->reasons[i].n,
+                harmless(summary->arena, summary->reasons[i].what));
 }
 
-static void tell_import(FILE *out, const struct import *import)
+static void tell_import(FILE *out, struct arena *arena, const struct import *import)
 {
     const struct import_error *errors = import->errors.items;
     char id[UUID_TEXT_SIZE];
@@ -166,8 +181,8 @@ static void tell_import(FILE *out, const struct import *import)
         fprintf(out, "%s\n", import->message != NULL ? import->message : import->error);
     for (size_t i = 0; i < import->errors.count; i++)
         fprintf(out, "line %-8" PRId64 " %-22s %-24s %s\n", errors[i].line, errors[i].error,
-                errors[i].pointer != NULL ? errors[i].pointer : "-",
-                errors[i].message != NULL ? errors[i].message : "");
+                errors[i].pointer != NULL ? harmless(arena, errors[i].pointer) : "-",
+                errors[i].message != NULL ? harmless(arena, errors[i].message) : "");
     if (import->failed > (int64_t)import->errors.count)
         fprintf(out, "and %" PRId64 " further lines\n",
                 import->failed - (int64_t)import->errors.count);
@@ -215,7 +230,7 @@ static int tell(const struct invocation *invocation, struct session_of_command *
             return COMMAND_FAILED;
     } else {
         tell_conversion(invocation->out, file);
-        tell_import(invocation->out, import);
+        tell_import(invocation->out, &session->arena, import);
     }
     if (import->state != JOB_DONE)
         return COMMAND_FAILED;

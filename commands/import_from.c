@@ -295,6 +295,8 @@ enum err from_line(struct ctx *ctx, const struct from_options *options,
         judge_hash(ctx, &user);
         if (user.username == NULL && user.email == NULL)
             summary->notice = refused = "has neither a user name nor an e-mail address";
+        if (!buf_ok(&user.fields))
+            summary->notice = refused = "is larger than 256 KiB.";
     }
     if (refused != NULL) {
         from_count_refused(summary, refused);
@@ -311,5 +313,5 @@ enum err from_line(struct ctx *ctx, const struct from_options *options,
             count(summary, summary->reasons, &summary->reason_count, user.reason);
     }
     put_line(&user, out);
-    return buf_ok(out) && buf_ok(&user.fields) ? ERR_OK : ERR_MEMORY;
+    return buf_ok(out) ? ERR_OK : ERR_MEMORY;
 }

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "app/clock.h"
+#include "app/shape.h"
 #include "commands/import.h"
 
 #define NAME_MAX_BYTES 128
@@ -115,6 +116,8 @@ static void put_name(struct buf *out, const char *name)
 
     for (; name[size] != '\0' && size < NAME_MAX_BYTES; size++)
         safe[size] = name[size] == '.' || (name[size] == '$' && size == 0) ? '_' : name[size];
+    while (size > 0 && ((unsigned char)name[size] >> 6) == 2) /* not within a character */
+        size--;
     buf_json_string(out, safe, size);
 }
 
@@ -151,7 +154,7 @@ static void put(const struct value *value, struct buf *out, unsigned depth)
         buf_int(out, value->integer);
         return;
     case VALUE_REAL:
-        buf_printf(out, "%.17g", value->real);
+        number_put(&(struct number){.given = true, .real = true, .fraction = value->real}, out);
         return;
     case VALUE_STRING:
         buf_json_string(out, value->string.text, value->string.length);

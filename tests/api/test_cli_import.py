@@ -102,6 +102,25 @@ def test_bad_files_change_nothing(place, tmp_path):
     assert api.instance.db.import_chunks.count_documents({}) == 0
 
 
+def test_one_record_harms_no_other_and_no_terminal(place, tmp_path):
+    """What grows too large when it is written out is a mistake of that record alone, numbers stay
+    as they were, and names that hold escape sequences are told without them."""
+    api, world, cli = place
+    tenant = world.tenant()
+    path = tmp_path / "realm"
+    secret = {"type": "password", "secretData": json.dumps({"value": "eA==", "salt": "eA=="}),
+              "credentialData": json.dumps({"hashIterations": 1, "algorithm": "\x1b[31mmd5"})}
+    users = [json.dumps(user) for user in (
+        {"username": "small", "attributes": {"x": [0.1]}, "credentials": [secret]},
+        {"username": "odd", "attributes": {"\x1b[31m": [{"a": {"b": {"c": {"d": {}}}}}]}})]
+    users.insert(0, '{"username":"big","attributes":{"x":[' + "1e9," * 60000 + "1]}}")
+    path.write_text('{"users":[' + ",".join(users) + "]}", encoding="utf-8")
+    told = cli("import", str(path), "--tenant", tenant.slug, "--from", "keycloak", status=3)
+    assert "?[31mmd5" in told and "/?[31m/a/b" in told and "\x1b" not in told + cli.stderr
+    made = list(api.instance.db[tenant.collection].find({"role": "user"}))
+    assert [(user["username"], user["custom_fields"]) for user in made] == [("small", {"x": 0.1})]
+
+
 def test_interrupted_it_goes_on_elsewhere(cli, tmp_path):
     """Ctrl-C leaves what can be gone on with, and says how; nobody is there twice."""
     cli("tenant", "create", "--slug", "ctrl", "--name", "C", "--plan", "enterprise", "--with-key")
