@@ -10,6 +10,7 @@
 #include "app/cache.h"
 #include "app/clock.h"
 #include "app/db.h"
+#include "app/gather.h"
 #include "app/housekeeping.h"
 #include "app/job_workers.h"
 #include "app/keys.h"
@@ -33,6 +34,7 @@
 #include "models/job.h"
 #include "models/oauth_client.h"
 #include "models/platform_key.h"
+#include "models/sign_up_party.h"
 #include "models/tenant.h"
 #include "models/tenant_origin.h"
 #include "models/user_name.h"
@@ -121,6 +123,9 @@ static enum err start_writers(struct app *app, bool serve, char **ret_message)
     err = audit_writer_start(app, &app->audit);
     if (err != ERR_OK)
         return fail_start(err, "the audit writer cannot start", ret_message);
+    err = gather_new(sign_up_may_meet, &app->sign_ups);
+    if (err != ERR_OK)
+        return fail_start(err, "out of memory", ret_message);
     return ERR_OK;
 }
 
@@ -224,6 +229,7 @@ void app_free(struct app *app)
     watch_stop(app->watch);
     audit_refusals_stop(app->refusals);
     audit_writer_stop(app->audit);
+    gather_free(app->sign_ups);
     hash_pool_free(app->hashes);
     rsa_pool_free(app->rsa);
     cache_free(app->tenants);

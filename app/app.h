@@ -23,6 +23,7 @@ struct metrics;
 struct housekeeping;
 struct outbox_workers;
 struct job_workers;
+struct gather;
 struct token_cache;
 struct grant_memory;
 struct retired_config;
@@ -50,6 +51,7 @@ struct app {
     struct limiter *limiter;
     struct audit_writer *audit;
     struct audit_refusals *refusals; /* NULL in commands */
+    struct gather *sign_ups;         /* that meet (models/sign_up_party.h) */
     struct metrics *metrics;
     struct housekeeping *housekeeping;
     struct outbox_workers *outbox;     /* NULL in commands */

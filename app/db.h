@@ -191,6 +191,10 @@ static inline void db_before_commit(struct ctx *ctx, struct db_hook *hook)
     ctx->before_commit = hook;
 }
 
+/* Within ctx's transaction, for other work of the same tenant that it carries out: the hooks of
+ * that work's own ctx. */
+CHECKED enum err db_run_hooks(struct ctx *ctx, const struct ctx *of);
+
 /* Within a transaction: settled is called once when this attempt has ended, before db_transaction
  * returns or runs the body again. False when out of memory or outside a transaction. */
 enum db_end { DB_END_UNSET = 0, DB_COMMITTED, DB_ABORTED, DB_UNKNOWN };

@@ -291,12 +291,17 @@ static enum step give_up(struct attempt *attempt, enum err err, enum err *ret_er
     return STEP_FAILED;
 }
 
+enum err db_run_hooks(struct ctx *ctx, const struct ctx *of)
+{
+    for (const struct db_hook *hook = of->before_commit; hook != NULL; hook = hook->next)
+        TRY(hook->run(ctx, hook->arg));
+    return ERR_OK;
+}
+
 static enum err run_body(struct ctx *ctx, db_transaction_fn body, void *arg)
 {
     TRY(body(ctx, arg));
-    for (const struct db_hook *hook = ctx->before_commit; hook != NULL; hook = hook->next)
-        TRY(hook->run(ctx, hook->arg));
-    return ERR_OK;
+    return db_run_hooks(ctx, ctx);
 }
 
 static enum step run_once(struct attempt *attempt, db_transaction_fn body, void *arg,

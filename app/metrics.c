@@ -11,6 +11,7 @@
 #include "app/app.h"
 #include "app/cache.h"
 #include "app/clock.h"
+#include "app/gather.h"
 #include "app/log.h"
 #include "app/routes.h"
 #include "app/watch.h"
@@ -272,6 +273,9 @@ static void write_process(const struct app *app, struct buf *out)
     gauge(out, "tenantd_up_seconds", "Since the start of this instance.",
           (double)(clock_now_ms() - app->started_ms) / 1000.0);
     gauge(out, "tenantd_stopping", "1 while this instance drains.", atomic_load(&app->stopping));
+    if (app->sign_ups != NULL)
+        gauge(out, "tenantd_sign_ups_waiting", "Users that are made with the next transaction.",
+              (double)gather_waiting(app->sign_ups));
     if (app->watch != NULL)
         gauge(out, "tenantd_watch_lag_seconds", "Age of the last heartbeat seen by the watcher.",
               (double)watch_lag_ms(app->watch) / 1000.0);

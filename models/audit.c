@@ -192,18 +192,33 @@ enum err audit_write_refusals(struct ctx *ctx, const char *action, const char *r
     return commit_row(ctx, &row);
 }
 
+enum err audit_prepare(struct ctx *ctx, const char *action, const char *status,
+                       const struct uuid *user_id, struct audit_row *ret_row)
+{
+    *ret_row = (struct audit_row){.user_id = *user_id};
+    return make_row(ctx, action, status, ret_row);
+}
+
+enum err audit_insert_prepared(struct ctx *ctx, struct audit_row *rows, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (ctx->transaction == NULL)
+            return fail_internal(ctx, ERR_INTERNAL, "the audit row of %s outside a transaction",
+                                 rows[i].action);
+        if (ctx->app->audit != NULL)
+            TRY(audit_writer_number(ctx->app->audit, ctx, &rows[i]));
+        else
+            TRY(seal_alone(ctx, &rows[i]));
+    }
+    return db_insert_many(ctx, &audit_schema, &(struct list){.items = rows, .count = count});
+}
+
 /* Within the transaction that it tells of. */
 static enum err insert_row(struct ctx *ctx, const char *action, const char *status,
                            struct audit_row *row)
 {
-    if (ctx->transaction == NULL)
-        return fail_internal(ctx, ERR_INTERNAL, "audit_insert (%s) outside a transaction", action);
     TRY(make_row(ctx, action, status, row));
-    if (ctx->app->audit != NULL)
-        TRY(audit_writer_number(ctx->app->audit, ctx, row));
-    else
-        TRY(seal_alone(ctx, row));
-    return db_insert(ctx, &audit_schema, row);
+    return audit_insert_prepared(ctx, row, 1);
 }
 
 enum err audit_insert(struct ctx *ctx, const char *action, const char *status,

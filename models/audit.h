@@ -46,6 +46,11 @@ CHECKED enum err audit_write(struct ctx *ctx, const char *action, const char *st
 /* The same row within ctx's running transaction. */
 CHECKED enum err audit_insert(struct ctx *ctx, const char *action, const char *status,
                               const struct uuid *user_id, const char *reason);
+/* Rows of several pieces of work that one transaction does: each prepared by the ctx of its own,
+ * then inserted together within ctx's, numbered and sealed. */
+CHECKED enum err audit_prepare(struct ctx *ctx, const char *action, const char *status,
+                               const struct uuid *user_id, struct audit_row *ret_row);
+CHECKED enum err audit_insert_prepared(struct ctx *ctx, struct audit_row *rows, size_t count);
 /* One row for count users within ctx's running transaction, such as those of a part of an import.
  */
 CHECKED enum err audit_insert_counted(struct ctx *ctx, const char *action, int64_t count,

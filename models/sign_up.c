@@ -9,6 +9,7 @@
 #include "models/audit.h"
 #include "models/custom_fields.h"
 #include "models/password_policy.h"
+#include "models/sign_up_party.h"
 #include "models/tenant.h"
 #include "models/tenant_usage.h"
 
@@ -55,7 +56,7 @@ static enum err give_back(struct ctx *ctx, const char *action, enum err code)
 
     /* When the outcome is unknown the user may exist: housekeeping recounts, the limit holds. */
     if (!db_outcome_unknown(ctx)) {
-        TRY(tenant_release_user(ctx));
+        TRY(tenant_release_users(ctx, 1));
     }
     if (code == ERR_EMAIL_TAKEN || code == ERR_USERNAME_TAKEN || code == ERR_VALUE_TAKEN)
         TRY(audit_write(ctx, action, "failed", NULL, error_info(code)->code));
@@ -124,6 +125,40 @@ static enum err insert_settled(struct ctx *ctx, struct insertion *insertion)
     }
 }
 
+/* A place under the limit, then the user. */
+static enum err insert_alone(struct sign_up_guest *guest)
+{
+    struct ctx *ctx = guest->ctx;
+    const enum err reserved = tenant_reserve_users(ctx, 1);
+
+    if (reserved == ERR_PLAN_LIMIT) {
+        const struct failure failure = ctx->failure;
+
+        TRY(audit_write(ctx, guest->action, "failed", NULL, "plan_limit"));
+        ctx->failure = failure;
+    }
+    TRY(reserved);
+
+    const enum err inserted = insert_settled(ctx, guest->arg);
+
+    return inserted != ERR_OK ? give_back(ctx, guest->action, inserted) : ERR_OK;
+}
+
+/* An owner is counted apart, and rare. */
+static enum err insert_new(struct ctx *ctx, struct insertion *insertion)
+{
+    struct sign_up_guest guest = {.ctx = ctx,
+                                  .user = insertion->user,
+                                  .permit = insertion->wanted->permit,
+                                  .action = insertion->action,
+                                  .alone = insert_alone,
+                                  .arg = insertion};
+
+    if (ctx->app->sign_ups == NULL || insertion->user->role == ROLE_OWNER)
+        return insert_alone(&guest);
+    return sign_up_meet(&guest);
+}
+
 enum err sign_up(struct ctx *ctx, const struct new_user *new_user, struct user *ret_user)
 {
     struct user user = {
@@ -143,20 +178,7 @@ enum err sign_up(struct ctx *ctx, const struct new_user *new_user, struct user *
     TRY(settle(ctx, new_user, &user));
     TRY(take_password(ctx, new_user, &user.password_hash));
 
-    const enum err reserved = tenant_reserve_user(ctx);
-
-    if (reserved == ERR_PLAN_LIMIT) {
-        const struct failure failure = ctx->failure;
-
-        TRY(audit_write(ctx, insertion.action, "failed", NULL, "plan_limit"));
-        ctx->failure = failure;
-    }
-    TRY(reserved);
-
     *ret_user = user;
     insertion.user = ret_user;
-
-    const enum err inserted = insert_settled(ctx, &insertion);
-
-    return inserted != ERR_OK ? give_back(ctx, insertion.action, inserted) : ERR_OK;
+    return insert_new(ctx, &insertion);
 }

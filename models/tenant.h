@@ -140,9 +140,10 @@ struct config_plan tenant_plan(const struct app *app, const struct tenant *tenan
 /* Users the plan allows; 0 = unlimited. */
 int64_t tenant_max_users(const struct ctx *ctx);
 
-/* Reserves one user under the plan's limit by one conditional update. ERR_PLAN_LIMIT. */
-CHECKED enum err tenant_reserve_user(struct ctx *ctx);
-CHECKED enum err tenant_release_user(struct ctx *ctx);
+/* Reserves so many users under the plan's limit by one conditional update: all or none.
+ * ERR_PLAN_LIMIT. */
+CHECKED enum err tenant_reserve_users(struct ctx *ctx, int64_t count);
+CHECKED enum err tenant_release_users(struct ctx *ctx, int64_t count);
 
 /* Housekeeping: removes tenants whose creation expired, with what they left. */
 CHECKED enum err tenant_remove_expired(struct ctx *ctx, int64_t *ret_removed);

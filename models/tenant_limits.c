@@ -103,10 +103,12 @@ static enum err change_users(struct ctx *ctx, int64_t delta, int64_t below)
     return db_update_one(ctx, &tenant_usage_schema, filter, update);
 }
 
-enum err tenant_reserve_user(struct ctx *ctx)
+enum err tenant_reserve_users(struct ctx *ctx, int64_t count)
 {
     const int64_t limit = tenant_max_users(ctx);
-    const enum err reserved = change_users(ctx, 1, limit);
+    const int64_t below = limit > 0 ? limit - count + 1 : 0;
+    const enum err reserved =
+        below > 0 || limit == 0 ? change_users(ctx, count, below) : ERR_NOT_FOUND;
 
     if (reserved != ERR_NOT_FOUND)
         return reserved;
@@ -116,7 +118,7 @@ enum err tenant_reserve_user(struct ctx *ctx)
                 plan_names[ctx->tenant->plan], (long long)limit);
 }
 
-enum err tenant_release_user(struct ctx *ctx)
+enum err tenant_release_users(struct ctx *ctx, int64_t count)
 {
-    return change_users(ctx, -1, 0);
+    return change_users(ctx, -count, 0);
 }

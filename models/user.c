@@ -104,7 +104,7 @@ enum err user_taken(struct ctx *ctx)
                 pointer != NULL ? " in " : "", pointer != NULL ? pointer : "");
 }
 
-enum err user_insert(struct ctx *ctx, struct user *user)
+enum err user_begin(struct ctx *ctx, struct user *user)
 {
     if (uuid_is_zero(&user->id))
         user->id = uuid_new();
@@ -116,6 +116,12 @@ enum err user_insert(struct ctx *ctx, struct user *user)
     user->created_at = user->updated_at = clock_now_ms();
     user->security_epoch = 1;
     user->version = 1;
+    return ERR_OK;
+}
+
+enum err user_insert(struct ctx *ctx, struct user *user)
+{
+    TRY(user_begin(ctx, user));
 
     const enum err inserted = db_insert(ctx, &user_schema, user);
 

@@ -45,8 +45,10 @@ static inline const char *user_login_name(const struct user *user)
 CHECKED enum err user_find(struct ctx *ctx, const struct uuid *id, struct user *ret_user);
 /* With "@": by e-mail, else by user name. */
 CHECKED enum err user_find_by_login(struct ctx *ctx, const char *login, struct user *ret_user);
-/* ERR_USERNAME_TAKEN, ERR_EMAIL_TAKEN. Fills id, canonical forms, times, version. The place under
- * the plan's limit must have been reserved. */
+/* Fills what every new user has: id, canonical forms, times, version. */
+CHECKED enum err user_begin(struct ctx *ctx, struct user *user);
+/* ERR_USERNAME_TAKEN, ERR_EMAIL_TAKEN. Begins the user, too. The place under the plan's limit must
+ * have been reserved. */
 CHECKED enum err user_insert(struct ctx *ctx, struct user *user);
 /* The last login is now, by the database's clock, which is left in user->last_login_at. */
 CHECKED enum err user_touch_login(struct ctx *ctx, struct user *user, bool on_known_device);

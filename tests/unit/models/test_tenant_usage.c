@@ -79,7 +79,7 @@ static void test_a_recount_waits_for_reservations(void **state)
         skip();
     insert_usage(
         &(struct tenant_usage){.users = 4, .inactive_users = 1, .owners = 2, .has_owners = true});
-    assert_int_equal(tenant_reserve_user(&database.ctx), ERR_OK);
+    assert_int_equal(tenant_reserve_users(&database.ctx, 1), ERR_OK);
     assert_int_equal(tenant_recount_users(&database.ctx), ERR_OK);
     assert_usage(5, 1, 2);
 }
