@@ -15,6 +15,7 @@
 #define USE             "console-fields"
 #define AROUND          2 /* lines before and behind the one that is wrong */
 #define EXCERPT_MAX     8192
+#define LINE_SHOWN      200 /* bytes */
 #define VARS_PER_ROW    9
 #define VERSIONS_SHOWN  10
 #define REFRESH_SECONDS "2"
@@ -192,10 +193,13 @@ static const char *excerpt(struct ctx *ctx, const char *text, unsigned wrong)
     buf_init(&out, ctx->arena, EXCERPT_MAX);
     for (const char *at = text; *at != '\0' && line <= wrong + AROUND; line++) {
         const size_t length = strcspn(at, "\n");
+        size_t shown = length < LINE_SHOWN ? length : LINE_SHOWN;
 
+        while (shown < length && ((unsigned char)at[shown] >> 6) == 2) /* within a character */
+            shown--;
         if (line + AROUND >= wrong)
-            buf_printf(&out, "%s%4u  %.*s\n", line == wrong ? ">" : " ", line,
-                       (int)(length > 200 ? 200 : length), at);
+            buf_printf(&out, "%s%4u  %.*s%s\n", line == wrong ? ">" : " ", line, (int)shown, at,
+                       shown < length ? "…" : "");
         at += length + (at[length] == '\n');
     }
     return buf_text(&out);

@@ -13,6 +13,7 @@
 #define COLUMNS_MAX 12
 #define NAMES_MAX   4096
 #define BOX         "c:"
+#define CUSTOM      "custom_fields."
 
 static const char usual[] = "role,is_active,last_login_at";
 
@@ -133,9 +134,10 @@ static enum err make_heads(struct request *req, const struct users_table *table,
 
 /* --- cells --- */
 
-static enum err custom_text(struct ctx *ctx, const struct user *user, const char *path,
-                            const char **ret_text)
+static enum err custom_text(struct ctx *ctx, const struct user *user,
+                            const struct search_field *field, const char **ret_text)
 {
+    const char *path = field->field.name + strlen(CUSTOM);
     bson_iter_t at, found;
     bson_t view;
 
@@ -145,7 +147,7 @@ static enum err custom_text(struct ctx *ctx, const struct user *user, const char
         return ERR_OK;
     TRY(fields_joined(ctx, &found, ret_text));
     if (*ret_text == NULL)
-        *ret_text = fields_text(ctx, &found);
+        *ret_text = fields_words(ctx, field->shape, &found);
     return *ret_text == NULL ? ERR_MEMORY : ERR_OK;
 }
 
@@ -185,14 +187,13 @@ static const char *member_text(struct ctx *ctx, const struct user *user, const c
 static enum err make_cell(struct ctx *ctx, const struct user *user,
                           const struct search_field *field, struct template_vars *ret_item)
 {
-    static const char custom[] = "custom_fields.";
     struct template_var *vars = arena_array(ctx->arena, 4, sizeof *vars);
     const char *name = field->field.name, *text = NULL;
 
     if (vars == NULL)
         return ERR_MEMORY;
-    if (strncmp(name, custom, strlen(custom)) == 0)
-        TRY(custom_text(ctx, user, name + strlen(custom), &text));
+    if (strncmp(name, CUSTOM, strlen(CUSTOM)) == 0)
+        TRY(custom_text(ctx, user, field, &text));
     else
         text = member_text(ctx, user, name);
     vars[0] = (struct template_var){.name = "cell-label", .text = field->label};

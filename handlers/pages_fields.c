@@ -47,6 +47,13 @@ const char *fields_text(struct ctx *ctx, const bson_iter_t *at)
     return arena_strndup(ctx->arena, text, length);
 }
 
+const char *fields_words(struct ctx *ctx, const struct shape *shape, const bson_iter_t *at)
+{
+    if (shape == NULL || !BSON_ITER_HOLDS_BOOL(at))
+        return fields_text(ctx, at);
+    return bson_iter_bool(at) ? "yes" : "no";
+}
+
 static bool is_nested(const bson_iter_t *at)
 {
     return BSON_ITER_HOLDS_DOCUMENT(at) || BSON_ITER_HOLDS_ARRAY(at);
@@ -127,7 +134,7 @@ static enum err add_element(struct rows *rows, bson_iter_t *at, const struct sta
     bson_iter_t child;
 
     if (!is_nested(at)) {
-        row.text = fields_text(rows->ctx, at);
+        row.text = fields_words(rows->ctx, stand->shape, at);
         return add_row(rows, &row);
     }
     TRY(fields_joined(rows->ctx, at, &row.text));

@@ -5,6 +5,7 @@
 
 #include "app/http.h"
 #include "app/page.h"
+#include "app/shape.h"
 #include "models/session.h"
 #include "models/user.h"
 
@@ -109,6 +110,9 @@ CHECKED enum err fields_from_inputs(struct request *req, const struct user *user
                                     struct bytes *ret_document, bool *ret_changed);
 /* A value for people: texts as they are, the rest as JSON writes it. */
 const char *fields_text(struct ctx *ctx, const bson_iter_t *at);
+/* The same of a field that the schema describes: true and false are the answers of its box. shape
+ * may be NULL. */
+const char *fields_words(struct ctx *ctx, const struct shape *shape, const bson_iter_t *at);
 /* "red, green, blue" for an array of simple values, NULL for any other element. */
 CHECKED enum err fields_joined(struct ctx *ctx, const bson_iter_t *array, const char **ret_text);
 /* Indented JSON. */

@@ -119,6 +119,19 @@ def test_mistakes_are_shown_with_their_line(site, owner, slug):
     assert owner.locator("#schema-error").is_visible()
 
 
+def test_a_mistake_in_a_long_line_cuts_nothing_off(site, owner, slug):
+    """The excerpt scrolls by itself: editor and message stay within their card."""
+    owner.fill("#schema", '{"properties": {"a": {"title": "' + "é" * 300 + '", "type": "strin"}}}')
+    owner.click("#schema-try")
+    assert "…" in owner.locator("#schema-error pre").inner_text()
+    assert "\ufffd" not in owner.content()
+    outside = owner.evaluate("""() => [...document.querySelectorAll('.card')].flatMap(card =>
+        [...card.querySelectorAll('textarea, input, p, pre, div')].filter(one => one.checkVisibility()
+            && one.getBoundingClientRect().right > card.getBoundingClientRect().right)
+        .map(one => one.id || one.className || one.tagName))""")
+    assert outside == []
+
+
 def test_what_was_published_meanwhile_is_not_overwritten(site, owner, slug):
     """If-Match, and older versions as drafts; without scripts in the way of anything."""
     headers = {"Authorization": f"Bearer {site.token(slug, 'owner')}"}

@@ -237,6 +237,9 @@ def test_the_profile_writes_what_was_changed(site, page, slug):
     page.get_by_label("blue").check()
     named(page, "seen~offset").select_option("+01:00")
     assert save(page) == "Your changes are saved."
+    shown = page.locator("#custom-fields").inner_text().split("\n")
+    assert (shown[shown.index("Newsletter") + 1], shown[shown.index("I accept the terms") + 1]) == \
+        ("no", "yes")
     wanted = before | {"height": 1.75, "newsletter": False, "colors": ["blue"],
                        "seen": "2026-03-01T08:30:00Z"}
     del wanted["bio"], wanted["employer"]
