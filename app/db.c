@@ -5,15 +5,14 @@
  */
 #include "app/db.h"
 
-#include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "app/app.h"
 #include "app/clock.h"
+#include "app/condition.h"
 #include "app/config.h"
 #include "app/db_internal.h"
 #include "app/log.h"
@@ -71,14 +70,9 @@ static bool set_options(mongoc_uri_t *uri, int64_t pool_size)
 
 static void init_wait(struct db *db)
 {
-    pthread_condattr_t attributes;
-
     (void)pthread_mutex_init(&db->lock, NULL);
     (void)pthread_mutex_init(&db->writer_lock, NULL);
-    (void)pthread_condattr_init(&attributes);
-    (void)pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
-    (void)pthread_cond_init(&db->freed, &attributes);
-    (void)pthread_condattr_destroy(&attributes);
+    condition_init(&db->freed);
 }
 
 enum err db_open(const struct config *config, bool monitored, struct db **ret_db,
@@ -238,33 +232,19 @@ static struct db_client *client_new(struct db *db)
     return client;
 }
 
-static struct timespec later(int64_t ms)
-{
-    struct timespec until;
-
-    (void)clock_gettime(CLOCK_MONOTONIC, &until);
-    until.tv_sec += (time_t)(ms / 1000);
-    until.tv_nsec += (long)(ms % 1000) * 1000000;
-    if (until.tv_nsec >= 1000000000) {
-        until.tv_sec++;
-        until.tv_nsec -= 1000000000;
-    }
-    return until;
-}
-
 /* Waits for a free client; NULL with *ret_make set when the caller may make one. */
 static struct db_client *take_free(struct db *db, int64_t wait_ms, bool *ret_make)
 {
-    struct timespec until = {0};
     struct db_client *client = NULL;
-    int waited = 0;
+    bool in_time = true;
+    int64_t until = 0;
 
     *ret_make = false;
     (void)pthread_mutex_lock(&db->lock);
-    while (db->free == NULL && db->made >= db->maximum && waited != ETIMEDOUT) {
-        if (until.tv_sec == 0)
-            until = later(wait_ms);
-        waited = pthread_cond_timedwait(&db->freed, &db->lock, &until);
+    while (db->free == NULL && db->made >= db->maximum && in_time) {
+        if (until == 0)
+            until = clock_monotonic_ms() + wait_ms;
+        in_time = condition_wait(&db->freed, &db->lock, until);
     }
     if (db->free != NULL) {
         client = db->free;

@@ -10,6 +10,7 @@
 #include <crypt.h>
 
 #include "app/clock.h"
+#include "app/condition.h"
 #include "app/log.h"
 #include "app/secret.h"
 
@@ -145,21 +146,17 @@ static void *hash_thread(void *arg)
 
 static bool init_slots(struct hash_pool *pool)
 {
-    pthread_condattr_t monotonic;
-
     pool->slots = calloc(pool->slot_count, sizeof *pool->slots);
-    if (pool->slots == NULL || pool->scratch == NULL || pthread_condattr_init(&monotonic) != 0)
+    if (pool->slots == NULL || pool->scratch == NULL)
         return false;
-    pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
     for (size_t i = 0; i < pool->slot_count; i++) {
         struct slot *slot = &pool->slots[i];
 
-        pthread_cond_init(&slot->done, &monotonic);
+        condition_init(&slot->done);
         slot->state = SLOT_FREE;
         slot->next = pool->free;
         pool->free = slot;
     }
-    pthread_condattr_destroy(&monotonic);
     return true;
 }
 
@@ -312,18 +309,13 @@ static void release(struct hash_pool *pool, struct slot *slot)
  * it takes a fraction of a second and its slot is in use. */
 static bool await(struct hash_pool *pool, struct slot *slot, int64_t deadline)
 {
-    const struct timespec until = {
-        .tv_sec = deadline / 1000,
-        .tv_nsec = deadline % 1000 * 1000000,
-    };
-
     while (slot->state != SLOT_DONE) {
         if (slot->state == SLOT_QUEUED && deadline > 0 && clock_monotonic_ms() >= deadline) {
             unqueue(pool, slot);
             return false;
         }
         if (slot->state == SLOT_QUEUED && deadline > 0)
-            pthread_cond_timedwait(&slot->done, &pool->lock, &until);
+            (void)condition_wait(&slot->done, &pool->lock, deadline);
         else
             pthread_cond_wait(&slot->done, &pool->lock);
     }

@@ -12,6 +12,7 @@
 #include "app/app.h"
 #include "app/bson_auto.h"
 #include "app/clock.h"
+#include "app/condition.h"
 #include "app/db.h"
 #include "app/lease.h"
 #include "app/log.h"
@@ -65,15 +66,11 @@ struct housekeeping {
 static bool stopping(struct housekeeping *keeping, int64_t wait_ms)
 {
     const int64_t until = clock_monotonic_ms() + wait_ms;
-    const struct timespec at = {
-        .tv_sec = until / 1000,
-        .tv_nsec = until % 1000 * 1000000,
-    };
-    int waited = 0;
+    bool in_time = wait_ms > 0;
 
     pthread_mutex_lock(&keeping->lock);
-    while (wait_ms > 0 && !keeping->stopping && waited == 0)
-        waited = pthread_cond_timedwait(&keeping->stop, &keeping->lock, &at);
+    while (in_time && !keeping->stopping)
+        in_time = condition_wait(&keeping->stop, &keeping->lock, until);
 
     const bool stop = keeping->stopping;
 
@@ -303,16 +300,12 @@ static void *working_thread(void *arg)
 enum err housekeeping_start(struct app *app, struct housekeeping **ret_housekeeping)
 {
     struct housekeeping *keeping = calloc(1, sizeof *keeping);
-    pthread_condattr_t monotonic;
 
     if (keeping == NULL)
         return ERR_MEMORY;
     keeping->app = app;
     pthread_mutex_init(&keeping->lock, NULL);
-    pthread_condattr_init(&monotonic);
-    pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
-    pthread_cond_init(&keeping->stop, &monotonic);
-    pthread_condattr_destroy(&monotonic);
+    condition_init(&keeping->stop);
     keeping->beating_started =
         pthread_create(&keeping->beating, NULL, beating_thread, keeping) == 0;
     keeping->working_started =

@@ -8,6 +8,7 @@
 
 #include "app/app.h"
 #include "app/clock.h"
+#include "app/condition.h"
 #include "app/turns.h"
 #include "models/job.h"
 
@@ -37,12 +38,6 @@ struct job_workers {
     pthread_cond_t ended; /* a job has ended, the keeper let go of one, or all is to stop */
     struct worker workers[TURNS_THREADS];
 };
-
-static struct timespec at_time(int64_t monotonic_ms)
-{
-    return (struct timespec){.tv_sec = monotonic_ms / 1000,
-                             .tv_nsec = monotonic_ms % 1000 * 1000000};
-}
 
 /* ---- who looks ---- */
 
@@ -166,11 +161,11 @@ static void *keep(void *arg)
     pthread_mutex_lock(&all->turns.lock);
     while (!all->turns.stopping || is_busy(all)) {
         const int64_t pause = app_config(all->app)->jobs.lease_ms / RENEWALS;
-        const struct timespec at = at_time(clock_monotonic_ms() + pause);
-        int waited = 0;
+        const int64_t until = clock_monotonic_ms() + pause;
+        bool in_time = true;
 
-        while (waited == 0 && (!all->turns.stopping || is_busy(all)))
-            waited = pthread_cond_timedwait(&all->ended, &all->turns.lock, &at);
+        while (in_time && (!all->turns.stopping || is_busy(all)))
+            in_time = condition_wait(&all->ended, &all->turns.lock, until);
         for (size_t i = 0; i < TURNS_THREADS; i++) {
             if (all->workers[i].has_job)
                 renew(&all->workers[i], &arena);
@@ -192,7 +187,7 @@ void job_workers_wake(struct job_workers *workers)
 void job_workers_await_end(struct job_workers *workers, int64_t ms)
 {
     const struct timespec pause = {.tv_sec = ms / 1000, .tv_nsec = ms % 1000 * 1000000};
-    const struct timespec at = at_time(clock_monotonic_ms() + ms);
+    const int64_t until = clock_monotonic_ms() + ms;
 
     if (workers == NULL) {
         (void)nanosleep(&pause, NULL);
@@ -200,7 +195,7 @@ void job_workers_await_end(struct job_workers *workers, int64_t ms)
     }
     pthread_mutex_lock(&workers->turns.lock);
     if (!workers->turns.stopping)
-        (void)pthread_cond_timedwait(&workers->ended, &workers->turns.lock, &at);
+        (void)condition_wait(&workers->ended, &workers->turns.lock, until);
     pthread_mutex_unlock(&workers->turns.lock);
 }
 
@@ -219,7 +214,7 @@ enum err job_workers_start(struct app *app, const struct job_kind *const *kinds,
     if (only != NULL)
         all->only_id = *only;
     turns_init(&all->turns);
-    turns_init_condition(&all->ended);
+    condition_init(&all->ended);
     all->keeper_started = pthread_create(&all->keeper, NULL, keep, all) == 0;
 
     bool started = all->keeper_started;

@@ -14,6 +14,7 @@
 #include <sys/random.h>
 
 #include "app/clock.h"
+#include "app/condition.h"
 #include "app/limit_internal.h"
 
 #define WAYS       8u
@@ -21,13 +22,8 @@
 
 static void shard_init(struct limit_shard *shard, struct limit_entry *entries)
 {
-    pthread_condattr_t attributes;
-
     pthread_mutex_init(&shard->lock, NULL);
-    pthread_condattr_init(&attributes);
-    pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
-    pthread_cond_init(&shard->leased, &attributes);
-    pthread_condattr_destroy(&attributes);
+    condition_init(&shard->leased);
     shard->entries = entries;
 }
 

@@ -5,7 +5,6 @@
  */
 #include "app/migrate.h"
 
-#include <errno.h>
 #include <inttypes.h>
 #include <pthread.h>
 #include <stdio.h>
@@ -13,6 +12,7 @@
 #include <time.h>
 
 #include "app/clock.h"
+#include "app/condition.h"
 #include "app/db.h"
 #include "app/lease.h"
 #include "app/log.h"
@@ -74,16 +74,7 @@ static void *keep(void *arg)
 
     (void)pthread_mutex_lock(&keeper->lock);
     while (!keeper->stop) {
-        struct timespec until;
-
-        (void)clock_gettime(CLOCK_MONOTONIC, &until);
-        until.tv_sec += EXTEND_MS / 1000;
-        until.tv_nsec += EXTEND_MS % 1000 * 1000000;
-        if (until.tv_nsec >= 1000000000) {
-            until.tv_sec++;
-            until.tv_nsec -= 1000000000;
-        }
-        if (pthread_cond_timedwait(&keeper->wake, &keeper->lock, &until) == ETIMEDOUT)
+        if (!condition_wait(&keeper->wake, &keeper->lock, clock_monotonic_ms() + EXTEND_MS))
             extend(keeper);
     }
     (void)pthread_mutex_unlock(&keeper->lock);
@@ -107,15 +98,10 @@ static enum err wait_for_lease(struct ctx *ctx, struct keeper *keeper)
 
 static enum err keeper_start(struct ctx *ctx, struct keeper *keeper)
 {
-    pthread_condattr_t attributes;
-
     *keeper = (struct keeper){.app = ctx->app, .holder = uuid_new()};
     TRY(wait_for_lease(ctx, keeper));
     (void)pthread_mutex_init(&keeper->lock, NULL);
-    (void)pthread_condattr_init(&attributes);
-    (void)pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
-    (void)pthread_cond_init(&keeper->wake, &attributes);
-    (void)pthread_condattr_destroy(&attributes);
+    condition_init(&keeper->wake);
     if (pthread_create(&keeper->thread, NULL, keep, keeper) != 0)
         return fail_internal(ctx, ERR_MEMORY, "no thread to keep the lease");
     return ERR_OK;

@@ -10,6 +10,7 @@
 #include <openssl/rsa.h>
 
 #include "app/clock.h"
+#include "app/condition.h"
 #include "app/jws.h"
 #include "app/log.h"
 
@@ -74,17 +75,12 @@ static bool start(struct rsa_pool *pool)
 enum err rsa_pool_new(struct rsa_pool **ret_pool)
 {
     struct rsa_pool *pool = calloc(1, sizeof *pool);
-    pthread_condattr_t monotonic;
 
-    if (pool == NULL || pthread_condattr_init(&monotonic) != 0) {
-        free(pool);
+    if (pool == NULL)
         return ERR_MEMORY;
-    }
-    pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
     pthread_mutex_init(&pool->lock, NULL);
     pthread_cond_init(&pool->work, NULL);
-    pthread_cond_init(&pool->claimed, &monotonic);
-    pthread_condattr_destroy(&monotonic);
+    condition_init(&pool->claimed);
     if (!start(pool)) {
         rsa_pool_free(pool);
         return ERR_MEMORY;
@@ -141,8 +137,7 @@ static bool is_claimed(const struct rsa_pool *pool, const struct uuid *tenant_id
 bool rsa_pool_claim(struct rsa_pool *pool, struct rsa_claim *claim, int64_t wait_ms)
 {
     const int64_t until = clock_monotonic_ms() + wait_ms;
-    const struct timespec at = {.tv_sec = until / 1000, .tv_nsec = until % 1000 * 1000000};
-    int waited = 0;
+    bool in_time = true;
 
     if (pool == NULL)
         return true;
@@ -154,8 +149,8 @@ bool rsa_pool_claim(struct rsa_pool *pool, struct rsa_claim *claim, int64_t wait
         claim->next = pool->claims;
         pool->claims = claim;
     }
-    while (!is_free && waited == 0 && is_claimed(pool, &claim->tenant_id))
-        waited = pthread_cond_timedwait(&pool->claimed, &pool->lock, &at);
+    while (!is_free && in_time && is_claimed(pool, &claim->tenant_id))
+        in_time = condition_wait(&pool->claimed, &pool->lock, until);
     pthread_mutex_unlock(&pool->lock);
     return is_free;
 }

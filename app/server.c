@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "app/clock.h"
+#include "app/condition.h"
 #include "app/log.h"
 #include "app/router.h"
 #include "app/server_internal.h"
@@ -215,7 +216,6 @@ static void server_free(struct server *server)
 static struct server *server_new(struct app *app)
 {
     struct server *server = calloc(1, sizeof *server);
-    pthread_condattr_t attributes;
 
     if (server == NULL)
         return NULL;
@@ -237,10 +237,7 @@ static struct server *server_new(struct app *app)
     server->public_listener.server = server;
     server->internal_listener = (struct listener){.server = server, .internal = true};
     pthread_mutex_init(&server->lock, NULL);
-    pthread_condattr_init(&attributes);
-    pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
-    pthread_cond_init(&server->wake, &attributes);
-    pthread_condattr_destroy(&attributes);
+    condition_init(&server->wake);
     return server;
 }
 

@@ -17,6 +17,7 @@
 #include <sys/ioctl.h>
 
 #include "app/clock.h"
+#include "app/condition.h"
 
 #define TICK_MS          250
 #define IDLE_MIN_MS      1000 /* under pressure idle connections keep their thread this long */
@@ -140,7 +141,6 @@ static void *run_watchdog(void *arg)
 
     pthread_mutex_lock(&server->lock);
     while (!atomic_load(&server->stopping)) {
-        struct timespec until;
         int64_t now = clock_monotonic_ms();
 
         for (size_t i = 0; i < server->worker_count; i++) {
@@ -149,11 +149,7 @@ static void *run_watchdog(void *arg)
                 cut(worker, (enum phase)atomic_load(&worker->phase));
         }
         server_census_take(server->census);
-        clock_gettime(CLOCK_MONOTONIC, &until);
-        until.tv_nsec += TICK_MS * 1000000L;
-        until.tv_sec += until.tv_nsec / 1000000000L;
-        until.tv_nsec %= 1000000000L;
-        pthread_cond_timedwait(&server->wake, &server->lock, &until);
+        (void)condition_wait(&server->wake, &server->lock, clock_monotonic_ms() + TICK_MS);
     }
     pthread_mutex_unlock(&server->lock);
     return NULL;

@@ -1,28 +1,17 @@
 /* Taking turns. */
 #include "app/turns.h"
 
-#include <time.h>
-
 #include "app/clock.h"
+#include "app/condition.h"
 
 #define OF_A_TENANT (TURNS_THREADS / 2)
 
 /* ---- life ---- */
 
-void turns_init_condition(pthread_cond_t *condition)
-{
-    pthread_condattr_t monotonic;
-
-    pthread_condattr_init(&monotonic);
-    pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
-    pthread_cond_init(condition, &monotonic);
-    pthread_condattr_destroy(&monotonic);
-}
-
 void turns_init(struct turns *turns)
 {
     pthread_mutex_init(&turns->lock, NULL);
-    turns_init_condition(&turns->news);
+    condition_init(&turns->news);
 }
 
 void turns_destroy(struct turns *turns)
@@ -67,15 +56,12 @@ void turns_wake(struct turns *turns)
 bool turns_wait(struct turns *turns)
 {
     while (!turns->stopping) {
-        const struct timespec at = {.tv_sec = turns->look_at / 1000,
-                                    .tv_nsec = turns->look_at % 1000 * 1000000};
-
         if (!turns->looking && clock_monotonic_ms() >= turns->look_at)
             return true;
         if (turns->looking)
             (void)pthread_cond_wait(&turns->news, &turns->lock);
         else
-            (void)pthread_cond_timedwait(&turns->news, &turns->lock, &at);
+            (void)condition_wait(&turns->news, &turns->lock, turns->look_at);
     }
     return false;
 }

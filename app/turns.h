@@ -28,8 +28,6 @@ struct turns {
     size_t started;
 };
 
-/* Waits by the monotonic clock. */
-void turns_init_condition(pthread_cond_t *condition);
 void turns_init(struct turns *turns);
 void turns_destroy(struct turns *turns);
 /* The next thread, in order from 0. */

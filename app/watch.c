@@ -17,6 +17,7 @@
 #include "app/app.h"
 #include "app/bson_auto.h"
 #include "app/clock.h"
+#include "app/condition.h"
 #include "app/db.h"
 #include "app/log.h"
 #include "app/metrics.h"
@@ -281,15 +282,11 @@ static void follow(struct watch *watch)
 static bool stopping(struct watch *watch, int64_t wait_ms)
 {
     const int64_t until = clock_monotonic_ms() + wait_ms;
-    const struct timespec at = {
-        .tv_sec = until / 1000,
-        .tv_nsec = until % 1000 * 1000000,
-    };
-    int waited = 0;
+    bool in_time = wait_ms > 0;
 
     pthread_mutex_lock(&watch->lock);
-    while (wait_ms > 0 && !watch->stopping && waited == 0)
-        waited = pthread_cond_timedwait(&watch->stop, &watch->lock, &at);
+    while (in_time && !watch->stopping)
+        in_time = condition_wait(&watch->stop, &watch->lock, until);
 
     const bool stop = watch->stopping;
 
@@ -315,15 +312,11 @@ static void *watch_thread(void *arg)
 static struct watch *watch_new(struct app *app)
 {
     struct watch *watch = calloc(1, sizeof *watch);
-    pthread_condattr_t monotonic;
 
     if (watch == NULL)
         return NULL;
     pthread_mutex_init(&watch->lock, NULL);
-    pthread_condattr_init(&monotonic);
-    pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
-    pthread_cond_init(&watch->stop, &monotonic);
-    pthread_condattr_destroy(&monotonic);
+    condition_init(&watch->stop);
     watch->app = app;
     watch->offset = INT64_MAX;
     watch->offset_before = INT64_MAX;

@@ -4,14 +4,13 @@
  */
 #include "models/audit_refusals.h"
 
-#include <errno.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "app/app.h"
 #include "app/clock.h"
+#include "app/condition.h"
 #include "app/log.h"
 #include "app/secret.h"
 #include "models/audit.h"
@@ -157,12 +156,9 @@ static void flush(struct audit_refusals *refusals, bool all)
 
 static void wait_a_moment(struct audit_refusals *refusals)
 {
-    struct timespec until;
+    const int64_t until = clock_monotonic_ms() + LOOK_MS;
 
-    (void)clock_gettime(CLOCK_MONOTONIC, &until);
-    until.tv_sec += LOOK_MS / 1000;
-    while (!refusals->stop &&
-           pthread_cond_timedwait(&refusals->wake, &refusals->lock, &until) != ETIMEDOUT)
+    while (!refusals->stop && condition_wait(&refusals->wake, &refusals->lock, until))
         continue;
 }
 
@@ -182,16 +178,12 @@ static void *run(void *arg)
 enum err audit_refusals_start(struct app *app, struct audit_refusals **ret_refusals)
 {
     struct audit_refusals *refusals = calloc(1, sizeof *refusals);
-    pthread_condattr_t attributes;
 
     if (refusals == NULL)
         return ERR_MEMORY;
     refusals->app = app;
     (void)pthread_mutex_init(&refusals->lock, NULL);
-    (void)pthread_condattr_init(&attributes);
-    (void)pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
-    (void)pthread_cond_init(&refusals->wake, &attributes);
-    (void)pthread_condattr_destroy(&attributes);
+    condition_init(&refusals->wake);
     if (pthread_create(&refusals->thread, NULL, run, refusals) != 0) {
         free(refusals);
         return ERR_MEMORY;

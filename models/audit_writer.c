@@ -5,14 +5,13 @@
  */
 #include "models/audit_writer.h"
 
-#include <errno.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "app/app.h"
 #include "app/clock.h"
+#include "app/condition.h"
 #include "app/config.h"
 #include "app/db.h"
 #include "app/log.h"
@@ -247,30 +246,16 @@ static void write_batch(struct audit_writer *writer, struct arena *arena)
 
 /* --- the thread --- */
 
-static struct timespec in_ms(int64_t ms)
-{
-    struct timespec at;
-
-    (void)clock_gettime(CLOCK_MONOTONIC, &at);
-    at.tv_sec += (time_t)(ms / 1000);
-    at.tv_nsec += (long)(ms % 1000) * 1000000;
-    if (at.tv_nsec >= 1000000000) {
-        at.tv_sec++;
-        at.tv_nsec -= 1000000000;
-    }
-    return at;
-}
-
 /* Until there is something to write: rows, or numbers whose last try to fill them is a while ago.
  */
 static void wait_for_work(struct audit_writer *writer)
 {
-    struct timespec until = in_ms(FILL_AGAIN_MS);
+    const int64_t until = clock_monotonic_ms() + FILL_AGAIN_MS;
 
     while (!writer->stop && writer->first == NULL) {
         if (!has_fills(writer))
             (void)pthread_cond_wait(&writer->wake, &writer->lock);
-        else if (pthread_cond_timedwait(&writer->wake, &writer->lock, &until) == ETIMEDOUT)
+        else if (!condition_wait(&writer->wake, &writer->lock, until))
             return;
     }
 }
@@ -305,17 +290,6 @@ static void *run(void *arg)
     return NULL;
 }
 
-/* Deadlines are told by the clock that does not jump. */
-static void init_condition(pthread_cond_t *condition)
-{
-    pthread_condattr_t attributes;
-
-    (void)pthread_condattr_init(&attributes);
-    (void)pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
-    (void)pthread_cond_init(condition, &attributes);
-    (void)pthread_condattr_destroy(&attributes);
-}
-
 enum err audit_writer_start(struct app *app, struct audit_writer **ret_writer)
 {
     struct audit_writer *writer = calloc(1, sizeof *writer);
@@ -325,7 +299,7 @@ enum err audit_writer_start(struct app *app, struct audit_writer **ret_writer)
     writer->app = app;
     secret_derive(app_config(app)->master_key_bytes, "audit", writer->key);
     (void)pthread_mutex_init(&writer->lock, NULL);
-    init_condition(&writer->wake);
+    condition_init(&writer->wake);
     if (pthread_create(&writer->thread, NULL, run, writer) != 0) {
         free(writer);
         return ERR_MEMORY;
@@ -380,15 +354,15 @@ static void leave_queue(struct audit_writer *writer, const struct waiter *waiter
 enum err audit_writer_commit(struct audit_writer *writer, struct ctx *ctx, struct audit_row *row)
 {
     struct waiter waiter = {.row = row, .result = ERR_DB_UNAVAILABLE};
-    struct timespec until = in_ms(ctx_remaining(ctx, WAIT_MS));
-    int waited = 0;
+    const int64_t until = clock_monotonic_ms() + ctx_remaining(ctx, WAIT_MS);
+    bool in_time = true;
 
-    init_condition(&waiter.done);
+    condition_init(&waiter.done);
     (void)pthread_mutex_lock(&writer->lock);
     if (!writer->stop) {
         enqueue(writer, &waiter);
-        while (waiter.state == WAITER_QUEUED && waited != ETIMEDOUT)
-            waited = pthread_cond_timedwait(&waiter.done, &writer->lock, &until);
+        while (waiter.state == WAITER_QUEUED && in_time)
+            in_time = condition_wait(&waiter.done, &writer->lock, until);
         if (waiter.state == WAITER_QUEUED)
             leave_queue(writer, &waiter);
         /* A row in the writer's hands must be waited for; the driver's time-outs bound that. */

@@ -3,10 +3,10 @@
 
 #include <pthread.h>
 #include <stdlib.h>
-#include <time.h>
 
 #include "app/app.h"
 #include "app/clock.h"
+#include "app/condition.h"
 #include "app/db.h"
 #include "models/grant.h"
 
@@ -179,17 +179,11 @@ static bool mark(struct grant_memory *memory, struct arena *arena, const struct 
 
 static void pause_locked(struct grant_memory *memory, bool idle)
 {
-    struct timespec until;
-
     if (idle) {
         pthread_cond_wait(&memory->changed, &memory->mutex);
         return;
     }
-    (void)clock_gettime(CLOCK_REALTIME, &until);
-    until.tv_nsec += RETRY_MS * 1000000L;
-    until.tv_sec += until.tv_nsec / 1000000000L;
-    until.tv_nsec %= 1000000000L;
-    (void)pthread_cond_timedwait(&memory->changed, &memory->mutex, &until);
+    (void)condition_wait(&memory->changed, &memory->mutex, clock_monotonic_ms() + RETRY_MS);
 }
 
 static void *run(void *arg)
@@ -226,7 +220,7 @@ enum err grant_memory_start(struct app *app, struct grant_memory **ret_memory)
         return ERR_MEMORY;
     memory->app = app;
     pthread_mutex_init(&memory->mutex, NULL);
-    pthread_cond_init(&memory->changed, NULL);
+    condition_init(&memory->changed);
     pthread_cond_init(&memory->settled, NULL);
     if (pthread_create(&memory->thread, NULL, run, memory) != 0) {
         free(memory);
