@@ -7,6 +7,7 @@
 #include "models/custom_index.h"
 #include "models/custom_schema.h"
 #include "models/publication.h"
+#include "models/scope.h"
 #include "models/tenant.h"
 #include "models/tenant_rules.h"
 
@@ -78,10 +79,15 @@ const struct schema custom_schema_result_schema = {
 };
 /* clang-format on */
 
-/* Other users' ids are none of a user's business. */
+/* Other users' ids are none of a user's business, nor of an application that was not given an
+ * administrator's scope. */
 static bool may_see_publication(const struct ctx *ctx)
 {
-    return ctx->who.credential == CREDENTIAL_KEY || ctx->who.role >= ROLE_ADMIN;
+    const struct identity *who = &ctx->who;
+
+    return who->credential == CREDENTIAL_KEY ||
+           (who->role >= ROLE_ADMIN &&
+            (who->credential == CREDENTIAL_SESSION || scope_has(who->scope, "admin")));
 }
 
 /* ERR_NOT_FOUND when there is neither a schema in force nor one under way. */

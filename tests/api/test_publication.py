@@ -18,6 +18,7 @@ import pytest
 from support.api import Api
 from support.check import ok, refused, until
 from support.instance import program
+from support.oauth import client, token
 from support.racers import ROUNDS
 from support.world import USER_PASSWORD, World, unique
 
@@ -115,6 +116,11 @@ def test_failing_users_undo_nothing_and_are_told(place):
     assert len(told["publication"]["sample"]) == 2
     member = world.user(tenant)
     assert "publication" not in ok(api.get("/tenants/schema", token=member.token))
+    made = client(api, tenant, grant_types=["password"], scope="read admin")
+    for scope in ("read", "read admin"):
+        given = ok(token(api, made, grant_type="password", username=tenant.owner.email,
+                         password=tenant.owner.password, scope=scope))["access_token"]
+        assert ("publication" in ok(api.get("/tenants/schema", token=given))) == ("admin" in scope)
 
 
 def test_duplicates_are_told_with_who_has_them(place):
