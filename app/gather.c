@@ -1,12 +1,10 @@
 /* Parties: who leads, who waits, who comes along. */
 #include "app/gather.h"
 
-#include <errno.h>
 #include <stdlib.h>
-#include <time.h>
 
 #include "app/clock.h"
-#include "app/turns.h"
+#include "app/condition.h"
 
 enum guest_state { GUEST_UNSET = 0, GUEST_WAITS, GUEST_LEADS, GUEST_INVITED, GUEST_SERVED };
 
@@ -105,14 +103,13 @@ static void invite(struct gather *gather, struct gather_guest *leader)
 static void wait_in_queue(struct gather *gather, struct gather_guest *guest, int64_t wait_ms)
 {
     const int64_t until = clock_monotonic_ms() + wait_ms;
-    const struct timespec at = {.tv_sec = until / 1000, .tv_nsec = until % 1000 * 1000000};
-    int waited = 0;
+    bool in_time = true;
 
     guest->state = GUEST_WAITS;
     *gather->last = guest;
     gather->last = &guest->next;
-    while (guest->state == GUEST_WAITS && waited != ETIMEDOUT)
-        waited = pthread_cond_timedwait(&guest->called, &gather->lock, &at);
+    while (guest->state == GUEST_WAITS && in_time)
+        in_time = condition_wait(&guest->called, &gather->lock, until);
     while (guest->state == GUEST_INVITED)
         (void)pthread_cond_wait(&guest->called, &gather->lock);
     if (guest->state == GUEST_WAITS)
@@ -123,7 +120,7 @@ static void wait_in_queue(struct gather *gather, struct gather_guest *guest, int
 
 enum gather_part gather_enter(struct gather *gather, struct gather_guest *guest, int64_t wait_ms)
 {
-    turns_init_condition(&guest->called);
+    condition_init(&guest->called);
     pthread_mutex_lock(&gather->lock);
     if (may_lead(gather, guest))
         make_leader(gather, guest);
