@@ -26,7 +26,8 @@ static const struct scope {
     {"auth", SCOPE_PREFIX "auth", "sign users up and in, refresh, sign out"},
     {"users:read", SCOPE_PREFIX "users:read", "read users"},
     {"users:write", SCOPE_PREFIX "users:write", "make, change and delete users"},
-    {"users:hashes", SCOPE_PREFIX "users:hashes", "read password hashes when exporting"},
+    {"users:hashes", SCOPE_PREFIX "users:hashes",
+     "export password hashes, and set those of others"},
     {"schema", SCOPE_PREFIX "schema", "read and change the schema of users"},
     {"audit:read", SCOPE_PREFIX "audit:read", "read the audit log"},
 };

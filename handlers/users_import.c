@@ -19,7 +19,8 @@ const struct schema users_import_query_schema = {
 };
 /* clang-format on */
 
-/* A key is trusted with hashes only by a scope of its own: whoever sets one chooses a password. */
+/* A key is trusted with hashes, and with the passwords of those who are there, only by a scope of
+ * its own: whoever sets one can sign in as its user. */
 static bool may_bring_hashes(const struct identity *who)
 {
     return who->credential != CREDENTIAL_KEY || scope_has(who->scope, "users:hashes");

@@ -312,6 +312,9 @@ enum err import_entry_merge(struct ctx *ctx, const struct import_work *work,
     const char *hash = entry->given.password_hash;
 
     TRY(user_authority_over(ctx, &work->authority, &entry->before));
+    if (entry->in.password != NULL && !work->input->with_hashes)
+        return fail(ctx, ERR_SCOPE, "password",
+                    "Another password for somebody who is there needs the scope \"users:hashes\".");
     entry->user = entry->before;
     entry->mask = 0;
     entry->ends = false;

@@ -172,6 +172,23 @@ def test_another_hash_ends_what_was_issued(api, clean, service):
             {"tenant_id": uuid.UUID(clean.id), "action": action}) == 1
 
 
+def test_a_key_takes_over_nobody(api, clean):
+    """TS-13: PATCH sets no password, so an import does it only for a key that is trusted with
+    hashes; users of its own have one all the same."""
+    bring(api, clean, [{"email": "victim@x.example", "password_hash": HASH}])
+    lines = [{"email": "victim@x.example", "password": "quite another 1"},
+             {"email": "fresh@x.example", "password": "quite another 1"}]
+    key = key_of(api, clean, "users:write")
+    for dry_run in ("true", "false"):
+        result = bring(api, clean, lines, token=key, mode="upsert", dry_run=dry_run)
+        assert (counts(result), errors(result)) == ((1, 0, 0, 1), [(1, "insufficient_scope", "/password")])
+    ok(sign_in(api, clean, "victim@x.example"))
+    ok(sign_in(api, clean, "fresh@x.example", "quite another 1"))
+    trusted = key_of(api, clean, "users:write", "users:hashes")
+    assert counts(bring(api, clean, lines[:1], token=trusted, mode="upsert")) == (0, 1, 0, 0)
+    ok(sign_in(api, clean, "victim@x.example", "quite another 1"))
+
+
 def test_nobody_harms_themselves_or_owners(api, clean):
     own = clean.owner.email
     assert errors(bring(api, clean, [{"email": own, "is_active": False},
