@@ -1,5 +1,8 @@
 """tenantd profiles: the operator's own code joins a tenant's users. Its rights: test_deploy.py."""
 import datetime
+import json
+import pathlib
+import re
 
 import bson
 import pytest
@@ -98,6 +101,21 @@ def test_the_query_of_who_is_logged_in(setup, installation, connect):
     plan = str(database.command("explain", {"find": "sessions", "filter": found},
                                 codec_options=database.codec_options))
     assert "IXSCAN" in plan and "COLLSCAN" not in plan
+
+
+def test_who_follows_changes_need_not_see_hashes(setup):
+    """DATABASE.md: its pipeline leaves them out of new and of changed documents."""
+    _, database, slug, view = setup
+    guide = (pathlib.Path(__file__).parents[2] / "docs" / "DATABASE.md").read_text("utf-8")
+    pipeline = json.loads(re.search(r"\.watch\((.+)\)", guide)[1].replace("$project", '"$project"'))
+    users = database[view.replace("profiles_", "users_")]
+    user = users.find_one({"password_hash": {"$exists": True}})
+    with users.watch(pipeline, full_document="updateLookup") as events:
+        users.update_one({"_id": user["_id"]}, {"$set": {"password_hash": user["password_hash"][:-1] + "x",
+                                                         "name": "Followed"}})
+        event = events.next()
+    assert event["updateDescription"]["updatedFields"] == {"name": "Followed"}
+    assert "password_hash" not in event["fullDocument"] and event["fullDocument"]["name"] == "Followed"
 
 
 def test_drop_and_bad_use(setup):
