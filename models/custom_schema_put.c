@@ -58,6 +58,7 @@ static enum err check_schema(struct ctx *ctx, const struct shape *shape, const s
     if (found != ERR_NOT_FOUND)
         TRY(found);
     fail_clear(ctx);
+    TRY(shape_check_sense(ctx, shape, ""));
     TRY(claims_check_shape(ctx, &ctx->tenant->settings.claims, shape));
     TRY(custom_fields_check_values(ctx, shape, ""));
     TRY(custom_registration_check(ctx, shape));

@@ -227,6 +227,12 @@ def test_access_keys_with_the_scope_publish_and_write(api, world):
     ({"$ref": "#"}, "/$ref"), ({"properties": {"a": {"type": "text"}}}, "/properties/a/type"),
     ({"properties": {"a": {"pattern": "("}}}, "/properties/a/pattern"),
     ({"properties": {"a": {"minimum": 2, "maximum": 1}}}, "/properties/a/minimum"),
+    ({"properties": {"a/b": {"type": "integer", "enum": ["1", "2"]}}}, "/properties/a~1b/enum"),
+    ({"properties": {"a": {"items": {"enum": ["a"], "minLength": 2}}}}, "/properties/a/items/enum"),
+    ({"additionalProperties": {"format": "date", "enum": ["x"]}}, "/additionalProperties/enum"),
+    ({"required": ["a", "b"], "maxProperties": 1}, "/required"),
+    ({"properties": {"o": {"type": "object", "minProperties": 1, "additionalProperties": False}}},
+     "/properties/o/minProperties"),
 ], ids=json.dumps)
 def test_what_is_no_schema_is_refused_at_its_place(api, staff, schema, place):
     """issue 6, bad input: a pointer in every error, nothing changed; what is not kept is refused."""
