@@ -132,8 +132,9 @@ enum err db_find_duplicates(struct ctx *ctx, const struct schema *schema,
                             const struct db_duplicates *duplicates, struct list *ret_ids)
 {
     AUTO(db_call_end) struct db_call call = {0};
+    bson_t reply_bytes = BSON_INITIALIZER;
+    AUTO(bson_destroy) bson_t *reply = &reply_bytes;
     AUTO(bson_destroy) bson_t *command = bson_new();
-    AUTO(bson_destroy) bson_t *reply = bson_new();
     AUTO(bson_destroy) bson_t *match = bson_new();
     AUTO(bson_destroy) bson_t *stages = bson_new();
     AUTO(bson_destroy)

@@ -181,8 +181,8 @@ CHECKED enum err db_run_delete(struct db_call *call, const bson_t *filter, bool 
 /* --- db_run.c --- */
 
 /*
- * Sends one command to the schema's database and waits for the answer, which is left in reply (an
- * initialised document). Adds session, time limit and write concern. Fails the ctx.
+ * Sends one command to the schema's database and waits for the answer, which is left in reply (of
+ * BSON_INITIALIZER: never bson_new). Adds session, time limit and write concern. Fails the ctx.
  */
 CHECKED enum err db_run(struct db_call *call, bson_t *command, bson_t *reply);
 /* The same on the database "admin", without session; for hello and hostInfo. */

@@ -5,6 +5,7 @@
  */
 #include "app/db.h"
 
+#include <assert.h>
 #include <inttypes.h>
 #include <string.h>
 
@@ -17,6 +18,9 @@
 /* Codes of the server. */
 #define UNKNOWN_ERROR     8
 #define OUT_OF_DISK_SPACE 14031
+
+/* The flag of BSON_INITIALIZER and bson_init for a bson_t that is somebody's variable. */
+#define NOT_ALLOCATED 2
 
 static const char unknown_outcome[] = "unknown outcome";
 
@@ -298,6 +302,14 @@ static void count_round_trip(struct ctx *ctx)
         metric_add(ctx->app->metrics, METRIC_DB_CALLS, 1);
 }
 
+/* The driver initialises replies anew. bson_destroy would free a bson_new() as a whole, and the
+ * driver would write into what is no longer there. */
+static void give_up_reply(bson_t *reply)
+{
+    assert((reply->flags & NOT_ALLOCATED) != 0);
+    bson_destroy(reply);
+}
+
 static bool send_once(struct db_call *call, const bson_t *command, bson_t *reply,
                       struct db_error *error)
 {
@@ -311,7 +323,7 @@ static bool send_once(struct db_call *call, const bson_t *command, bson_t *reply
         return false;
     }
     count_round_trip(call->ctx);
-    bson_destroy(reply);
+    give_up_reply(reply);
     if (!mongoc_client_command_with_opts(call->client->client, call->db->name, command, NULL,
                                          options, reply, &detail)) {
         db_error_read(&detail, reply, error);
@@ -455,7 +467,7 @@ bool db_run_admin(struct db_call *call, const bson_t *command, bson_t *reply,
     bson_error_t detail;
 
     count_round_trip(call->ctx);
-    bson_destroy(reply);
+    give_up_reply(reply);
     if (mongoc_client_command_with_opts(call->client->client, "admin", command, NULL, NULL, reply,
                                         &detail))
         return true;
