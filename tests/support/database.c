@@ -50,6 +50,7 @@ static void set_uri(struct database *database, const char *uri, bool proxied)
 bool database_begin(struct database *database, const struct database_options *options)
 {
     const char *uri = getenv("TEST_MONGODB_URI"), *reason = NULL;
+    const bool unmonitored = options != NULL && options->unmonitored;
     static int count;
 
     memset(database, 0, sizeof *database);
@@ -72,9 +73,10 @@ bool database_begin(struct database *database, const struct database_options *op
     database->app.metrics = metrics_new(1);
     database->seen = calloc(SEEN_MAX, sizeof *database->seen);
     if (database->seen == NULL ||
-        db_open(&database->config, true, &database->app.db, &reason) != ERR_OK)
+        db_open(&database->config, !unmonitored, &database->app.db, &reason) != ERR_OK)
         abort();
-    watch_commands(database);
+    if (!unmonitored)
+        watch_commands(database);
     arena_init(&database->arena, (size_t)64 * 1024 * 1024);
     database_ctx(database, &database->arena, &database->ctx);
     return true;

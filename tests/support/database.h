@@ -34,6 +34,7 @@ struct database {
 
 struct database_options {
     bool proxied;
+    bool unmonitored;  /* as commands have it; what it sends is not watched */
     int64_t pool_size; /* 0 = 8 */
 };
 

@@ -32,6 +32,12 @@ static int begin(void **state)
     return begin_with(&(struct database_options){.proxied = true, .pool_size = POOL});
 }
 
+static int begin_unmonitored(void **state)
+{
+    (void)state;
+    return begin_with(&(struct database_options){.proxied = true, .unmonitored = true});
+}
+
 static int end(void **state)
 {
     (void)state;
@@ -306,10 +312,16 @@ static void test_bad_uri(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        CASE(test_frozen),     CASE(test_frozen_each),
-        CASE(test_refused),    CASE(test_frozen_with_a_crowd),
-        CASE(test_deadline),   CASE(test_pool_exhausted),
-        CASE(test_fail_after), cmocka_unit_test(test_bad_uri),
+        CASE(test_frozen),
+        CASE(test_frozen_each),
+        CASE(test_refused),
+        CASE(test_frozen_with_a_crowd),
+        CASE(test_deadline),
+        CASE(test_pool_exhausted),
+        CASE(test_fail_after),
+        cmocka_unit_test(test_bad_uri),
+        cmocka_unit_test_setup_teardown(test_refused, begin_unmonitored, end),
+        cmocka_unit_test_setup_teardown(test_frozen, begin_unmonitored, end),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
