@@ -76,8 +76,9 @@ static struct entry *find_entry(struct audit_refusals *refusals, const struct ki
 /* How many a row must tell now; 0 = it is only counted. */
 static int64_t note(struct audit_refusals *refusals, const struct kind *kind)
 {
-    const int64_t now = clock_monotonic_ms();
     struct entry *entry = find_entry(refusals, kind);
+    /* Read after a new entry was dated a minute back: it is due. */
+    const int64_t now = clock_monotonic_ms();
     const int64_t count = ++entry->count;
 
     if (now - entry->started_ms < MINUTE_MS)
