@@ -196,15 +196,19 @@ enum err migrate_status(struct ctx *ctx, struct list *ret_applied, size_t *ret_p
 
 /* --- up and down --- */
 
-/* before: the step that this run applied just now, or NULL. Steps that only bring the structure to
- * what this version knows are one function, and twice in a row it finds nothing to do. */
+/* The structure that this version wants is the same for all steps, and none takes any of it away
+ * again: it is made once in a run, before the first that needs it. */
 static enum err apply(struct ctx *ctx, struct keeper *keeper, const struct migration *step,
-                      const struct migration *before)
+                      bool *structured)
 {
     char sum[CHECKSUM_SIZE];
 
     checksum(step, sum);
-    if (before == NULL || before->up != step->up)
+    if (step->structure && !*structured) {
+        TRY(migrations_ensure(ctx));
+        *structured = true;
+    }
+    if (step->up != NULL)
         TRY(step->up(ctx));
     TRY(still_ours(ctx, keeper));
 
@@ -239,9 +243,9 @@ static void report(const struct reporter *reporter, const struct migration *step
 
 static enum err run_up(struct ctx *ctx, struct keeper *keeper, const struct reporter *reporter)
 {
-    const struct migration *before = NULL;
     struct list applied = {0};
     size_t pending = 0;
+    bool structured = false;
 
     /* Read again under the lease: who held it before may have done the work. */
     TRY(migrate_status(ctx, &applied, &pending));
@@ -249,9 +253,8 @@ static enum err run_up(struct ctx *ctx, struct keeper *keeper, const struct repo
         if (find_applied(&applied, migrations[i]->number) != NULL)
             continue;
         report(reporter, migrations[i], false);
-        TRY(apply(ctx, keeper, migrations[i], before));
+        TRY(apply(ctx, keeper, migrations[i], &structured));
         report(reporter, migrations[i], true);
-        before = migrations[i];
     }
     return ERR_OK;
 }

@@ -14,7 +14,8 @@ struct migration {
     int number;
     const char *name;     /* "central_collections" */
     const char *revision; /* changed when a released step is changed: part of the checksum */
-    enum err (*up)(struct ctx *ctx);
+    bool structure; /* needs the central collections as this version wants them: made before up */
+    enum err (*up)(struct ctx *ctx); /* NULL: that is all */
     enum err (*down)(struct ctx *ctx);
 };
 
@@ -37,6 +38,9 @@ CHECKED enum err migrate_down(struct ctx *ctx, int to_number, migrate_report_fn 
 /* Applied steps in order; pending = migration_count - applied. A changed checksum is ERR_CONFLICT.
  */
 CHECKED enum err migrate_status(struct ctx *ctx, struct list *ret_applied, size_t *ret_pending);
+/* Makes or completes all central collections with their validators and indexes, as this version
+ * wants them. Defined with the steps, as migrations_verify is. */
+CHECKED enum err migrations_ensure(struct ctx *ctx);
 /* ERR_NOT_FOUND with the missing index or collection in ctx->failure.internal. For start-up.
  * Defined with the steps (models/migrations/0001_central_collections.c). */
 CHECKED enum err migrations_verify(struct ctx *ctx);

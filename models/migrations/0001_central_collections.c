@@ -220,7 +220,7 @@ const struct migration migration_0001 = {
     .number = 1,
     .name = "central_collections",
     .revision = "1",
-    .up = migrations_ensure,
+    .structure = true,
     .down = down,
 };
 

@@ -26,7 +26,6 @@ static enum err fill_name_keys(struct ctx *ctx)
 
 static enum err up(struct ctx *ctx)
 {
-    TRY(migrations_ensure(ctx));
     TRY(fill_name_keys(ctx));
     return tenant_places_repair(ctx);
 }
@@ -49,6 +48,7 @@ const struct migration migration_0002 = {
     .number = 2,
     .name = "platform",
     .revision = "1",
+    .structure = true,
     .up = up,
     .down = down,
 };

@@ -13,6 +13,6 @@ const struct migration migration_0003 = {
     .number = 3,
     .name = "idempotency_keys",
     .revision = "1",
-    .up = migrations_ensure,
+    .structure = true,
     .down = down,
 };

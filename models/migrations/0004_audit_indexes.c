@@ -13,6 +13,6 @@ const struct migration migration_0004 = {
     .number = 4,
     .name = "audit_indexes",
     .revision = "1",
-    .up = migrations_ensure,
+    .structure = true,
     .down = down,
 };

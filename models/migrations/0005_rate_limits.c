@@ -13,6 +13,6 @@ const struct migration migration_0005 = {
     .number = 5,
     .name = "rate_limits",
     .revision = "1",
-    .up = migrations_ensure,
+    .structure = true,
     .down = down,
 };

@@ -17,6 +17,6 @@ const struct migration migration_0006 = {
     .number = 6,
     .name = "user_removals",
     .revision = "1",
-    .up = migrations_ensure,
+    .structure = true,
     .down = down,
 };

@@ -12,6 +12,6 @@ const struct migration migration_0007 = {
     .number = 7,
     .name = "signing_keys",
     .revision = "1",
-    .up = migrations_ensure,
+    .structure = true,
     .down = down,
 };

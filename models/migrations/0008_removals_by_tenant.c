@@ -12,6 +12,6 @@ const struct migration migration_0008 = {
     .number = 8,
     .name = "removals_by_tenant",
     .revision = "1",
-    .up = migrations_ensure,
+    .structure = true,
     .down = down,
 };

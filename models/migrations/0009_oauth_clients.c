@@ -20,6 +20,6 @@ const struct migration migration_0009 = {
     .number = 9,
     .name = "oauth_clients",
     .revision = "1",
-    .up = migrations_ensure,
+    .structure = true,
     .down = down,
 };

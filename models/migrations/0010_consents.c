@@ -17,6 +17,6 @@ const struct migration migration_0010 = {
     .number = 10,
     .name = "consents",
     .revision = "1",
-    .up = migrations_ensure,
+    .structure = true,
     .down = down,
 };

@@ -13,6 +13,6 @@ const struct migration migration_0011 = {
     .number = 11,
     .name = "sessions_auth_time",
     .revision = "1",
-    .up = migrations_ensure,
+    .structure = true,
     .down = down,
 };

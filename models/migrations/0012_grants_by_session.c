@@ -12,6 +12,6 @@ const struct migration migration_0012 = {
     .number = 12,
     .name = "grants_by_session",
     .revision = "1",
-    .up = migrations_ensure,
+    .structure = true,
     .down = down,
 };

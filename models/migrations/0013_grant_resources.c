@@ -13,6 +13,6 @@ const struct migration migration_0013 = {
     .number = 13,
     .name = "grant_resources",
     .revision = "1",
-    .up = migrations_ensure,
+    .structure = true,
     .down = down,
 };

@@ -16,6 +16,6 @@ const struct migration migration_0014 = {
     .number = 14,
     .name = "outbox",
     .revision = "1",
-    .up = migrations_ensure,
+    .structure = true,
     .down = down,
 };

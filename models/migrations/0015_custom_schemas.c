@@ -20,6 +20,6 @@ const struct migration migration_0015 = {
     .number = 15,
     .name = "custom_schemas",
     .revision = "1",
-    .up = migrations_ensure,
+    .structure = true,
     .down = down,
 };

@@ -19,6 +19,6 @@ const struct migration migration_0016 = {
     .number = 16,
     .name = "jobs",
     .revision = "1",
-    .up = migrations_ensure,
+    .structure = true,
     .down = down,
 };

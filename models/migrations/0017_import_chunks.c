@@ -14,6 +14,6 @@ const struct migration migration_0017 = {
     .number = 17,
     .name = "import_chunks",
     .revision = "1",
-    .up = migrations_ensure,
+    .structure = true,
     .down = down,
 };

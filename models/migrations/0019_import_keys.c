@@ -13,6 +13,6 @@ const struct migration migration_0019 = {
     .number = 19,
     .name = "import_keys",
     .revision = "1",
-    .up = migrations_ensure,
+    .structure = true,
     .down = down,
 };

@@ -25,9 +25,6 @@ extern const struct migration migration_0017;
 extern const struct migration migration_0018;
 extern const struct migration migration_0019;
 
-/* Makes or completes all central collections with validators and indexes, as this version wants
- * them: the whole of a step that only adds some. */
-CHECKED enum err migrations_ensure(struct ctx *ctx);
 /* For taking a step back: ERR_CONFLICT with the sentence while there is such a document. */
 CHECKED enum err migrations_refuse_if_any(struct ctx *ctx, const struct schema *schema,
                                           const bson_t *filter, const char *sentence);
