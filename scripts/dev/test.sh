@@ -96,7 +96,18 @@ test_data_parent() {
 test_stop() {
     trap '' INT TERM
     mongo_stop "$TEST_DIR/mongo"
+    stop_mongods_of "$TEST_DATA_DIR"
     rm -rf "$TEST_DATA_DIR" "$TEST_DIR"
+}
+
+# stop_mongods_of DIRECTORY: those that tests started below it and had no time to end.
+stop_mongods_of() {
+    local file
+    for file in /proc/[0-9]*/cmdline; do
+        if tr '\0' ' ' 2>/dev/null <"$file" | grep -qF -- "--dbpath $1/"; then
+            kill -KILL "$(basename "$(dirname "$file")")" 2>/dev/null || true
+        fi
+    done
 }
 
 # Removes what an earlier run left that was killed before its trap could.
@@ -106,6 +117,7 @@ test_sweep() {
         [[ -f $left/owner.pid ]] || continue
         ! pid_of "$left/owner.pid" >/dev/null || continue
         mongo_stop "${left}mongo"
+        [[ ! -L ${left}data ]] || stop_mongods_of "$(readlink "${left}data")"
         [[ ! -L ${left}data ]] || rm -rf "$(readlink "${left}data")"
         rm -rf "$left"
     done

@@ -1,4 +1,4 @@
-"""Fixtures of the black-box tests: one MongoDB per run, instances shared per worker.
+"""Fixtures of the black-box tests: one MongoDB and the instances that share it per worker.
 
 `service` is the instance that most tests share; a test that needs other settings, or that breaks
 things, starts its own with `start_instance`. When the run ends, every instance must end with 0 and
@@ -41,15 +41,21 @@ def is_worker(config):
 
 
 def pytest_configure(config):
-    """The process that starts the workers brings the database, so that they share one."""
+    """Each worker has a MongoDB of its own: every write there wakes the change streams of all instances.
+    The first takes that of the run."""
     config.addinivalue_line("markers", "race: 32 at once; ./dev soak runs many rounds of each")
     config.rows_hit = {}
     config.rows_known = set()
     config.own_mongo = None
-    if not is_worker(config) and not config.option.collectonly \
-            and not os.environ.get("TEST_MONGODB_URI"):
+    if brings_mongo(config):
         config.own_mongo = OwnMongo()
         os.environ["TEST_MONGODB_URI"] = config.own_mongo.uri
+
+
+def brings_mongo(config):
+    if is_worker(config):
+        return config.workerinput["workerid"] != "gw0"
+    return not config.option.collectonly and not os.environ.get("TEST_MONGODB_URI")
 
 
 def pytest_unconfigure(config):

@@ -149,7 +149,7 @@ class OwnMongo(Mongo):
             self.kill()
 
     def close(self):
+        """Its data goes with it, so it need not be put in order first."""
         super().close()
-        if self.process.poll() is None:
-            self.shut_down()
+        self.kill()
         shutil.rmtree(self.directory, ignore_errors=True)
