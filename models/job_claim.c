@@ -107,10 +107,14 @@ static enum err update_claimed(struct ctx *ctx, struct job_run *run, const bson_
     const bool pipeline =
         bson_iter_init(&it, update) && bson_iter_next(&it) && strcmp(bson_iter_key(&it), "0") == 0;
 
-    err = db_find_and_update(
-        ctx, &job_any_tenant_schema,
-        &(struct db_change){.filter = filter, .update = update, .pipeline = pipeline},
-        ret_job != NULL ? ret_job : &ignored);
+    /* A row holds its input, and a long job saves thousands of times. */
+    if (ret_job == NULL && !pipeline)
+        err = db_update_one(ctx, &job_any_tenant_schema, filter, update);
+    else
+        err = db_find_and_update(
+            ctx, &job_any_tenant_schema,
+            &(struct db_change){.filter = filter, .update = update, .pipeline = pipeline},
+            ret_job != NULL ? ret_job : &ignored);
     if (err != ERR_NOT_FOUND)
         return err;
     atomic_store(&run->lost, true);
