@@ -21,7 +21,8 @@ struct place {
     const struct db_index *indexes;
     size_t count;
     const bson_t *validator; /* NULL: the schema's */
-    bool is_moving;          /* a publication changes validator and custom indexes */
+    /* Validator and custom indexes are a publication's just now, or the schema is lost. */
+    bool is_moving;
 };
 
 /* ---- words ---- */
@@ -202,6 +203,20 @@ enum err doctor_check_central(struct ctx *ctx, struct round *round)
     return ERR_OK;
 }
 
+static void report_lost_schema(struct round *round, const struct tenant *tenant)
+{
+    const struct finding finding = {
+        .check = "custom fields",
+        .tenant = tenant->slug,
+        .problem = "Its schema is missing or cannot be read: custom fields are hidden, and nobody "
+                   "can write them.",
+        .remedy = "restore custom_schemas of this tenant from a backup; validator and indexes are "
+                  "left as they are",
+    };
+
+    doctor_found(round, &finding);
+}
+
 enum err doctor_check_users(struct ctx *ctx, struct round *round)
 {
     AUTO(user_place_clear) struct user_place wanted = {0};
@@ -211,6 +226,8 @@ enum err doctor_check_users(struct ctx *ctx, struct round *round)
     TRY(tenant_refresh(ctx));
     TRY(user_place_find(ctx, &wanted));
     TRY(user_place_is_moving(ctx, &is_moving));
+    if (wanted.is_partial)
+        report_lost_schema(round, ctx->tenant);
     return check_place(ctx, round,
                        &(struct place){.check = "user collection",
                                        .tenant = ctx->tenant->slug,
@@ -218,7 +235,7 @@ enum err doctor_check_users(struct ctx *ctx, struct round *round)
                                        .indexes = wanted.indexes.items,
                                        .count = wanted.indexes.count,
                                        .validator = wanted.validator,
-                                       .is_moving = is_moving});
+                                       .is_moving = is_moving || wanted.is_partial});
 }
 
 /* A view of another shape still answers, but not with what this version promises. */

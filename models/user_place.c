@@ -24,9 +24,9 @@ enum err user_place_find(struct ctx *ctx, struct user_place *ret_place)
     const struct custom_validator *const validators[] = {&custom};
     struct list indexes = {0};
 
-    *ret_place = (struct user_place){0};
-    if (found == ERR_DB_UNAVAILABLE || found == ERR_MEMORY)
-        return found;
+    *ret_place = (struct user_place){.is_partial = found == ERR_INTERNAL};
+    if (found != ERR_NOT_FOUND && found != ERR_INTERNAL)
+        TRY(found);
     fail_clear(ctx);
     TRY(custom_index_list(ctx, shape, &indexes));
     TRY(custom_index_make(ctx, &indexes, true, &ret_place->indexes));
@@ -48,7 +48,7 @@ enum err user_place_ensure(struct ctx *ctx, const struct user_place *place)
     bool is_moving = false;
 
     TRY(user_place_is_moving(ctx, &is_moving));
-    if (is_moving)
+    if (is_moving || place->is_partial)
         return db_create_indexes(ctx, &user_schema, place->indexes.items, place->indexes.count);
     TRY(db_ensure_collection(ctx, &user_schema, place->indexes.items, place->indexes.count));
     return db_set_validator(ctx, &user_schema, place->validator);

@@ -12,10 +12,12 @@
 struct user_place {
     struct db_indexes indexes; /* in ctx->arena */
     bson_t *validator;
+    /* The schema in force is gone or unreadable: nobody knows what custom indexes and validator
+     * there should be, so those that are there stay. */
+    bool is_partial;
 };
 
-/* Of the ctx's tenant and the version in force. A schema that is there but cannot be read counts as
- * none: it is told where somebody needs it. Then user_place_clear. */
+/* Of the ctx's tenant and the version in force. Then user_place_clear. */
 CHECKED enum err user_place_find(struct ctx *ctx, struct user_place *ret_place);
 void user_place_clear(struct user_place *place);
 static inline void user_place_clear_p(struct user_place *place)

@@ -125,6 +125,23 @@ def test_indexes_of_custom_fields_belong_to_the_collection(place):
     assert users.index_information()["cf_ici_city"]["collation"]["strength"] == 2
 
 
+def test_a_lost_schema_takes_nothing_with_it(place):
+    """Mending loses nothing: unique values stay unique, and what does not fit stays out."""
+    instance, world, config = place
+    tenant = world.tenant()
+    world.login(tenant.owner)
+    assert world.api.put("/tenants/schema", token=tenant.owner.token, json={"properties": {
+        "badge": {"type": "string", "x-unique": True}}}).status_code == 200
+    users, schemas = instance.db[tenant.collection], instance.db.custom_schemas
+    before = users.index_information(), validator_of(instance.db, tenant.collection)
+    lost = schemas.find_one_and_delete({"tenant_id": users.find_one()["tenant_id"]})
+    (found,) = doctor(config, "--fix", status=1)
+    assert (found["check"], found["tenant"], found["mended"]) == ("custom fields", tenant.slug, False)
+    assert (users.index_information(), validator_of(instance.db, tenant.collection)) == before
+    schemas.insert_one(lost)
+    assert not doctor(config)
+
+
 def test_a_sign_up_under_way_is_no_finding(place):
     """The place that it reserved counts before the user is there; other counters still do not lie."""
     instance, world, config = place
