@@ -35,20 +35,6 @@ static enum err no_memory(struct ctx *ctx)
 
 /* ---- what an index serves ---- */
 
-static bool is_plain_text(const struct user_field *field)
-{
-    return (field->types & SHAPE_STRING) != 0 &&
-           (field->text == USER_TEXT_PLAIN || field->text == USER_TEXT_CANONICAL);
-}
-
-/* An index of texts has its own idea of case. */
-bool user_plan_has_index(const struct user_plan *plan, const struct user_field *field)
-{
-    if (field->index == NULL || field->many)
-        return false;
-    return !is_plain_text(field) || field->ignores_case == plan->ignores_case;
-}
-
 static enum rank rank_of(const struct user_plan *plan, const struct user_filter *filter)
 {
     const struct user_field *field = &filter->field;
@@ -350,6 +336,19 @@ static enum err add_filter_ways(struct planner *planner)
     return ERR_OK;
 }
 
+/* When nothing else serves: once more, without case. */
+static enum err add_ways_without_case(struct planner *planner)
+{
+    struct user_plan *plan = planner->plan;
+
+    if (plan->count > 0 || !user_plan_may_ignore_case(planner->ctx, plan))
+        return ERR_OK;
+    plan->ignores_case = true;
+    TRY(add_filter_ways(planner));
+    plan->ignores_case = plan->count > 0;
+    return ERR_OK;
+}
+
 /* ---- the order ---- */
 
 static bool is_id(const struct user_field *field)
@@ -464,6 +463,7 @@ static enum err add_ways(struct planner *planner, bool has_order)
     bool small = false;
 
     TRY(add_filter_ways(planner));
+    TRY(add_ways_without_case(planner));
     if (!has_order)
         choose_order(plan);
     if (plan->filter == NULL || plan->count > 0)

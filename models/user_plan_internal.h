@@ -6,6 +6,9 @@
 
 /* The field has one, and the query compares texts as it does. */
 bool user_plan_has_index(const struct user_plan *plan, const struct user_field *field);
+/* The filter asks whether fields are there whose indexes have no case, and would mean the same in a
+ * query that compares without case. */
+bool user_plan_may_ignore_case(struct ctx *ctx, const struct user_plan *plan);
 bool user_plan_gives_order(const struct user_way *way, const struct user_order *order);
 /* Whether the word stands in the text already. */
 bool user_plan_names(const struct buf *out, const char *word);

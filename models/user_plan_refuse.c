@@ -59,8 +59,33 @@ static const char *advice(struct ctx *ctx, const struct user_plan *plan)
     return text != NULL ? text : "";
 }
 
+/* A field whose index has another idea of case than the query: NULL when there is none. */
+static const char *of_other_case(const struct user_plan *plan, const struct user_filter *filter)
+{
+    const struct user_field *field = &filter->field;
+    const char *found = NULL;
+
+    if (filter->kind == FILTER_COMPARISON)
+        return field->index != NULL && !field->many && !user_plan_has_index(plan, field)
+                   ? field->name
+                   : NULL;
+    for (const struct user_filter *part = filter->parts; part != NULL && found == NULL;
+         part = part->next)
+        found = of_other_case(plan, part);
+    return found;
+}
+
 enum err user_plan_refuse_filter(struct ctx *ctx, const struct user_plan *plan)
 {
+    const char *other = of_other_case(plan, plan->filter);
+
+    if (other != NULL)
+        return fail(ctx, ERR_FILTER_INDEX, "filter",
+                    "The tenant has more than %d users and no index serves this filter: one query "
+                    "compares all texts with case or without, so the index of %s is of no use "
+                    "here. Ask by it in a query of its own, or join by \"and\" a comparison of id, "
+                    "created_at or an indexed number or date.",
+                    USER_PLAN_SMALL, other);
     return fail(
         ctx, ERR_FILTER_INDEX, "filter",
         "The tenant has more than %d users and no index serves this filter: %sjoin to it by "

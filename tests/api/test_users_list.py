@@ -299,6 +299,20 @@ def test_what_would_scan_is_refused_with_the_way_out(place, query, words):
     assert words in body["error_description"], body
 
 
+def test_presence_of_a_field_without_case(place):
+    """Its index serves pr by itself, too; texts whose order is exact keep theirs."""
+    body = ok(place.ask(filter="custom_fields.nick pr", explain="true", limit=5))
+    assert body["query"]["index"] == "cf_ici_nick" and body["query"]["examined"] < 20
+    there = {str(user["_id"]) for user in place.users if user["custom_fields"].get("nick")}
+    assert {user["id"] for user in place.all(filter="custom_fields.nick pr", limit=200)} == there
+    body = ok(place.ask(filter=f"custom_fields.nick pr and {ALL}", explain="true", limit=5))
+    assert body["query"]["index"] == "created_at_1"
+    refused(place.ask(filter="custom_fields.nick pr", sort="name"), 400, "filter_not_indexed")
+    mixed = refused(place.ask(filter='custom_fields.nick eq "a" or email eq "b@x.example"'), 400,
+                    "filter_not_indexed")
+    assert "the index of email is of no use here" in mixed["error_description"]
+
+
 def test_the_way_out_is_one(place):
     """What the refusals advise is taken."""
     ok(place.ask(filter="custom_fields.age pr", sort="custom_fields.age"))
