@@ -111,8 +111,8 @@ struct shape_property {
 CHECKED enum err shape_compile(struct ctx *ctx, const struct value *schema,
                                const struct shape **ret_shape);
 
-/* ERR_SCHEMA when nothing could ever fit the shape or something in it. pointer: of the shape, ""
- * for the whole. */
+/* ERR_SCHEMA when nothing, or one user alone, could ever fit something in the shape. pointer: of
+ * the shape, "" for the whole. */
 CHECKED enum err shape_check_sense(struct ctx *ctx, const struct shape *shape, const char *pointer);
 
 /* What is wrong with one place of a document. */

@@ -1,7 +1,5 @@
-/* Keywords that contradict each other, so that no document could ever meet them. Asked of what is
- * to be published alone: a version in force is obeyed as it is. */
-#include <string.h>
-
+/* Keywords that contradict each other, so that no document, or no second one, could ever meet them.
+ * Asked of what is to be published alone: a version in force is obeyed as it is. */
 #include "app/bson_auto.h"
 #include "app/document.h"
 #include "app/shape.h"
@@ -51,6 +49,14 @@ static enum err check_values(struct ctx *ctx, const struct shape *shape, const c
                 : refuse(ctx, pointer, "enum", "has no value that the keywords beside it allow");
 }
 
+static enum err check_unique(struct ctx *ctx, const struct shape *shape, const char *pointer)
+{
+    if (shape->is_unique && (shape->standard.size > 0 || shape->constant.size > 0))
+        return refuse(ctx, pointer, "x-unique",
+                      "cannot be together with default or const: one user alone could have it");
+    return ERR_OK;
+}
+
 /* What may be something else than an object can be met by that; the root is one. */
 static enum err check_members(struct ctx *ctx, const struct shape *shape, const char *pointer)
 {
@@ -75,6 +81,7 @@ enum err shape_check_sense(struct ctx *ctx, const struct shape *shape, const cha
     if (pointer == NULL)
         return fail_internal(ctx, ERR_MEMORY, "no memory for a pointer");
     TRY(check_values(ctx, shape, pointer));
+    TRY(check_unique(ctx, shape, pointer));
     TRY(check_members(ctx, shape, pointer));
     for (size_t i = 0; i < shape->property_count; i++)
         TRY(shape_check_sense(ctx, shape->properties[i].shape,

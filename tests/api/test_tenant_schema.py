@@ -231,6 +231,7 @@ def test_access_keys_with_the_scope_publish_and_write(api, world):
     ({"properties": {"a": {"items": {"enum": ["a"], "minLength": 2}}}}, "/properties/a/items/enum"),
     ({"additionalProperties": {"format": "date", "enum": ["x"]}}, "/additionalProperties/enum"),
     ({"required": ["a", "b"], "maxProperties": 1}, "/required"),
+    ({"properties": {"a": {"type": "string", "x-unique": True, "default": "x"}}}, "/properties/a/x-unique"),
     ({"properties": {"o": {"type": "object", "minProperties": 1, "additionalProperties": False}}},
      "/properties/o/minProperties"),
 ], ids=json.dumps)
