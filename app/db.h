@@ -96,6 +96,7 @@ struct db_search {
     const char *index;    /* that is to be used, or NULL: the database chooses */
     bool ignores_case;    /* compares all texts by the collation of such indexes */
     int64_t budget;  /* documents that access may bring, in the order of sort; 0 = any number */
+    int64_t skip;    /* … and the first of them to be given, within a budget */
     int64_t most_ms; /* that the database may take; 0 = as any read */
     int64_t limit;
 };

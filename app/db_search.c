@@ -35,12 +35,12 @@ static void put_stage(struct pipeline *pipeline, const char *name, const bson_t 
     end_stage(pipeline, &stage);
 }
 
-static void put_limit(struct pipeline *pipeline, int64_t limit)
+static void put_number(struct pipeline *pipeline, const char *name, int64_t number)
 {
     bson_t stage;
 
     begin_stage(pipeline, &stage);
-    bson_put_int(&stage, "$limit", limit);
+    bson_put_int(&stage, name, number);
     end_stage(pipeline, &stage);
 }
 
@@ -94,7 +94,9 @@ static enum err put_stages(const struct db_call *call, const struct db_search *s
     if (search->keys == NULL && search->sort != NULL)
         put_stage(pipeline, "$sort", search->sort);
     if (search->budget > 0)
-        put_limit(pipeline, search->budget);
+        put_number(pipeline, "$limit", search->budget);
+    if (search->skip > 0)
+        put_number(pipeline, "$skip", search->skip);
     if (search->budget > 0 && search->filter != NULL)
         put_stage(pipeline, "$match", search->filter);
     if (search->keys != NULL) {
@@ -103,7 +105,7 @@ static enum err put_stages(const struct db_call *call, const struct db_search *s
             put_after(pipeline, search->after);
         put_stage(pipeline, "$sort", search->sort);
     }
-    put_limit(pipeline, search->limit);
+    put_number(pipeline, "$limit", search->limit);
     return ERR_OK;
 }
 
@@ -222,7 +224,7 @@ enum err db_search_size(struct ctx *ctx, const struct schema *schema,
 
     const enum err put = put_match(&call, search, &pipeline);
 
-    put_limit(&pipeline, search->budget + 1);
+    put_number(&pipeline, "$limit", search->budget + 1);
     begin_stage(&pipeline, &stage);
     bson_put_text(&stage, "$count", "n");
     end_stage(&pipeline, &stage);

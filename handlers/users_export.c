@@ -26,7 +26,7 @@ static enum err part(struct ctx *ctx, void *arg, struct buf *out, bool *ret_done
 {
     struct user_export *export = arg;
 
-    if (export->count > 0)
+    if (export->told)
         TRY(user_authority_lasts(ctx, ROLE_OWNER));
     return user_export_part(ctx, export, out, ret_done);
 }

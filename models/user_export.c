@@ -60,7 +60,8 @@ static enum err take_found(struct ctx *ctx, struct user_export *export, struct b
 {
     const struct user_query query = {.filter = export->filter,
                                      .cursor = export->cursor[0] != '\0' ? export->cursor : NULL,
-                                     .limit = PAGE_USERS};
+                                     .limit = PAGE_USERS,
+                                     .patient = true};
     struct user_page page = {0};
 
     TRY(user_query_run(ctx, &query, &page));

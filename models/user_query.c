@@ -25,6 +25,7 @@ struct search {
     struct user_position position;
     struct list users;
     bool more;
+    const struct user *last;    /* where the next page begins, when there is one */
     const struct user_way *way; /* that led to them */
     int64_t budget;             /* … within it; 0 = without */
 };
@@ -263,6 +264,8 @@ static void keep(struct search *search, const struct user_way *way)
     search->more = search->users.count > (size_t)search->query->limit;
     if (search->more)
         search->users.count = (size_t)search->query->limit;
+    if (search->users.count > 0)
+        search->last = (const struct user *)search->users.items + search->users.count - 1;
 }
 
 static enum err try_quick(struct search *search, const struct user_way *way)
@@ -281,6 +284,21 @@ static enum err try_quick(struct search *search, const struct user_way *way)
     return ERR_OK;
 }
 
+/* The last user of the budget, whom the filter does not find: the next page begins behind. */
+static enum err find_end(struct search *search, const struct db_search *bounded)
+{
+    struct db_search end = *bounded;
+    struct list users = {0};
+    bool over = false;
+
+    end.filter = NULL;
+    end.skip = bounded->budget - 1;
+    end.limit = 1;
+    TRY(db_search(search->ctx, &user_schema, &end, &over, &users));
+    search->last = users.count > 0 ? users.items : NULL;
+    return ERR_OK;
+}
+
 /* Along the index until the budget is used up: what was found till then is a page. */
 static enum err run_along(struct search *search, const struct user_way *way,
                           const struct documents *documents)
@@ -293,8 +311,12 @@ static enum err run_along(struct search *search, const struct user_way *way,
     TRY(db_search(search->ctx, &user_schema, &bounded, &over, &search->users));
     if (search->users.count <= (size_t)search->query->limit)
         TRY(db_search_size(search->ctx, &user_schema, &bounded, &size));
-    if (size > BUDGET && search->users.count == 0)
-        return ERR_OK;
+    if (size > BUDGET && search->users.count == 0) {
+        if (search->query->patient)
+            TRY(find_end(search, &bounded));
+        if (search->last == NULL)
+            return ERR_OK;
+    }
     keep(search, way);
     search->budget = BUDGET;
     search->more = search->more || size > BUDGET;
@@ -367,12 +389,11 @@ static enum err read_cursor(struct search *search)
 static enum err write_cursor(struct search *search, const char **ret_next)
 {
     const struct user_order *order = &search->plan.order;
-    const struct user *users = search->users.items;
     const char *values[USER_ORDER_MAX + 1] = {NULL};
 
     if (!search->more)
         return ERR_OK;
-    TRY(user_order_position(search->ctx, order, &users[search->users.count - 1], values));
+    TRY(user_order_position(search->ctx, order, search->last, values));
     return cursor_make(search->ctx, &search->list, values, order->count + 1, ret_next);
 }
 

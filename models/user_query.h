@@ -13,6 +13,7 @@ struct user_query {
     const char *filter, *sort, *cursor; /* as they came; NULL = none */
     int64_t limit;
     bool explain;
+    bool patient; /* a page may be empty and have a next one, instead of being refused */
 };
 
 /* What it cost, by the database's own figures. */

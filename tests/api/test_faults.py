@@ -3,6 +3,7 @@
 OP-9, OP-10, issue 3 "Bad input": 503 within 2 s, back by itself, nobody logged out; no token
 without its audit row. A mongod of our own, so that only these tests suffer.
 """
+import json
 import threading
 import time
 import uuid
@@ -16,7 +17,7 @@ from support.instance import Instance
 from support.ports import free_port
 from support.team import Team, make_due, nothing_left
 from support.user_search import SCHEMA, fill, random_users
-from support.world import USER_PASSWORD, World, unique
+from support.world import USER_PASSWORD, World, key_of, unique
 
 FAST = {"password": {"scheme": "argon2id"}}
 
@@ -325,18 +326,25 @@ def test_a_search_too_long_ends_with_a_page_or_a_sentence(faulty, own_mongo):
     ok(api.put("/tenants/schema", token=tenant.owner.token, json=SCHEMA))
     users = [user | {"custom_fields": {"department": "lab", "age": Int64(number)}}
              for number, user in enumerate(random_users(tenant.id, 10_400))]
+    last = max(users, key=lambda user: user["_id"])
+    last["custom_fields"]["vip"] = True
     fill(instance.db, tenant, users)
     place = f"{instance.database_name}.{tenant.collection}"
 
     def ask(**parameters):
         return api.get("/users", token=tenant.owner.token, params=parameters | {"limit": 200})
 
-    lab = 'custom_fields.department eq "lab"'
+    lab, key = 'custom_fields.department eq "lab"', key_of(api, tenant, "users:read")
     with own_mongo.failpoint(["find"], namespace=place, errorCode=50):
         refused(ask(filter=f"{lab} and custom_fields.score gt 1"), 400, "filter_not_indexed",
                 field="custom_fields.score")
         first = ok(ask(filter=f'{lab} and email co "ann99"'))
         second = ok(ask(filter=f'{lab} and email co "ann99"', cursor=first["next"]))
+        # An export goes on: it has no page that could be refused.
+        refused(ask(filter=f"{lab} and custom_fields.vip eq true"), 400, "filter_not_indexed")
+        exported = api.get("/users/export", token=key, params={
+            "filter": f"{lab} and custom_fields.vip eq true"}).text
+    assert [json.loads(line)["id"] for line in exported.splitlines()] == [str(last["_id"])]
     assert second["next"] is None and 0 < len(first["users"]) < 200
     found = [user["id"] for user in first["users"] + second["users"]]
     assert found == sorted(str(user["_id"]) for user in users if "ann99" in user.get("email", ""))
