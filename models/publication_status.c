@@ -1,7 +1,7 @@
 /* What is told of a publication. */
 #include "models/publication.h"
 
-#include "app/clock.h"
+#include "models/tenant.h"
 
 /* clang-format off */
 static const struct field publication_status_fields[] = {
@@ -44,6 +44,13 @@ static bool was_told(const struct job *job)
     return job->ended_at - job->created_at < PUBLICATION_WAIT_MS;
 }
 
+/* Also of one that was to end early (the tenant was suspended) behind its activation: it went on to
+ * its end. */
+static bool is_in_force(const struct ctx *ctx, const struct publication_report *report)
+{
+    return ctx->tenant != NULL && report->version <= ctx->tenant->schema_version;
+}
+
 enum err publication_status(struct ctx *ctx, struct publication_status *ret_status)
 {
     struct publication_report report = {0};
@@ -51,9 +58,11 @@ enum err publication_status(struct ctx *ctx, struct publication_status *ret_stat
     bool dry_run = false;
 
     TRY(find_youngest(ctx, &job, &dry_run));
-    if ((job.state == JOB_DONE && !dry_run) || (job_is_over(&job) && dry_run && was_told(&job)))
+    if (job_is_over(&job) && (dry_run ? was_told(&job) : job.state == JOB_DONE))
         return ERR_NOT_FOUND;
     TRY(publication_read_report(ctx, &job, &report));
+    if (job_is_over(&job) && !dry_run && is_in_force(ctx, &report))
+        return ERR_NOT_FOUND;
     *ret_status = (struct publication_status){
         .is_over = job_is_over(&job),
         .dry_run = dry_run,

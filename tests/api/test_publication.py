@@ -391,6 +391,25 @@ def test_who_slips_in_before_the_fence_undoes_it(place, victim):
     assert schema_of(one, tenant)["version"] == 1
 
 
+def test_a_tenant_suspended_behind_the_activation_has_the_new_version(place, victim):
+    """What was activated is finished, and told as what it is."""
+    one, _, world = place
+    tenant = tenant_of(world)
+    own = {"tenant_id": uuid.UUID(tenant.id), "kind": "publication"}
+    ok(publish(one, tenant, BEFORE))
+    ok(register(one, tenant, {"day": "2026-01-01"}), 201)
+    if not victim("converting before", lambda api: publish(api, tenant, AFTER)):
+        return
+    ok(world.admin("POST", f"/tenants/{tenant.id}/suspend"))
+    until(lambda: not one.instance.db.jobs.count_documents({**own, "state": "running"}), 20)
+    ok(world.admin("POST", f"/tenants/{tenant.id}/restore"))
+    until(lambda: one.post("/auth/login", tenant=tenant.slug, json={
+        "email": tenant.owner.email, "password": tenant.owner.password}).status_code == 200, 5)
+    world.login(tenant.owner)
+    told = schema_of(one, tenant)
+    assert told["version"] == 2 and "publication" not in told, told
+
+
 def test_the_coming_schema_tells_nobody_of_hidden_fields(place, victim):
     """x-read: a refusal behind the fence says no more of a hidden field than any other does."""
     one, _, world = place
