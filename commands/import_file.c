@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "app/json.h"
 #include "app/json_items.h"
@@ -20,6 +21,14 @@ static enum err cannot(struct ctx *ctx, const char *what, const char *path)
     return fail_internal(ctx, ERR_INTERNAL, "cannot %s %s: %s", what, path, strerror(errno));
 }
 
+static bool is_same_file(FILE *file, const char *path)
+{
+    struct stat one, other;
+
+    return fstat(fileno(file), &one) == 0 && stat(path, &other) == 0 &&
+           one.st_dev == other.st_dev && one.st_ino == other.st_ino && S_ISREG(one.st_mode);
+}
+
 enum err import_file_open(struct ctx *ctx, const char *path, const char *errors_path,
                           struct import_file *file)
 {
@@ -29,6 +38,9 @@ enum err import_file_open(struct ctx *ctx, const char *path, const char *errors_
         return cannot(ctx, "read", path);
     if (errors_path == NULL)
         return ERR_OK;
+    if (is_same_file(file->in, errors_path))
+        return fail(ctx, ERR_VALIDATION, "--errors",
+                    "--errors: %s is the file that is to be imported", errors_path);
     file->errors_path = errors_path;
     file->errors = fopen(errors_path, "we");
     return file->errors != NULL ? ERR_OK : cannot(ctx, "write", errors_path);

@@ -94,10 +94,12 @@ def test_bad_files_change_nothing(place, tmp_path):
                         (["/dev/null", "--from", "auth0"], "holds no users"),
                         ([str(cut), "--from", "mongodb"], "--map says"),
                         ([str(cut), "--from", "auth0", "--map", "mail=x"], "--map: must be"),
+                        ([str(cut), "--errors", str(cut)], "--errors: "),
                         ([str(cut), "--mode", "replace"], "--mode")):
         cli("import", *words, "--tenant", tenant.slug, status=1)
         assert says in cli.stderr, (words, cli.stderr)
     cli("import", "--tenant", tenant.slug, status=2)
+    assert cut.stat().st_size > 0
     assert api.instance.db[tenant.collection].count_documents({}) == 1
     assert api.instance.db.import_chunks.count_documents({}) == 0
 
