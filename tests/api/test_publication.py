@@ -25,6 +25,7 @@ from support.world import USER_PASSWORD, World, unique
 LONG = bool(os.environ.get("TENANTD_LONG"))
 #: Short leases, so that another instance takes over soon; a cheap hash.
 QUICK = {"password": {"scheme": "argon2id"}, "jobs": {"lease_ms": 500},
+         "limits": {"tenants_per_hour": 0},  # ./dev soak makes hundreds
          "server": {"public_url": "http://localhost:8080"}}
 STAFF = {"properties": {
     "department": {"type": "string", "enum": ["sales", "support"]},

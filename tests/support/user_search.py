@@ -5,6 +5,7 @@ Written from the specification alone: nothing here knows how the service asks it
 import datetime
 import json
 import random
+import unicodedata
 import uuid
 
 from bson.int64 import Int64
@@ -153,7 +154,7 @@ def holds(operator, path, found, other):
     values = [inner for value in found for inner in (value if isinstance(value, list) else [value])
               if not isinstance(inner, list)]
     if path in ("username", "email"):
-        other = other.strip().lower()
+        other = unicodedata.normalize("NFC", other.strip()).lower()
     if path == "custom_fields.nick" and operator in ("eq", "ne", "sw", "ew"):
         values, other = [value.lower() for value in values], other.lower()
     return any(COMPARE[operator](value, other) for value in values)
