@@ -69,7 +69,7 @@ static bool look(struct worker *worker, struct ctx *ctx)
     (void)turns_looked(&all->turns, worker->number, found ? &job.tenant_id : NULL);
     if (!found)
         return false;
-    worker->run = (struct job_run){.kind = kind_of(all, job.kind), .job = job, .arena = ctx->arena};
+    worker->run = job_run_of(kind_of(all, job.kind), &job, ctx->arena);
     worker->renewed_at = began;
     worker->has_job = true;
     return true;

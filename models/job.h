@@ -106,12 +106,25 @@ static inline bool job_is_over(const struct job *job)
 
 struct job_run {
     const struct job_kind *kind;
-    struct job job;      /* as claimed */
+    struct job job; /* as claimed; only whoever carries it out looks at it */
+    /* What names the claim; never changes, so that another thread may renew the lease. */
+    struct uuid id, tenant_id;
+    int64_t claim;
     struct arena *arena; /* of the whole run */
     _Atomic bool lost, cancelled;
 };
 
 /* Whether to go on; cheap. ERR_STOPPING, ERR_GONE, ERR_CONFLICT. */
+static inline struct job_run job_run_of(const struct job_kind *kind, const struct job *job,
+                                        struct arena *arena)
+{
+    return (struct job_run){.kind = kind,
+                            .job = *job,
+                            .id = job->id,
+                            .tenant_id = job->tenant_id,
+                            .claim = job->claim,
+                            .arena = arena};
+}
 CHECKED enum err job_go_on(struct ctx *ctx, struct job_run *run);
 
 /* One piece of the work: with memory of its own that is given back afterwards, the tenant as it is

@@ -96,13 +96,13 @@ static enum err update_claimed(struct ctx *ctx, struct job_run *run, const bson_
                                struct job *ret_job)
 {
     AUTO(bson_destroy)
-    bson_t *filter = BCON_NEW("state", BCON_UTF8("running"), "claim", BCON_INT64(run->job.claim));
+    bson_t *filter = BCON_NEW("state", BCON_UTF8("running"), "claim", BCON_INT64(run->claim));
     struct job ignored = {0};
     bson_iter_t it;
     enum err err;
 
-    bson_put_uuid(filter, "_id", &run->job.id);
-    bson_put_uuid(filter, "tenant_id", &run->job.tenant_id);
+    bson_put_uuid(filter, "_id", &run->id);
+    bson_put_uuid(filter, "tenant_id", &run->tenant_id);
 
     const bool pipeline =
         bson_iter_init(&it, update) && bson_iter_next(&it) && strcmp(bson_iter_key(&it), "0") == 0;

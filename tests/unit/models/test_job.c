@@ -154,10 +154,10 @@ static void await_end(const struct job_kind *kind, struct job *job)
 static struct job_run claim_and_die(void)
 {
     const struct job_wanted wanted = {.kinds = kinds};
-    struct job_run run = {.kind = &counting, .arena = &database.arena};
+    struct job job = {0};
 
-    assert_int_equal(job_claim(&database.ctx, &wanted, &run.job), ERR_OK);
-    return run;
+    assert_int_equal(job_claim(&database.ctx, &wanted, &job), ERR_OK);
+    return job_run_of(&counting, &job, &database.arena);
 }
 
 static enum err save_in_transaction(struct ctx *ctx, void *arg)
