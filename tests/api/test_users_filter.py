@@ -26,6 +26,9 @@ class Place:
         self.api = api
         self.tenant = world.tenant()
         world.login(self.tenant.owner)
+        ok(api.put("/tenants/settings", token=self.tenant.owner.token,
+                   json={"settings": {"access_token_ttl": 86400}}))  # for the long run
+        world.login(self.tenant.owner)
         if schema is not None:
             ok(api.put("/tenants/schema", token=self.tenant.owner.token, json=schema))
         self.users = random_users(self.tenant.id, count)
