@@ -162,14 +162,14 @@ test_fuzz() {
 }
 
 test_api() {
-    # Three at a time, for two cores: many tests wait. Unless the caller wants something special.
-    (($# > 0)) || set -- -n 3
+    # Four at a time, for two cores: many tests wait. Unless the caller wants something special.
+    (($# > 0)) || set -- -n 4
     run_pytest api "$@"
 }
 
 test_browser() {
-    # Two at a time: each waits for its browser as long as for itself.
-    (($# > 0)) || set -- -n 2 --dist loadfile
+    # Three at a time, for two cores: each waits for its browser as long as for itself.
+    (($# > 0)) || set -- -n 3 --dist loadfile
     run_pytest browser "$@"
 }
 

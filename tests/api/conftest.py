@@ -23,11 +23,14 @@ from support.racers import ROUNDS  # noqa: E402
 from support.world import World, unique  # noqa: E402
 
 #: Files that take long, the longest first: what begins last must be short, or a worker has none.
-LONG_FIRST = ("failover", "faults", "cli_admin", "audit_verify", "rate_limits", "isolation_matrix", "races",
-              "malformed", "tenant_life", "operation", "migrations", "platform", "slow_clients", "deploy",
-              "cli", "idempotency", "proofs", "known_devices", "hardening", "account_deletion",
-              "tenant_users", "audit_read", "audit_refusals", "login_paths", "sessions", "nosql",
-              "framing_proxies", "framing", "tenant_current", "mass_assignment", "tokens")
+LONG_FIRST = ("failover", "faults", "proofs", "deploy", "operation", "login_paths", "tenant_life",
+              "migrations", "cli_admin", "cli", "isolation_matrix", "bad_input", "races",
+              "idempotency", "platform", "rate_limits", "malformed", "audit_read", "users_filter",
+              "users_list", "backchannel_logout", "cli_doctor", "cli_client", "audit_routes",
+              "slow_clients", "access_keys", "audit", "audit_verify", "known_devices",
+              "users_import", "sessions", "http_edge", "hardening", "audit_refusals", "nosql",
+              "framing", "oauth_tokens", "examples", "docs", "gateway", "tokens", "publication",
+              "users_import_crash", "tenant_users", "framing_proxies", "account_deletion")
 
 #: Cheap to compute, for instances whose subject is not the hash.
 FAST_HASH = {"password": {"scheme": "argon2id"}}
