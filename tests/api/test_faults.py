@@ -89,15 +89,15 @@ def test_frozen_mongod_does_not_pile_up_requests(faulty, own_mongo):
     instance, api, world, tenant = faulty
     user = world.user(tenant)
     results = []
+    clients = [Api(instance, api.contract) for _ in range(40)]
 
-    def one():
-        client = Api(instance, api.contract)
+    def one(client):
         answer, took = timed(lambda: client.get("/users/me", token=user.token))
         results.append((answer.status_code, took))
         client.close()
 
     with own_mongo.paused():
-        threads = [threading.Thread(target=one) for _ in range(40)]
+        threads = [threading.Thread(target=one, args=(client,)) for client in clients]
         for thread in threads:
             thread.start()
         time.sleep(0.2)
