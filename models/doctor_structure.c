@@ -21,8 +21,10 @@ struct place {
     const struct db_index *indexes;
     size_t count;
     const bson_t *validator; /* NULL: the schema's */
-    /* Validator and custom indexes are a publication's just now, or the schema is lost. */
-    bool is_moving;
+    /* Of users' collections: validator and custom indexes belong to the version, or are a
+     * publication's just now; of a lost schema nobody knows them. */
+    bool is_users, is_moving;
+    int64_t version;
 };
 
 /* ---- words ---- */
@@ -82,17 +84,33 @@ static bool is_the_jobs(const struct db_difference *difference)
     return difference->what == DB_VALIDATOR_DIFFERENT || is_left_over(difference);
 }
 
+/* Or came to another version since it was said what is wanted. */
+static enum err look_for_publication(struct ctx *ctx, const struct place *place, bool *ret_moving)
+{
+    bool is_moving = false;
+
+    *ret_moving = place->is_moving;
+    if (!place->is_users || place->is_moving)
+        return ERR_OK;
+    TRY(user_place_is_moving(ctx, &is_moving));
+    TRY(tenant_refresh(ctx));
+    *ret_moving = is_moving || ctx->tenant->schema_version != place->version;
+    return ERR_OK;
+}
+
 static enum err inspect(struct ctx *ctx, const struct place *place, struct list *ret_differences)
 {
     const struct db_structure wanted = {
         .indexes = place->indexes, .count = place->count, .validator = place->validator};
     struct db_difference *items;
+    bool is_moving = false;
     size_t count = 0;
 
     TRY(db_inspect(ctx, place->schema, &wanted, ret_differences));
+    TRY(look_for_publication(ctx, place, &is_moving));
     items = ret_differences->items;
     for (size_t i = 0; i < ret_differences->count; i++) {
-        if (!place->is_moving || !is_the_jobs(&items[i]))
+        if (!is_moving || !is_the_jobs(&items[i]))
             items[count++] = items[i];
     }
     ret_differences->count = count;
@@ -132,8 +150,10 @@ static enum err mend(struct ctx *ctx, const struct place *place, const struct li
 
     for (size_t i = 0; i < differences->count; i++) {
         enum err mended = ERR_OK;
+        bool is_moving = false;
 
-        if (is_left_alone(&items[i]))
+        TRY(look_for_publication(ctx, place, &is_moving));
+        if (is_left_alone(&items[i]) || (is_moving && is_the_jobs(&items[i])))
             continue;
         if (items[i].what == DB_INDEX_SURPLUS)
             mended = db_drop_index(ctx, place->schema, items[i].index);
@@ -222,10 +242,10 @@ enum err doctor_check_users(struct ctx *ctx, struct round *round)
     AUTO(user_place_clear) struct user_place wanted = {0};
     bool is_moving = false;
 
+    TRY(user_place_is_moving(ctx, &is_moving));
     /* A schema may have been published since this page of tenants was read. */
     TRY(tenant_refresh(ctx));
     TRY(user_place_find(ctx, &wanted));
-    TRY(user_place_is_moving(ctx, &is_moving));
     if (wanted.is_partial)
         report_lost_schema(round, ctx->tenant);
     return check_place(ctx, round,
@@ -235,6 +255,8 @@ enum err doctor_check_users(struct ctx *ctx, struct round *round)
                                        .indexes = wanted.indexes.items,
                                        .count = wanted.indexes.count,
                                        .validator = wanted.validator,
+                                       .is_users = true,
+                                       .version = ctx->tenant->schema_version,
                                        .is_moving = is_moving || wanted.is_partial});
 }
 

@@ -7,7 +7,7 @@ import uuid
 import pytest
 from bson import Binary
 
-from support.check import refused
+from support.check import refused, until
 from support.instance import program
 from support.world import USER_PASSWORD, World
 
@@ -139,6 +139,28 @@ def test_a_lost_schema_takes_nothing_with_it(place):
     assert (found["check"], found["tenant"], found["mended"]) == ("custom fields", tenant.slug, False)
     assert (users.index_information(), validator_of(instance.db, tenant.collection)) == before
     schemas.insert_one(lost)
+    assert not doctor(config)
+
+
+def test_a_schema_published_under_its_eyes_stays(start_instance, connect, own_mongo):
+    """Between what it wants and what it sees a schema may come in force: mending undoes nothing."""
+    instance = start_instance({"password": {"scheme": "argon2id"}}, server=own_mongo)
+    world, config = World(connect(instance)), instance.write_config()
+    tenant = world.tenant()
+    world.login(tenant.owner)
+    users = instance.db[tenant.collection]
+    looking = [{"$currentOp": {"allUsers": True}}, {"$match": {"command.listIndexes": tenant.collection}}]
+    with own_mongo.failpoint(["listIndexes"], namespace=f"{instance.database_name}.{tenant.collection}",
+                             times=1, blockConnection=True, blockTimeMS=800), \
+            subprocess.Popen([program(), "doctor", "--fix", "--config", config], stdout=subprocess.PIPE) as doing:
+        until(lambda: list(own_mongo.client.admin.aggregate(looking)), 10)
+        assert world.api.put("/tenants/schema", token=tenant.owner.token, json={"properties": {
+            "badge": {"type": "string", "x-unique": True}}}).status_code == 200
+        validator = validator_of(instance.db, tenant.collection)
+        told = doing.communicate(timeout=30)[0].decode()
+    assert doing.returncode == 0, told
+    assert "cf_u_badge" in users.index_information()
+    assert validator_of(instance.db, tenant.collection) == validator
     assert not doctor(config)
 
 
