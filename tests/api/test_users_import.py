@@ -6,6 +6,7 @@ import datetime
 import gzip
 import json
 import os
+import random
 import socket
 import uuid
 from concurrent.futures import ThreadPoolExecutor
@@ -350,6 +351,40 @@ def test_unique_values_go_to_the_line_that_comes_first(api, clean, service):
     assert errors(result) == [(4, "value_taken", "/custom_fields/badge")]
     assert {user["email"]: user["custom_fields"]["badge"] for user in users.find({"role": "user"})} \
         == {"u0@x.example": 7, "free@x.example": 0, "u1@x.example": 8, "last@x.example": 9}
+
+
+def random_lines(rng, count):
+    """Few ids, names, addresses and badges, so that most lines are about somebody of another one."""
+    ids = [str(uuid.UUID(int=rng.getrandbits(128), version=4)) for _ in range(4)]
+    for number in range(count):
+        line = {"name": f"n{number}"}
+        if rng.random() < 0.4:
+            line["id"] = rng.choice(ids)
+        if rng.random() < 0.6:
+            line["username"] = f"u{rng.randrange(5)}"
+        if "username" not in line or rng.random() < 0.4:
+            line["email"] = f"e{rng.randrange(5)}@x.example"
+        if rng.random() < 0.5:
+            line["custom_fields"] = {"badge": rng.randrange(4)}
+        yield line
+
+
+@pytest.mark.parametrize("seed", range(20) if LONG else [4])
+def test_batches_are_lines_one_after_the_other(api, world, service, seed):
+    """What comes of a file is what comes of its lines, each imported by itself."""
+    lines = list(random_lines(random.Random(seed), 24))
+    outcomes = []
+    for parts in ([lines], [[line] for line in lines]):
+        tenant = world.tenant()
+        world.login(tenant.owner)
+        ok(api.put("/tenants/schema", token=tenant.owner.token, json={
+            "type": "object", "properties": {"badge": {"type": "integer", "x-unique": True}}}))
+        made = [bring(api, tenant, part, mode="upsert") for part in parts]
+        users = {user["name"]: (user.get("username"), user.get("email"), user.get("custom_fields"))
+                 for user in service.db[tenant.collection].find({"role": "user"})}
+        outcomes.append(([sum(column) for column in zip(*map(counts, made))], users))
+    assert outcomes[0] == outcomes[1]
+    assert outcomes[0][0][1] > 0 and outcomes[0][0][3] > 0
 
 
 def test_export_import_export_is_equal(api, clean, world):
