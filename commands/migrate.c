@@ -112,8 +112,11 @@ static enum err repair(struct ctx *ctx)
     fprintf(stderr, "repair: %s\n",
             ctx->failure.internal != NULL ? ctx->failure.internal : "something is missing");
     fail_clear(ctx);
-    for (size_t i = 0; i < migration_count; i++)
-        TRY(migrations[i]->up(ctx));
+    TRY(migrations_ensure(ctx));
+    for (size_t i = 0; i < migration_count; i++) {
+        if (migrations[i]->up != NULL)
+            TRY(migrations[i]->up(ctx));
+    }
     return migrations_verify(ctx);
 }
 
