@@ -137,7 +137,8 @@ static enum err purge(struct ctx *ctx, const struct tenant *tenant)
 
 enum err tenant_purge_due(struct ctx *ctx, int64_t *ret_purged)
 {
-    for (*ret_purged = 0; *ret_purged < PURGES_PER_ROUND; (*ret_purged)++) {
+    *ret_purged = 0;
+    for (int tries = 0; tries < PURGES_PER_ROUND; tries++) {
         struct tenant tenant = {0};
         const enum err claimed = claim_due(ctx);
 
@@ -153,7 +154,12 @@ enum err tenant_purge_due(struct ctx *ctx, int64_t *ret_purged)
         const enum err purged = purge(ctx, &tenant);
 
         ctx_set_tenant(ctx, NULL, NULL);
+        if (purged == ERR_NOT_FOUND) { /* another process ended the same purge first */
+            fail_clear(ctx);
+            continue;
+        }
         TRY(purged);
+        (*ret_purged)++;
     }
     return ERR_OK;
 }
