@@ -101,8 +101,8 @@ static void report(const struct migration *step, bool done, void *arg)
     fprintf(stderr, "%s %d %s%s\n", verb, step->number, step->name, done ? ": done" : " …");
 }
 
-/* An index or a collection that somebody dropped: steps are idempotent, so each makes what it
- * lacks. */
+/* An index or a collection that somebody dropped: structure and steps are idempotent, so each makes
+ * what it lacks. */
 static enum err repair(struct ctx *ctx)
 {
     enum err err = migrations_verify(ctx);
