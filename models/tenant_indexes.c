@@ -25,13 +25,26 @@ static uint64_t key_of(const struct uuid *id)
     return key;
 }
 
+static enum err look(struct ctx *ctx, struct user_place *ret_wanted)
+{
+    TRY(user_place_find(ctx, ret_wanted));
+    return db_verify_indexes(ctx, &user_schema, ret_wanted->indexes.items,
+                             ret_wanted->indexes.count);
+}
+
+/* A schema may have been published since the tenant was read: only what is missing by the one that
+ * is in force now is missing. */
 static enum err check_as_tenant(struct ctx *ctx)
 {
     AUTO(user_place_clear) struct user_place wanted = {0};
-    enum err checked;
+    enum err checked = look(ctx, &wanted);
 
-    TRY(user_place_find(ctx, &wanted));
-    checked = db_verify_indexes(ctx, &user_schema, wanted.indexes.items, wanted.indexes.count);
+    if (checked == ERR_NOT_FOUND) {
+        fail_clear(ctx);
+        user_place_clear(&wanted);
+        TRY(tenant_refresh(ctx));
+        checked = look(ctx, &wanted);
+    }
     if (checked != ERR_NOT_FOUND)
         return checked;
     log_event(LOG_ERROR, "user_index_missing", "tenant", ctx->tenant->slug, "detail",
