@@ -8,10 +8,11 @@ import secrets
 import socket
 import uuid
 
+import httpx
 import pytest
 
 from support.check import ok, refused, until
-from support.world import unique
+from support.world import World, unique
 
 NOW = datetime.datetime.now(datetime.timezone.utc).replace(microsecond=0)
 FAST = {"password": {"scheme": "argon2id"}}
@@ -224,7 +225,6 @@ def test_a_cursor_is_good_for_its_filter_and_tenant_alone(api, world, admin, key
 
 
 def test_a_cursor_of_one_instance_is_good_on_the_other(pair):
-    from support.world import World
     first, second = pair
     tenant = World(first).tenant(slug=unique("pair"))
     owner = World(first).login(tenant.owner)
@@ -331,7 +331,6 @@ def test_the_export_is_audited(api, service, admin):
 @pytest.fixture(scope="module")
 def long_log(instances, connect):
     """(instance, api, owner) with 20,000 rows, an instance with a short patience of its own."""
-    from support.world import World
     with pytest.MonkeyPatch.context() as patch:  # the sanitizer must not keep what was freed
         patch.setenv("ASAN_OPTIONS", "detect_leaks=1:halt_on_error=1:abort_on_error=1:"
                                      "quarantine_size_mb=1:thread_local_quarantine_size_kb=64")
@@ -369,6 +368,23 @@ def test_a_long_export_needs_little_memory(long_log):
     assert most - before < 4_000_000, f"{(most - before) / 1e6:.1f} MB more for {size / 1e6:.1f} MB"
 
 
+def test_a_long_export_ends_with_its_rights(long_log):
+    """TS-13: an administrator who is demoted meanwhile reads no more of it."""
+    _, client, owner = long_log
+    world = World(client)
+    admin = world.user(owner.tenant)
+    role = f"/tenants/users/{admin.id}/role"
+    ok(client.put(role, token=owner.token, json={"role": "admin"}))
+    world.login(admin)
+    with client._http.stream("GET", EXPORT, headers={"Authorization": f"Bearer {admin.token}"}) as answer:
+        parts = answer.iter_bytes()
+        size = len(next(parts))
+        ok(client.put(role, token=owner.token, json={"role": "user"}))
+        with pytest.raises(httpx.RemoteProtocolError):
+            size += sum(len(part) for part in parts)
+    assert answer.status_code == 200 and size < 8_000_000
+
+
 def request_bytes(instance, owner, version="1.1", method="GET"):
     return (f"{method} {EXPORT} HTTP/{version}\r\nHost: 127.0.0.1:{instance.port}\r\n"
             f"Authorization: Bearer {owner.token}\r\n\r\n").encode()
@@ -398,10 +414,11 @@ def read_to_end(client):
 def test_a_reader_that_stops_is_cut(long_log):
     """HT-9: it holds its thread for the time of one part, no longer; the answer has no end."""
     instance, client, owner = long_log
+    before = len(cut_lines(instance))
     with connect_slow(instance) as slow:
         slow.sendall(request_bytes(instance, owner))
         assert slow.recv(1024).startswith(b"HTTP/1.1 200")
-        _, took = until(lambda: cut_lines(instance), seconds=15, pause=0.1)
+        _, took = until(lambda: cut_lines(instance)[before:], seconds=15, pause=0.1)
         assert took < 12
         rest = read_to_end(slow)
     assert not rest.endswith(b"0\r\n\r\n")
@@ -482,7 +499,6 @@ def test_streams_side_by_side(long_log):
 
 def test_a_database_that_fails_in_the_middle_cuts_the_answer(start_instance, connect, own_mongo):
     """Never a short file that looks whole."""
-    from support.world import World
     instance = start_instance(FAST, server=own_mongo)
     client = connect(instance)
     tenant = World(client).key_tenant()
@@ -500,7 +516,6 @@ def test_a_database_that_fails_in_the_middle_cuts_the_answer(start_instance, con
 
 
 def test_a_database_that_fails_at_once_is_503(start_instance, connect, own_mongo):
-    from support.world import World
     instance = start_instance(FAST, server=own_mongo)
     client = connect(instance)
     tenant = World(client).key_tenant()
