@@ -189,9 +189,11 @@ def test_the_page_follows_a_publication(site, page, mongo):
     job = database["jobs"].find_one({"tenant_id": tenant})
     owner = site.user_id(slug)
 
-    def now(state, phase, unset=(), **fields):
-        """The job as it would be in that state."""
-        result = job["result"] | {"phase": phase, "checked": 1200, "total": 5000}
+    def now(state, phase, unset=(), found=None, **fields):
+        """The job as it would be in that state, all at once: the page may ask at any moment. A
+        version in force, as the first is, has not failed."""
+        result = job["result"] | {
+            "version": 2, "phase": phase, "checked": 1200, "total": 5000} | (found or {})
         database["jobs"].update_one({"_id": job["_id"]}, {
             "$set": {"state": state, "due_at": later, "result": result} | fields,
             "$unset": dict.fromkeys((*unset, "expires_at"), 1)})
@@ -204,16 +206,16 @@ def test_the_page_follows_a_publication(site, page, mongo):
     assert "is being published" in message(page)
     assert answer.headers["refresh"] == f"2;url=/t/{slug}{PAGE}"
     assert page.locator("#publication").inner_text() == (
-        "Publishing version 1: building indexes. 1,200 of 5,000 users looked at so far.")
+        "Publishing version 2: building indexes. 1,200 of 5,000 users looked at so far.")
     assert page.locator("#schema").count() == 0 and page.locator("#publication-title").is_visible()
-    now("failed", "checking", ended_at=later, error="documents_fail", message="Two do not fit.")
-    database["jobs"].update_one({"_id": job["_id"]}, {"$set": {"result.failing": 2, "result.sample": [{
-        "user_id": bson.Binary.from_uuid(uuid.UUID(owner)), "pointer": "/custom_fields/team",
-        "keyword": "type", "message": "must be a string"}]}})
+    sample = {"user_id": bson.Binary.from_uuid(uuid.UUID(owner)), "pointer": "/custom_fields/team",
+              "keyword": "type", "message": "must be a string"}
+    now("failed", "checking", found={"failing": 2, "sample": [sample]}, ended_at=later,
+        error="documents_fail", message="Two do not fit.")
     page.wait_for_selector("#publication-sample")  # by itself
     assert page.locator("#message").count() == 0
     assert page.locator("#publication").inner_text() == (
-        "Version 1 was not published. 2 of 1,200 users do not fit this schema.")
+        "Version 2 was not published. 2 of 1,200 users do not fit this schema.")
     assert page.locator("#publication-sample").get_by_role("link", name="owner").is_visible()
     assert page.locator("#schema").is_visible()
     page.locator("#fields").get_by_role("link", name="a&b").click()
