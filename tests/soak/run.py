@@ -83,9 +83,13 @@ def again(files, rounds):
     return True
 
 
-def pytest(arguments, **variables):
-    done = subprocess.run([sys.executable, "-m", "pytest", "-q", "-rP", *arguments], cwd=ROOT,
-                          check=False, env=os.environ | variables)
+def pytest(arguments, limit=None, **variables):
+    """limit: seconds after which it is ended."""
+    try:
+        done = subprocess.run([sys.executable, "-m", "pytest", "-q", "-rP", *arguments], cwd=ROOT,
+                              check=False, env=os.environ | variables, timeout=limit)
+    except subprocess.TimeoutExpired:
+        return False
     return done.returncode == 0
 
 
@@ -186,7 +190,7 @@ def memcheck(_):
         wrapper.write_text("#!/bin/sh\nexec valgrind -q --num-callers=20 --log-file="
                            f'"{folder}/%p.log" "{ROOT}/build/release/tenantd" "$@"\n')
         wrapper.chmod(0o755)
-        pytest(["--no-header", "--tb=no", *MEMCHECK], TENANTD_BIN=str(wrapper))
+        pytest(["--no-header", "--tb=no", *MEMCHECK], limit=5400, TENANTD_BIN=str(wrapper))
         found, runs = list(findings(folder)), len(list(folder.glob("*.log")))
     print("\n\n".join(found[:10]) + f"\nmemcheck: {runs} processes, {len(found)} findings", flush=True)
     return runs > 0 and not found
