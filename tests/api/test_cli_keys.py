@@ -102,6 +102,7 @@ def test_a_new_key_signs_only_when_everybody_has_it(setup):
     for thread in threads:
         thread.start()
     try:
+        until(lambda: seen == old)
         new = cli.json("keys", "rotate", slug, "--after", "5s")["kid"]
         for api in apis:
             until(lambda api=api: published(api, slug) == old | {new})

@@ -129,7 +129,7 @@ def test_registration_says_what_is_wrong(site, page):
     register(page, base, "", email=email)
     assert "account is ready" in message(page)
     register(page, base, unique("x"), email=email)
-    assert page.evaluate("document.activeElement.id") == "register-email"
+    page.wait_for_function("document.activeElement.id === 'register-email'")
     log_in(page, base, email)
     page.wait_for_url("**/dashboard")
     assert whoami(page) == email

@@ -197,9 +197,9 @@ class Instance:
         return text
 
     def log_lines(self):
-        """The JSON lines of the log."""
+        """The JSON lines of the log, but for one that is being written."""
         with open(self.stdout_path, encoding="utf-8") as file:
-            return [json.loads(line) for line in file if line.strip()]
+            return [json.loads(line) for line in file if line.strip() and line.endswith("\n")]
 
     def sanitizer_reports(self):
         if not os.path.exists(self.stderr_path):

@@ -312,6 +312,7 @@ static void test_a_tenant_does_not_take_all_workers(void **state)
     ctx_set_tenant(&database.ctx, &tenants[1], &tenants[1].id);
     await_end(&failing, &other);
     ctx_set_tenant(&database.ctx, &tenants[0], &tenants[0].id);
+    WAIT(started >= 2, SOON);
     assert_int_equal(started, 2);
     blocked = false;
     await_end(&waiting, &last);
