@@ -1,7 +1,8 @@
 /*
  * The threads that take work of tenants out of the database (outbox, background jobs): one of them
  * at a time looks for something, every second and whenever there is news, and no tenant has more
- * than half of them. Everything but turns_wake, turns_start and turns_stop is called with the lock.
+ * than half of them. turns_wait, turns_look and turns_done are called with the lock, all else
+ * without.
  */
 #pragma once
 

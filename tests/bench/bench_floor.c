@@ -212,6 +212,22 @@ static int refresh(struct mg_connection *conn, bool with_id_token)
     return done ? pair(conn, id, id, generation + 1, with_id_token) : answer(conn, 401, "{}");
 }
 
+/* Runs an insert and frees it. */
+static bool insert(bson_t *request)
+{
+    mongoc_client_t *client = mongoc_client_pool_pop(pool);
+    bson_t reply;
+
+    put_concern(request);
+
+    const bool done = command(client, request, &reply);
+
+    mongoc_client_pool_push(pool, client);
+    bson_destroy(&reply);
+    bson_destroy(request);
+    return done;
+}
+
 static bool verify(const char *text, const char *hash)
 {
     struct crypt_data *data = calloc(1, sizeof *data);
@@ -239,7 +255,6 @@ static int login(struct mg_connection *conn)
 
     char grant[64];
     unsigned char random[16];
-    bson_t reply;
 
     randombytes_buf(random, sizeof random);
     (void)sodium_bin2hex(grant, sizeof grant, random, sizeof random);
@@ -248,12 +263,7 @@ static int login(struct mg_connection *conn)
         BCON_NEW("insert", "tokens", "documents", "[", "{", "_id", BCON_UTF8(grant), "tenant_id",
                  BCON_INT32(1), "user_id", BCON_UTF8(id), "generation", BCON_INT64(1), "}", "]");
 
-    put_concern(request);
-    client = mongoc_client_pool_pop(pool);
-    done = command(client, request, &reply);
-    mongoc_client_pool_push(pool, client);
-    bson_destroy(&reply);
-    bson_destroy(request);
+    done = insert(request);
     return done ? pair(conn, id, grant, 1, false) : answer(conn, 503, "{}");
 }
 
@@ -274,14 +284,8 @@ static int sign_up(struct mg_connection *conn)
         bson_t *request = BCON_NEW("insert", "users", "documents", "[", "{", "_id", BCON_UTF8(name),
                                    "tenant_id", BCON_INT32(1), "username", BCON_UTF8(name),
                                    "password_hash", BCON_UTF8(hash), "}", "]");
-        mongoc_client_t *client = mongoc_client_pool_pop(pool);
-        bson_t reply;
 
-        put_concern(request);
-        done = command(client, request, &reply);
-        mongoc_client_pool_push(pool, client);
-        bson_destroy(&reply);
-        bson_destroy(request);
+        done = insert(request);
     }
     free(data);
     json_decref(body);
@@ -297,15 +301,7 @@ static int create(struct mg_connection *conn)
     bool done = false;
 
     if (user != NULL) {
-        bson_t *request = BCON_NEW("insert", "users", "documents", "[", BCON_DOCUMENT(user), "]");
-        mongoc_client_t *client = mongoc_client_pool_pop(pool);
-        bson_t reply;
-
-        put_concern(request);
-        done = command(client, request, &reply);
-        mongoc_client_pool_push(pool, client);
-        bson_destroy(&reply);
-        bson_destroy(request);
+        done = insert(BCON_NEW("insert", "users", "documents", "[", BCON_DOCUMENT(user), "]"));
         bson_destroy(user);
     }
     free(text);
