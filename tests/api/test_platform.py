@@ -157,7 +157,7 @@ def test_one_of_several_instances_makes_the_first_key(mongo, tmp_path):
             api = Api(instance)
             ok(api.get("/admin/stats", token=key))
             api.close()
-            assert key not in instance.output() and key.rpartition("_")[2] not in instance.output()
+            assert key.split("_", 2)[2] not in instance.output()
         assert any(path in instance.output() for instance in starting)
         assert mongo.database(database).platform_keys.count_documents({}) == 1
         starting[0].stop()
