@@ -304,9 +304,9 @@ static enum err undo(struct ctx *ctx, struct job_run *run)
     TRY(load(ctx, run, publication));
     if (publication->report.phase > PUBLICATION_ACTIVATING)
         return go(ctx, publication);
-    if (publication->report.phase <= PUBLICATION_CHECKING)
-        return ERR_OK;
-    return publication_undo(ctx, publication);
+    if (publication->report.phase > PUBLICATION_CHECKING)
+        TRY(publication_undo(ctx, publication));
+    return audit_write(ctx, "schema.published", "failed", NULL, run->job.error);
 }
 
 const struct job_kind publication_job = {

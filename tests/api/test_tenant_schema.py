@@ -189,6 +189,10 @@ def test_a_schema_that_users_break_is_refused_with_samples(api, world):
     refused(answer, 409, "documents_fail", field="/custom_fields/n")
     assert "11 of 13" in answer.json()["error_description"]
     refused(api.get("/tenants/schema", token=tenant.owner.token), 404)
+    told = ok(api.get("/tenants/audit", token=tenant.owner.token))["events"]
+    told = [one for one in told if one["action"].startswith("schema.")]
+    assert [(one["action"], one["status"], one.get("reason")) for one in reversed(told)] == [
+        ("schema.submitted", "success", None), ("schema.published", "failed", "documents_fail")]
     assert ok(put(api, tenant, {"properties": {"n": {"maximum": 11}}}))["version"] == 1
 
 
