@@ -53,7 +53,7 @@ static enum err add_fields(struct request *req, const struct user_view *view, st
     const char *json = NULL;
 
     TRY(begin_form(req, &view->user, &form));
-    TRY(schema_form_show(req, &form, "schema-inputs", &rows));
+    TRY(schema_form_show(req, &form, &rows));
     TRY(fields_pretty_document(&req->ctx, &view->user.custom_fields, &json));
     *ret_message = schema_form_message(req, &form);
 

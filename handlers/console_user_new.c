@@ -48,7 +48,7 @@ static enum err show(struct request *req, struct response *res, const struct use
     struct template_var form = {0}, field_rows;
 
     TRY(begin_form(req, &fields));
-    TRY(schema_form_show(req, &fields, "schema-inputs", &field_rows));
+    TRY(schema_form_show(req, &fields, &field_rows));
     TRY(pages_session_token(req, USE, &token));
     TRY(inputs_make(req, &(struct input_form){"inputs", inputs, count, code != ERR_OK, code},
                     &form));

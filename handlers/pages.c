@@ -54,13 +54,13 @@ enum err pages_registration_fields(struct request *req, struct schema_form *form
 static enum err make_fields(struct request *req, const struct login_view *view,
                             struct schema_form *form, struct template_var *ret_var)
 {
-    *ret_var = (struct template_var){.name = "register-fields"};
+    *ret_var = (struct template_var){.name = SCHEMA_INPUTS};
     if (!tenant_allows_registration(&req->ctx))
         return ERR_OK;
     form->is_refused = view->failed != NULL && strcmp(view->failed, "register") == 0;
     form->code = view->code;
     TRY(pages_registration_fields(req, form));
-    return schema_form_show(req, form, "register-fields", ret_var);
+    return schema_form_show(req, form, ret_var);
 }
 
 /* The element that the message is about: it gets the focus and the mark. */

@@ -88,7 +88,7 @@ static enum err add_fields(struct request *req, const struct user *user,
     struct fields_view fields = {0};
     bool has_json = true;
 
-    TRY(schema_form_show(req, form, "schema-inputs", &form_rows));
+    TRY(schema_form_show(req, form, &form_rows));
     TRY(fields_view(req, user, &fields));
     TRY(shows_json(req, user, form, &has_json));
 

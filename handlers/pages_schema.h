@@ -36,9 +36,10 @@ bool schema_form_has(const struct schema_form *form, const char *key);
 /* What people read of a field: its title, else its name in words. shape may be NULL. */
 const char *schema_form_label(struct ctx *ctx, const struct shape *shape, const char *key);
 CHECKED enum err schema_form_begin(struct request *req, struct schema_form *form);
-/* The rows for templates/input.html. */
+/* The rows of templates/schema-inputs.html. */
+#define SCHEMA_INPUTS "schema-inputs"
 CHECKED enum err schema_form_show(struct request *req, const struct schema_form *form,
-                                  const char *name, struct template_var *ret_var);
+                                  struct template_var *ret_var);
 /* The sentence above a refused form: which fields to look at; what stands beside no input is told
  * whole. NULL when the refusal is about no custom field. */
 const char *schema_form_message(struct request *req, const struct schema_form *form);

@@ -468,7 +468,7 @@ static size_t rows_of(struct ctx *ctx, const struct form_field *field)
     return 2;
 }
 
-enum err schema_form_show(struct request *req, const struct schema_form *form, const char *name,
+enum err schema_form_show(struct request *req, const struct schema_form *form,
                           struct template_var *ret_var)
 {
     struct rows rows = {.req = req, .form = form};
@@ -483,6 +483,7 @@ enum err schema_form_show(struct request *req, const struct schema_form *form, c
     for (size_t i = 0; i < form->count; i++)
         TRY(add_field(&rows, &form->fields[i]));
     return inputs_make_more(
-        req, &(struct input_form){name, rows.inputs, rows.count, form->is_refused, form->code},
+        req,
+        &(struct input_form){SCHEMA_INPUTS, rows.inputs, rows.count, form->is_refused, form->code},
         rows.more, ret_var);
 }
