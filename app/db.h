@@ -209,6 +209,7 @@ struct db_index {
     const char *const *keys; /* "tenant_id", "-timestamp" (descending), NULL-terminated */
     bool unique;
     const char *partial_exists; /* partialFilterExpression {field: {$exists: true}}, or NULL */
+    const char *partial;        /* another partialFilterExpression, as JSON, or NULL */
     int64_t ttl_seconds;        /* -1 = no TTL; 0 = expireAfterSeconds: 0 */
     bool ignores_case;          /* collation {locale: "en", strength: 2} */
 };

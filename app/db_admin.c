@@ -5,6 +5,7 @@
  */
 #include "app/db.h"
 
+#include <assert.h>
 #include <inttypes.h>
 #include <string.h>
 
@@ -248,6 +249,15 @@ void db_put_index_partial(const struct db_index *index, bson_t *out)
 {
     bson_t exists;
 
+    if (index->partial != NULL) {
+        AUTO(bson_destroy)
+        bson_t *partial = bson_new_from_json((const uint8_t *)index->partial, -1, NULL);
+
+        assert(partial != NULL);
+        bson_concat(out, partial);
+    }
+    if (index->partial_exists == NULL)
+        return;
     bson_append_document_begin(out, index->partial_exists, -1, &exists);
     bson_put_bool(&exists, "$exists", true);
     bson_append_document_end(out, &exists);
@@ -263,7 +273,7 @@ static void put_index(const struct db_index *index, bson_t *out)
     bson_append_document_end(out, &child);
     if (index->unique)
         bson_put_bool(out, "unique", true);
-    if (index->partial_exists != NULL) {
+    if (index->partial_exists != NULL || index->partial != NULL) {
         bson_append_document_begin(out, "partialFilterExpression", -1, &child);
         db_put_index_partial(index, &child);
         bson_append_document_end(out, &child);

@@ -88,8 +88,7 @@ static bool is_index(const bson_t *found, const struct db_index *index)
     AUTO(bson_destroy) bson_t *partial = &partial_bytes;
 
     db_put_index_keys(index, keys);
-    if (index->partial_exists != NULL)
-        db_put_index_partial(index, partial);
+    db_put_index_partial(index, partial);
     return same_document(found, "key", keys) &&
            same_document(found, "partialFilterExpression", partial) &&
            is_true(found, "unique") == index->unique && has_collation(found, index->ignores_case) &&

@@ -168,6 +168,7 @@ CHECKED enum err db_walk(struct db_call *call, bson_t *command, db_document_fn e
 /* --- db_admin.c --- */
 
 void db_put_index_keys(const struct db_index *index, bson_t *out);
+/* Puts nothing for an index of all documents. */
 void db_put_index_partial(const struct db_index *index, bson_t *out);
 #define DB_COLLATION_LOCALE   "en"
 #define DB_COLLATION_STRENGTH 2 /* letters that differ in case alone are one */

@@ -9,6 +9,7 @@
 #include "app/text.h"
 #include "models/custom_fields.h"
 #include "models/custom_index.h"
+#include "models/user_standing.h"
 
 const char *const role_names[] = {NULL, "user", "admin", "owner", NULL};
 
@@ -59,6 +60,10 @@ const struct db_index user_indexes[] = {
      .ttl_seconds = -1},
     {.name = "created_at_1",
      .keys = (const char *const[]){"created_at", "_id", NULL},
+     .ttl_seconds = -1},
+    {.name = USER_STANDING_INDEX,
+     .keys = (const char *const[]){"is_active", "role", "_id", NULL},
+     .partial = USER_STANDING_PARTIAL,
      .ttl_seconds = -1},
 };
 const size_t user_index_count = sizeof user_indexes / sizeof user_indexes[0];

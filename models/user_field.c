@@ -6,6 +6,7 @@
 #include "models/custom_fields.h"
 #include "models/custom_index.h"
 #include "models/custom_schema.h"
+#include "models/user_standing.h"
 
 #define CUSTOM "custom_fields."
 
@@ -19,8 +20,8 @@ static const struct user_field members[] = {
     {.name = "username", .element = "username", .types = SHAPE_STRING, .text = USER_TEXT_CANONICAL, .unique = true, .index = "username_1"},
     {.name = "email", .element = "email", .types = SHAPE_STRING, .text = USER_TEXT_CANONICAL, .unique = true, .index = "email_1"},
     {.name = "name", .element = "name", .types = SHAPE_STRING, .text = USER_TEXT_PLAIN},
-    {.name = "role", .element = "role", .types = SHAPE_STRING, .text = USER_TEXT_ROLE, .always = true, .few = true},
-    {.name = "is_active", .element = "is_active", .types = SHAPE_BOOLEAN, .always = true, .few = true},
+    {.name = "role", .element = "role", .types = SHAPE_STRING, .text = USER_TEXT_ROLE, .always = true, .index = USER_STANDING_INDEX, .standing = true},
+    {.name = "is_active", .element = "is_active", .types = SHAPE_BOOLEAN, .always = true, .index = USER_STANDING_INDEX, .standing = true},
     {.name = "is_email_verified", .element = "is_email_verified", .types = SHAPE_BOOLEAN, .always = true, .few = true},
     {.name = "created_at", .element = "created_at", .types = SHAPE_STRING, .text = USER_TEXT_MOMENT, .always = true, .index = "created_at_1", .whole = true},
     {.name = "updated_at", .element = "updated_at", .types = SHAPE_STRING, .text = USER_TEXT_MOMENT, .always = true},

@@ -31,6 +31,7 @@ struct user_field {
     bool unique;         /* the index is */
     const char *index;   /* its name, or NULL */
     bool whole;          /* every user stands in it, not only those that have the field */
+    bool standing;       /* it holds users of some values alone (models/user_standing.h) */
 };
 
 /* ERR_NOT_FOUND; ERR_FORBIDDEN: it is stored encrypted. Texts are borrowed from name. */

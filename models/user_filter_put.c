@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "models/user_filter.h"
+#include "models/user_standing.h"
 
 /* Types of the database that a value can have: a list is none, its elements are the values. */
 static const uint8_t stored_types[] = {1, 2, 3, 5, 8, 9, 10, 16, 18, 19};
@@ -12,6 +13,7 @@ struct writer {
     struct ctx *ctx;
     const struct user_filter *comparison;
     bool ignores_case; /* the query does, whatever this field */
+    bool is_of_choice; /* a part of user_standing_is_choice, behind which the other member stands */
 };
 
 static enum err no_memory(const struct writer *writer)
@@ -137,6 +139,8 @@ static enum err put_equal(const struct writer *writer, bson_t *out)
         return put_pattern(writer, pattern_of(writer, "^", "\\z"), "", out);
     if (writer->comparison->value.type != USER_VALUE_NULL) {
         user_value_put(out, field->element, &writer->comparison->value);
+        if (field->standing && !writer->is_of_choice)
+            user_standing_put_other(field, out);
         return ERR_OK;
     }
     /* Not {field: null}: that is what users without it meet too. */
@@ -391,18 +395,19 @@ static enum err put_comparison(const struct writer *writer, bson_t *out)
     return fail_internal(writer->ctx, ERR_INTERNAL, "a comparison without an operator");
 }
 
-enum err user_filter_put(struct ctx *ctx, const struct user_filter *filter, bool ignores_case,
-                         bson_t *out)
+static enum err put(const struct writer *above, const struct user_filter *filter, bson_t *out)
 {
     static const char *const joins[] = {
         [FILTER_AND] = "$and", [FILTER_OR] = "$or", [FILTER_NOT] = "$nor"};
-    const struct writer writer = {.ctx = ctx, .comparison = filter, .ignores_case = ignores_case};
-    enum err put = ERR_OK;
+    struct writer own = *above;
+    enum err err = ERR_OK;
     uint32_t count = 0;
     bson_t list;
 
+    own.comparison = filter;
     if (filter->kind == FILTER_COMPARISON)
-        return put_comparison(&writer, out);
+        return put_comparison(&own, out);
+    own.is_of_choice = user_standing_is_choice(filter);
     bson_append_array_begin(out, joins[filter->kind], -1, &list);
     for (const struct user_filter *part = filter->parts; part != NULL; part = part->next) {
         const char *key;
@@ -411,10 +416,18 @@ enum err user_filter_put(struct ctx *ctx, const struct user_filter *filter, bool
 
         bson_uint32_to_string(count++, &key, room, sizeof room);
         BSON_APPEND_DOCUMENT_BEGIN(&list, key, &child);
-        if (put == ERR_OK)
-            put = user_filter_put(ctx, part, ignores_case, &child);
+        if (err == ERR_OK)
+            err = put(&own, part, &child);
         bson_append_document_end(&list, &child);
     }
     bson_append_array_end(out, &list);
-    return put;
+    if (own.is_of_choice)
+        user_standing_put_other(&filter->parts->field, out);
+    return err;
+}
+
+enum err user_filter_put(struct ctx *ctx, const struct user_filter *filter, bool ignores_case,
+                         bson_t *out)
+{
+    return put(&(struct writer){.ctx = ctx, .ignores_case = ignores_case}, filter, out);
 }

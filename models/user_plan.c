@@ -5,6 +5,7 @@
 
 #include "models/tenant_records.h"
 #include "models/user_plan_internal.h"
+#include "models/user_standing.h"
 
 /* By how few users a way is likely to meet: what is known without asking the database. */
 enum rank {
@@ -39,7 +40,8 @@ static enum rank rank_of(const struct user_plan *plan, const struct user_filter 
 {
     const struct user_field *field = &filter->field;
 
-    if (filter->kind != FILTER_COMPARISON || !user_plan_has_index(plan, field))
+    if (filter->kind != FILTER_COMPARISON || !user_plan_has_index(plan, field) ||
+        (field->standing && !user_standing_holds(filter)))
         return RANK_NONE;
     switch (filter->op) {
     case FILTER_EQ:
@@ -376,7 +378,8 @@ bool user_plan_gives_order(const struct user_way *way, const struct user_order *
     if (order->count == 0)
         return way->kind == USER_WAY_ALL || is_id(&way->field) ||
                (way->equal && !way->field.unique);
-    if (way->kind == USER_WAY_ALL || !is_same(&order->fields[0], &way->field))
+    if (way->kind == USER_WAY_ALL || way->field.standing ||
+        !is_same(&order->fields[0], &way->field))
         return false;
     return way->field.unique || (order->count == 1 && order->id_down == order->down[0]);
 }
@@ -408,7 +411,7 @@ static enum err add_order_way(struct planner *planner)
         TRY(user_field_find(planner->ctx, "id", &id));
         field = &id;
     }
-    if (!user_plan_has_index(plan, field) ||
+    if (!user_plan_has_index(plan, field) || field->standing ||
         !(field->whole || field->always || is_asked_for(planner, field)))
         return ERR_OK;
     TRY(read_bounds(planner, field, &bounds));

@@ -12,6 +12,8 @@ bool user_plan_has_index(const struct user_plan *plan, const struct user_field *
 {
     if (field->index == NULL || field->many)
         return false;
+    if (field->standing)
+        return !plan->ignores_case;
     return !is_plain_text(field) || field->ignores_case == plan->ignores_case;
 }
 

@@ -24,10 +24,15 @@ extern const struct migration migration_0016;
 extern const struct migration migration_0017;
 extern const struct migration migration_0018;
 extern const struct migration migration_0019;
+extern const struct migration migration_0020;
 
 /* For taking a step back: ERR_CONFLICT with the sentence while there is such a document. */
 CHECKED enum err migrations_refuse_if_any(struct ctx *ctx, const struct schema *schema,
                                           const bson_t *filter, const char *sentence);
+/* The indexes of models/user.h in every collection of users that lacks one; and nothing for the way
+ * back, as an older version does not mind one index more. */
+CHECKED enum err migrations_add_user_indexes(struct ctx *ctx);
+CHECKED enum err migrations_leave_user_indexes(struct ctx *ctx);
 /* Their schemas, one after the other; NULL behind the last. */
 const struct schema *migrations_central(size_t index);
 /* The indexes of that one. */

@@ -258,6 +258,10 @@ def test_who_may_ask(api, world, place):
     ('created_at gt "2020-02-05T00:00:00Z"', "created_at_1"),
     ('email sw "ann1"', "email_1"),
     ('username eq "owner"', "username_1"),
+    ('role eq "admin"', "is_active_1_role_1"),
+    ('role eq "owner" or role eq "admin"', "is_active_1_role_1"),
+    ("is_active eq false", "is_active_1_role_1"),
+    ('is_active eq false and role eq "admin"', "is_active_1_role_1"),
     (None, "_id_"),
 ])
 def test_what_is_looked_at_is_what_is_shown(place, filters, index):
@@ -286,7 +290,11 @@ def test_a_way_for_every_branch(place):
     ({"filter": "custom_fields.score gt 1 or custom_fields.age eq 1"}, "custom_fields.score"),
     ({"filter": 'not (custom_fields.age eq 1) and name pr'}, "created_at"),
     ({"filter": 'custom_fields.department co "a"'}, "eq, sw, gt, ge, lt, le and pr"),
-    ({"filter": 'role eq "admin"'}, "no index serves"),
+    ({"filter": 'role eq "user"'}, "no index serves"),
+    ({"filter": 'role ne "user"'}, "no index serves"),
+    ({"filter": 'role eq "admin" or role eq "user"'}, "no index serves"),
+    ({"filter": 'role eq "admin" or name pr'}, "no index serves"),
+    ({"sort": "role"}, "no index gives this order"),
     ({"filter": "is_active eq true", "sort": "-created_at"}, "no index serves"),
     ({"filter": 'custom_fields.nick eq "ann" or email eq "a@b.example"'}, "no index serves"),
     ({"sort": "name"}, "sort by one field"),
@@ -297,6 +305,28 @@ def test_what_would_scan_is_refused_with_the_way_out(place, query, words):
     """More than 2,000 users: 400 filter_not_indexed, naming what to index."""
     body = refused(place.ask(**query), 400, "filter_not_indexed")
     assert words in body["error_description"], body
+
+
+@pytest.mark.parametrize("filters, meets", [
+    ('role eq "admin"', lambda user: user["role"] == "admin"),
+    ('role eq "admin" or role eq "owner"', lambda user: user["role"] != "user"),
+    ("is_active eq false", lambda user: not user["is_active"]),
+    ('is_active eq false and role eq "user"',
+     lambda user: not user["is_active"] and user["role"] == "user"),
+    ('is_active eq false or role eq "admin" or email eq "nobody@x.example"',
+     lambda user: not user["is_active"] or user["role"] == "admin"),
+    ('role eq "admin" and custom_fields.nick eq "ANN"',
+     lambda user: user["role"] == "admin" and user["custom_fields"].get("nick", "").lower() == "ann"),
+])
+def test_who_may_more_and_who_may_nothing_is_found(api, place, filters, meets):
+    """R001-10, R003-05: administrators and deactivated users among any number, by ids or in an
+    order, page by page; a role that is taken counts at once."""
+    stored = list(api.instance.db["users_" + place.tenant.id.replace("-", "")].find())
+    wanted = sorted(str(user["_id"]) for user in stored if meets(user))
+    assert wanted and len(wanted) < LARGE
+    assert [user["id"] for user in place.all(filter=filters, limit=50)] == wanted
+    for sort in ("-role,id", "is_active", "-created_at"):
+        assert sorted(user["id"] for user in place.all(filter=filters, sort=sort, limit=150)) == wanted
 
 
 def test_presence_of_a_field_without_case(place):
