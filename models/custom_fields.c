@@ -17,6 +17,10 @@
 #define FIELD    "custom_fields"
 #define PAUSE_MS 20 /* times the tries so far */
 
+/* What somebody does not see counts as so many bytes, or twice as many, …: from what is left to
+ * them nobody then reads how long it is, and with that whether it is true or false. */
+#define HIDDEN_BYTES ((size_t)1024)
+
 enum shape_party custom_party(const struct ctx *ctx)
 {
     const struct identity *who = &ctx->who;
@@ -108,6 +112,8 @@ struct settling {
     struct custom_form form;
     struct bytes before; /* all of it, in JSON form */
     struct bytes after;
+    bool is_veiled;                    /* the party does not see all of it */
+    struct document_cost seen, hidden; /* then: what it saw before, and what it does not see */
 };
 
 static enum err see(struct settling *settling, enum shape_party party, struct bytes *ret_fields)
@@ -141,6 +147,33 @@ static enum err take(struct settling *settling)
     return document_merge(settling->ctx, FIELD, &seen, write->patch, &settling->after);
 }
 
+static enum err measure(struct settling *settling, const struct bytes *document,
+                        struct document_cost *ret_cost)
+{
+    bson_t view;
+
+    if (!document_view(document, &view))
+        return fail_internal(settling->ctx, ERR_INTERNAL, "custom fields are no valid BSON");
+    document_measure(&view, ret_cost);
+    return ERR_OK;
+}
+
+/* asked: what the party wants, to which the hidden fields have come. */
+static enum err measure_hidden(struct settling *settling, const struct bytes *asked)
+{
+    struct bytes seen = {0};
+    struct document_cost alone;
+
+    settling->is_veiled = true;
+    TRY(see(settling, settling->write->party, &seen));
+    TRY(measure(settling, &seen, &settling->seen));
+    TRY(measure(settling, asked, &alone));
+    TRY(measure(settling, &settling->after, &settling->hidden));
+    settling->hidden.bytes -= alone.bytes;
+    settling->hidden.members -= alone.members;
+    return ERR_OK;
+}
+
 /* The hidden fields behind it, so that it is the whole again; it has none of its own. */
 static enum err complete(struct settling *settling)
 {
@@ -157,7 +190,11 @@ static enum err complete(struct settling *settling)
         TRY(custom_hidden_in(settling->ctx, &veil, &settling->after, &foreign));
     if (foreign != NULL)
         return refuse_writer(settling, foreign);
-    return custom_hidden_keep(settling->ctx, &veil, &settling->before, &settling->after);
+
+    const struct bytes asked = settling->after;
+
+    TRY(custom_hidden_keep(settling->ctx, &veil, &settling->before, &settling->after));
+    return custom_hidden_any(&veil) ? measure_hidden(settling, &asked) : ERR_OK;
 }
 
 /* All sentences in one, the machine's form beside it. */
@@ -181,6 +218,28 @@ static enum err refuse(struct ctx *ctx, const char *before, const struct shape_f
     return ERR_CUSTOM_FIELDS;
 }
 
+/* The limits of the whole. Whoever does not see all of it is told no number, and may always take
+ * away. */
+static enum err check_limits(struct settling *settling)
+{
+    const struct document_cost *hidden = &settling->hidden, *seen = &settling->seen;
+    struct document_cost cost;
+
+    if (!settling->is_veiled)
+        return document_check(settling->ctx, FIELD, &settling->after);
+    TRY(measure(settling, &settling->after, &cost));
+    if (cost.bytes - hidden->bytes <= seen->bytes &&
+        cost.members - hidden->members <= seen->members)
+        return ERR_OK;
+    cost.bytes += HIDDEN_BYTES - hidden->bytes % HIDDEN_BYTES;
+    if (cost.bytes <= DOCUMENT_MAX_BYTES && cost.members <= DOCUMENT_MAX_MEMBERS)
+        return ERR_OK;
+    return fail(settling->ctx, ERR_CUSTOM_FIELDS, "/" FIELD,
+                FIELD " may have %zu bytes of JSON text and %d members in all, and fields that you "
+                      "do not see need some of them",
+                DOCUMENT_MAX_BYTES, (int)DOCUMENT_MAX_MEMBERS);
+}
+
 static enum err check(struct settling *settling)
 {
     const struct custom_veil veil = {.shape = settling->form.shape,
@@ -190,7 +249,7 @@ static enum err check(struct settling *settling)
 
     TRY(shape_check(ctx, veil.shape, "/" FIELD, &settling->after, &failures));
     if (failures.count == 0)
-        return document_check(ctx, FIELD, &settling->after);
+        return check_limits(settling);
     custom_hidden_untold(&veil, strlen("/" FIELD), &failures);
     return refuse(ctx, "", &failures);
 }

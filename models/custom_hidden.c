@@ -27,6 +27,11 @@ static bool hides_below(const struct custom_veil *veil, const struct shape *shap
     return false;
 }
 
+bool custom_hidden_any(const struct custom_veil *veil)
+{
+    return veil->shape != NULL && hides_below(veil, veil->shape);
+}
+
 static void descend(struct buf *pointer, size_t length, const char *name)
 {
     pointer->size = length;

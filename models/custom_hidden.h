@@ -10,6 +10,8 @@ struct custom_veil {
     enum shape_party party; /* who writes */
 };
 
+/* Whether the party is kept from anything at all. */
+bool custom_hidden_any(const struct custom_veil *veil);
 /* The first hidden field that the patch (also with null) or document names: its pointer, or NULL.
  * So is an object with hidden fields in it when something else takes its place. */
 CHECKED enum err custom_hidden_in_patch(struct ctx *ctx, const struct custom_veil *veil,

@@ -9,7 +9,7 @@ import pytest
 from bson.codec_options import DatetimeConversion
 
 from support.check import ok, refused, until
-from support.world import USER_PASSWORD, unique
+from support.world import USER_PASSWORD, key_of, unique
 
 UTC = datetime.timezone.utc
 
@@ -243,6 +243,29 @@ def test_errors_do_not_tell_what_a_hidden_field_holds(api, database, hiding, see
     told = api.patch(f"/tenants/users/{seen.id}", token=hiding.owner.token,
                      json={"custom_fields": {"nick": "other"}}).json()
     assert told["errors"][0]["keyword"] == "maxLength"
+
+
+def test_what_is_left_to_a_user_tells_nothing_of_what_is_hidden(api, world):
+    """The limit counts hidden fields in whole KiB: neither the verdict nor a number tells true from
+    false, and a user who fills everything up leaves room for them."""
+    tenant = new_tenant(api, world, {"properties": {
+        "text": {"type": "string"}, "mark": {"type": "boolean", "x-read": "admin"},
+        "long": {"type": "string", "x-read": "server"}}})
+    server = key_of(api, tenant, "users:read", "users:write")
+    users = [world.user(tenant) for _ in range(3)]
+    for user, mark in zip(users, (True, False)):
+        ok(api.patch(f"/users/{user.id}", token=server, json={"custom_fields": {"mark": mark}}))
+    most = 15 * 1024 - len('{"text":""}')
+    for user in users:
+        answer = patch(api, user, {"text": "x" * (most + 1)})
+        refused(answer, 400, "invalid_custom_fields")
+        assert "it has" not in answer.text
+        ok(patch(api, user, {"text": "x" * most}))
+    one = f"/users/{users[0].id}"
+    ok(api.patch(one, token=server, json={"custom_fields": {"long": "y" * 900}}))
+    refused(patch(api, users[0], {"other": True}), 400, "invalid_custom_fields")
+    ok(patch(api, users[0], {"text": "x" * (most - 1)}))  # who takes away is never refused
+    assert len(ok(api.get(one, token=server))["custom_fields"]["long"]) == 900
 
 
 def test_hidden_fields_become_no_claims(api, database, hiding, seen):
