@@ -155,6 +155,8 @@ static enum err check_index(const struct site *site)
         return shape_refuse(site->compiler, place, "cannot be together with x-encrypt");
     if (shape->ignores_case && types != SHAPE_STRING)
         return shape_refuse(site->compiler, &index, "\"ci\" needs \"type\": \"string\"");
+    if (shape->ignores_case && (shape->format == SHAPE_DATE || shape->format == SHAPE_DATE_TIME))
+        return shape_refuse(site->compiler, &index, "must be true: a date has no case");
     if (types != SHAPE_STRING && types != SHAPE_INTEGER && types != SHAPE_NUMBER &&
         types != SHAPE_BOOLEAN)
         return shape_refuse(site->compiler, place,
