@@ -153,11 +153,13 @@ static enum err decode_null(struct decoder *decoder, const struct field *field,
     return ERR_OK;
 }
 
-/* "?status=&from=" is what a form with empty fields sends. */
-static bool is_empty_parameter(const struct decoder *decoder, const struct value *value)
+/* "?status=&from=" is what a form with empty fields sends. "?dry_run" is no such thing: without it
+ * the contrary would be done. */
+static bool is_empty_parameter(const struct decoder *decoder, const struct field *field,
+                               const struct value *value)
 {
     return decoder->mode == DECODE_QUERY && value->type == VALUE_STRING &&
-           value->string.length == 0;
+           value->string.length == 0 && field->type != FT_BOOL;
 }
 
 static enum err decode_object(struct decoder *decoder, const struct schema *schema,
@@ -170,7 +172,7 @@ static enum err decode_object(struct decoder *decoder, const struct schema *sche
         const struct value *member = value_get(value, field->name);
         struct path here = {.up = path, .name = field->name};
 
-        if (member == NULL || !field_enters(field) || is_empty_parameter(decoder, member))
+        if (member == NULL || !field_enters(field) || is_empty_parameter(decoder, field, member))
             continue;
         here.line = member->line;
         if (member->type == VALUE_NULL)

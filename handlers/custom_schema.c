@@ -11,6 +11,8 @@
 #include "models/tenant.h"
 #include "models/tenant_rules.h"
 
+#define DRY_RUN "dry_run"
+
 /* What OpenAPI shows of the body: the keywords that most schemas have. */
 struct schema_input {
     struct bytes properties;
@@ -123,15 +125,24 @@ enum err handle_schema_get(struct request *req, struct response *res)
     return respond(req, res, 200, &answer);
 }
 
+/* Whoever misspells it, or leaves its value out, wanted nothing published. */
 static enum err read_dry_run(struct request *req, bool *ret_dry_run)
 {
     const char *text = NULL;
 
-    TRY(request_query(req, "dry_run", &text));
+    TRY(request_query(req, DRY_RUN, &text));
+    for (size_t i = 0; i < req->query_input->object.count; i++) {
+        const struct member *member = &req->query_input->object.members[i];
+
+        if (strcmp(member->name, DRY_RUN) != 0)
+            return fail(&req->ctx, ERR_UNKNOWN_FIELD, member->name,
+                        "%.60s does not exist here; the parameters are " DRY_RUN, member->name);
+        text = member->value.string.text;
+    }
     *ret_dry_run = text != NULL && strcmp(text, "true") == 0;
     if (text == NULL || *ret_dry_run || strcmp(text, "false") == 0)
         return ERR_OK;
-    return fail(&req->ctx, ERR_BAD_REQUEST, "dry_run", "dry_run must be true or false.");
+    return fail(&req->ctx, ERR_BAD_REQUEST, DRY_RUN, DRY_RUN " must be true or false.");
 }
 
 /* Which version If-Match allows to be replaced; -1 = any. */

@@ -238,6 +238,8 @@ def test_access_keys_with_the_scope_publish_and_write(api, world):
     ({"properties": {"a": {"type": "string", "x-unique": True, "default": "x"}}}, "/properties/a/x-unique"),
     ({"properties": {"o": {"type": "object", "minProperties": 1, "additionalProperties": False}}},
      "/properties/o/minProperties"),
+    ({"properties": {"d": {"type": "string", "format": "date", "x-index": "ci"}}},
+     "/properties/d/x-index"),
 ], ids=json.dumps)
 def test_what_is_no_schema_is_refused_at_its_place(api, staff, schema, place):
     """issue 6, bad input: a pointer in every error, nothing changed; what is not kept is refused."""
@@ -251,7 +253,11 @@ def test_ten_thousand_properties_and_bad_parameters(api, staff):
     wide = {"properties": {f"p{number}": {} for number in range(3000)}}
     assert put(api, staff, wide).status_code == 400
     refused(put(api, staff, {"properties": {f"p{i}": {} for i in range(10000)}}), 413)
-    refused(put(api, staff, SCHEMA, params={"dry_run": "maybe"}), 400, field="dry_run")
+    for text in ("maybe", "TRUE", ""):
+        refused(put(api, staff, {}, params={"dry_run": text}), 400, field="dry_run")
+    for name in ("dryrun", "dry-run", "dryRun"):
+        refused(put(api, staff, {}, params={name: "true"}), 400, "unknown_field", field=name)
+    assert ok(api.get("/tenants/schema", token=staff.owner.token))["version"] == 1
     deep = "{\"items\":" * 1000 + "{}" + "}" * 1000
     refused(api.put("/tenants/schema", token=staff.owner.token, content=deep,
                     headers={"Content-Type": "application/json"}), 400)

@@ -229,6 +229,9 @@ def test_a_dry_run_changes_nothing(api, clean, service):
                                 {"email": clean.owner.email}], dry_run="true")
     assert counts(result) == (1, 0, 0, 2) and result["dry_run"] is True
     assert list(service.db[clean.collection].find()) == before
+    for parameters in ({"dry_run": ""}, {"dryrun": "true"}):  # meant to be one
+        answer = send(api, clean, [{"email": "d@x.example"}], **parameters)
+        refused(answer, 400, field=next(iter(parameters)))
 
 
 def test_a_dry_run_tells_what_the_run_would(api, clean, service):
