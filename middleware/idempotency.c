@@ -111,10 +111,10 @@ static const char *target_of(struct request *req)
 
 /* --- answers in and out --- */
 
-static const char *location_of(const struct response *res)
+static const char *header_of(const struct response *res, const char *name)
 {
     for (size_t i = 0; i < res->header_count; i++) {
-        if (strcasecmp(res->headers[i].name, "Location") == 0)
+        if (strcasecmp(res->headers[i].name, name) == 0)
             return res->headers[i].value;
     }
     return NULL;
@@ -125,7 +125,8 @@ static struct idempotency_answer answer_of(const struct response *res)
     return (struct idempotency_answer){
         .status = res->status,
         .content_type = res->content_type,
-        .location = location_of(res),
+        .location = header_of(res, "Location"),
+        .etag = header_of(res, "ETag"),
         .body = {.data = (const uint8_t *)res->body.data, .size = res->body.size},
     };
 }
@@ -148,6 +149,8 @@ static enum err replay(struct request *req, struct response *res,
     response_header(res, "Idempotency-Replayed", "true");
     if (answer->location != NULL)
         response_header(res, "Location", answer->location);
+    if (answer->etag != NULL)
+        response_header(res, "ETag", answer->etag);
     if (answer->content_type == NULL)
         return respond_empty(res, answer->status);
     return respond_text(res, answer->status, answer->content_type, (const char *)answer->body.data,

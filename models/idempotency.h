@@ -27,6 +27,7 @@ struct idempotency_answer {
     int status;
     const char *content_type; /* or NULL */
     const char *location;     /* or NULL */
+    const char *etag;         /* or NULL */
     struct bytes body;
 };
 

@@ -6,6 +6,7 @@
 #include "app/buf.h"
 
 #define HEAD_LINES 3
+#define ETAG_AT    4 /* in the first line, behind the status; answers of older versions have none */
 #define HEAD_MAX   ((size_t)4 * 1024)
 
 static enum err place_of(struct ctx *ctx, const char *id, const char **ret_place)
@@ -23,7 +24,7 @@ enum err idempotency_answer_seal(struct ctx *ctx, const uint8_t key[SECRET_KEY_S
 
     TRY(place_of(ctx, id, &place));
     buf_init(&text, ctx->arena, HEAD_MAX + answer->body.size);
-    buf_printf(&text, "%d\n%s\n%s\n", answer->status,
+    buf_printf(&text, "%d %s\n%s\n%s\n", answer->status, answer->etag != NULL ? answer->etag : "",
                answer->content_type != NULL ? answer->content_type : "",
                answer->location != NULL ? answer->location : "");
     buf_add(&text, answer->body.data, answer->body.size);
@@ -71,6 +72,7 @@ enum err idempotency_answer_open(struct ctx *ctx, const uint8_t key[SECRET_KEY_S
         .status = (head[0][0] - '0') * 100 + (head[0][1] - '0') * 10 + head[0][2] - '0',
         .content_type = head[1][0] != '\0' ? head[1] : NULL,
         .location = head[2][0] != '\0' ? head[2] : NULL,
+        .etag = strlen(head[0]) > ETAG_AT ? head[0] + ETAG_AT : NULL,
         .body = {.data = (const uint8_t *)at, .size = (size_t)(text + plain.size - at)},
     };
     return ERR_OK;

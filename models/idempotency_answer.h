@@ -1,6 +1,6 @@
 /*
- * An answer as it is kept: status, type and location, a line each, then the body; sealed. Between
- * models only; any thread.
+ * An answer as it is kept: status and ETag, type, location, a line each, then the body; sealed.
+ * Between models only; any thread.
  */
 #pragma once
 
