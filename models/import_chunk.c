@@ -22,10 +22,10 @@ const struct schema import_chunk_schema = {
 };
 /* clang-format on */
 
-#define LABEL "import"
+#define LABEL   "import"
+#define DELETED 256 /* chunks in one command, which has two seconds */
 
-/* "<tenant>:<import>:" and what follows. */
-static const char *id_of(struct ctx *ctx, const struct uuid *import_id, const char *rest)
+const char *import_name(struct ctx *ctx, const struct uuid *import_id, const char *rest)
 {
     char tenant[UUID_HEX_SIZE], import[UUID_HEX_SIZE];
 
@@ -39,7 +39,7 @@ static const char *chunk_id(struct ctx *ctx, const struct uuid *import_id, int64
     char rest[32];
 
     (void)snprintf(rest, sizeof rest, "%08llx", (unsigned long long)number);
-    return id_of(ctx, import_id, rest);
+    return import_name(ctx, import_id, rest);
 }
 
 enum err import_chunk_put(struct ctx *ctx, const struct uuid *import_id, int64_t number,
@@ -91,9 +91,11 @@ enum err import_chunk_get(struct ctx *ctx, const struct uuid *import_id, int64_t
     return opened;
 }
 
-enum err import_chunks_delete(struct ctx *ctx, const struct uuid *import_id)
+/* Those from number on, at most DELETED of them. */
+static enum err delete_some(struct ctx *ctx, const struct uuid *import_id, int64_t number)
 {
-    const char *first = id_of(ctx, import_id, ""), *behind = id_of(ctx, import_id, "g");
+    const char *first = chunk_id(ctx, import_id, number);
+    const char *behind = chunk_id(ctx, import_id, number + DELETED);
     AUTO(bson_destroy) bson_t *filter = bson_new();
     int64_t deleted = 0;
     bson_t range;
@@ -104,6 +106,12 @@ enum err import_chunks_delete(struct ctx *ctx, const struct uuid *import_id)
     bson_put_text(&range, "$gte", first);
     bson_put_text(&range, "$lt", behind);
     bson_append_document_end(filter, &range);
-    TRY(db_delete_many(ctx, &import_key_schema, filter, &deleted));
     return db_delete_many(ctx, &import_chunk_schema, filter, &deleted);
+}
+
+enum err import_chunks_delete(struct ctx *ctx, const struct uuid *import_id, int64_t bytes)
+{
+    for (int64_t number = 0; number * (int64_t)IMPORT_CHUNK < bytes; number += DELETED)
+        TRY(delete_some(ctx, import_id, number));
+    return ERR_OK;
 }

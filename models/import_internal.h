@@ -27,7 +27,10 @@ CHECKED enum err import_chunk_put(struct ctx *ctx, const struct uuid *import_id,
 /* ERR_NOT_FOUND. */
 CHECKED enum err import_chunk_get(struct ctx *ctx, const struct uuid *import_id, int64_t number,
                                   struct bytes *ret_text);
-CHECKED enum err import_chunks_delete(struct ctx *ctx, const struct uuid *import_id);
+/* All chunks that so many bytes of text may have. */
+CHECKED enum err import_chunks_delete(struct ctx *ctx, const struct uuid *import_id, int64_t bytes);
+/* "<tenant>:<import>:" and what follows, in the ctx's arena; NULL without memory. */
+const char *import_name(struct ctx *ctx, const struct uuid *import_id, const char *rest);
 
 /* --- import_job.c --- */
 
@@ -129,3 +132,5 @@ extern const struct schema import_key_schema;
 CHECKED enum err import_seen_load(struct ctx *ctx, struct import_batch *batch);
 /* Remembers whom this batch would make. */
 CHECKED enum err import_seen_add(struct ctx *ctx, const struct import_batch *batch);
+/* Forgets some of them; *ret_more when there are others. */
+CHECKED enum err import_seen_forget(struct ctx *ctx, const struct uuid *import_id, bool *ret_more);

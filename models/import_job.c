@@ -12,6 +12,7 @@
 #define BATCH_PASSWORDS 16 /* that are to be hashed */
 #define BATCH_MS        60000
 #define SCRATCH_BYTES   ((size_t)4 * 1024 * 1024)
+#define FORGET_ROUNDS   8
 
 const char *const import_mode_names[] = {NULL, "insert", "upsert", "skip", NULL};
 
@@ -142,11 +143,14 @@ static enum err cancel(struct ctx *ctx, void *arg)
 enum err import_cancel(struct ctx *ctx, const struct uuid *id, struct import *ret_import)
 {
     struct cancellation cancellation = {.id = id};
+    struct import_input input = {0};
 
     TRY(db_transaction(ctx, cancel, &cancellation));
     /* Nobody had begun: nobody else clears up. */
-    if (cancellation.job.state == JOB_CANCELLED)
-        TRY(import_chunks_delete(ctx, id));
+    if (cancellation.job.state == JOB_CANCELLED) {
+        TRY(decode(ctx, &import_input_schema, &cancellation.job.input, &input));
+        TRY(import_chunks_delete(ctx, id, input.bytes));
+    }
     return import_of_job(ctx, &cancellation.job, ret_import);
 }
 
@@ -369,7 +373,33 @@ static enum err end_step(struct ctx *ctx, struct job_run *run, void *arg)
     run->job.total = importing->input.lines;
     if (!importing->place.ended)
         TRY(db_transaction(ctx, tell_end, run));
-    return import_chunks_delete(ctx, &run->job.id);
+    return import_chunks_delete(ctx, &run->job.id, importing->input.bytes);
+}
+
+struct forgetting {
+    bool more;
+};
+
+static enum err forget_step(struct ctx *ctx, struct job_run *run, void *arg)
+{
+    struct forgetting *forgetting = arg;
+
+    forgetting->more = true;
+    for (int i = 0; i < FORGET_ROUNDS && forgetting->more; i++)
+        TRY(import_seen_forget(ctx, &run->job.id, &forgetting->more));
+    return ERR_OK;
+}
+
+/* What a dry run of a million users remembers is removed in steps. */
+static enum err forget(struct ctx *ctx, struct job_run *run, const struct import_input *input)
+{
+    struct forgetting forgetting = {.more = input->dry_run};
+
+    while (forgetting.more)
+        TRY(job_step(
+            ctx, run,
+            &(struct job_step){.work = forget_step, .arg = &forgetting, .budget_ms = BATCH_MS}));
+    return ERR_OK;
 }
 
 static enum err begin(struct ctx *ctx, const struct job_run *run, struct importing *importing)
@@ -399,14 +429,19 @@ static enum err run(struct ctx *ctx, struct job_run *job_run)
         TRY(job_step(
             ctx, job_run,
             &(struct job_step){.work = batch_step, .arg = &importing, .budget_ms = BATCH_MS}));
-    return job_step(ctx, job_run,
-                    &(struct job_step){.work = end_step, .arg = &importing, .budget_ms = BATCH_MS});
+    TRY(job_step(ctx, job_run,
+                 &(struct job_step){.work = end_step, .arg = &importing, .budget_ms = BATCH_MS}));
+    return forget(ctx, job_run, &importing.input);
 }
 
 /* Failed or cancelled: users that are there stay, the lines go. */
 static enum err undo(struct ctx *ctx, struct job_run *job_run)
 {
-    TRY(import_chunks_delete(ctx, &job_run->job.id));
+    struct import_input input = {0};
+
+    TRY(decode(ctx, &import_input_schema, &job_run->job.input, &input));
+    TRY(import_chunks_delete(ctx, &job_run->job.id, input.bytes));
+    TRY(forget(ctx, job_run, &input));
     return audit_write(ctx, "import.ended", "failed", NULL, job_run->job.error);
 }
 

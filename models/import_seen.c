@@ -13,6 +13,7 @@
 
 #define KEYS         3
 #define DIGEST_BYTES 16
+#define FORGET       DB_MAX_RESULTS /* keys in one command, which has two seconds */
 
 struct import_key {
     const char *id; /* "<tenant>:<import>:<which key><its digest>" in hex */
@@ -132,4 +133,38 @@ enum err import_seen_add(struct ctx *ctx, const struct import_batch *batch)
         }
     }
     return db_insert_many(ctx, &import_key_schema, &(struct list){.items = keys, .count = count});
+}
+
+/* {_id: {$gte: from, <to>: …}} */
+static void put_range(bson_t *filter, const char *from, const char *to, const char *bound)
+{
+    bson_t range;
+
+    BSON_APPEND_DOCUMENT_BEGIN(filter, "_id", &range);
+    bson_put_text(&range, "$gte", from);
+    bson_put_text(&range, to, bound);
+    bson_append_document_end(filter, &range);
+}
+
+enum err import_seen_forget(struct ctx *ctx, const struct uuid *import_id, bool *ret_more)
+{
+    const char *first = import_name(ctx, import_id, ""), *behind = import_name(ctx, import_id, "g");
+    AUTO(bson_destroy) bson_t *sort = BCON_NEW("_id", BCON_INT32(1));
+    AUTO(bson_destroy) bson_t *all = bson_new(), *some = bson_new();
+    struct list found = {0};
+    int64_t deleted = 0;
+
+    if (first == NULL || behind == NULL)
+        return ERR_MEMORY;
+    put_range(all, first, "$lt", behind);
+    TRY(db_find_many(ctx, &import_key_schema,
+                     &(struct db_find){.filter = all, .sort = sort, .limit = FORGET}, &found));
+    *ret_more = found.count == FORGET;
+    if (found.count == 0)
+        return ERR_OK;
+
+    const struct import_key *keys = found.items;
+
+    put_range(some, first, "$lte", keys[found.count - 1].id);
+    return db_delete_many(ctx, &import_key_schema, some, &deleted);
 }

@@ -141,7 +141,7 @@ void import_abandon(struct ctx *ctx, struct import_upload *upload)
 
     renew_deadline(ctx);
     /* What cannot be deleted now goes by its time to live. */
-    if (upload->chunks > 0 && import_chunks_delete(ctx, &upload->id) != ERR_OK)
+    if (upload->chunks > 0 && import_chunks_delete(ctx, &upload->id, upload->bytes) != ERR_OK)
         fail_clear(ctx);
     ctx->failure = failure;
     end(upload);

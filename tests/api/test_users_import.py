@@ -235,9 +235,13 @@ def test_a_dry_run_changes_nothing(api, clean, service):
 
 
 def test_a_dry_run_tells_what_the_run_would(api, clean, service):
-    """The same verdict on each line, also on those that repeat one of another batch."""
+    """The same verdict on each line, also on those that repeat one of another batch; and what it
+    remembered for that goes bit by bit, whatever there is of it."""
     lines = [{"email": f"u{n % 1190}@x.example", "username": None if n % 2 else f"n{n % 1190}"}
              for n in range(1205)]
+    keys = f"{service.database_name}.import_keys"
+    service.db.system.profile.drop()
+    service.db.command("profile", 2, filter={"ns": keys})
     for mode in ("insert", "skip", "upsert") if LONG else ("insert", "upsert"):
         dry = bring(api, clean, lines, dry_run="true", mode=mode)
         made = bring(api, clean, lines, mode=mode)
@@ -246,6 +250,9 @@ def test_a_dry_run_tells_what_the_run_would(api, clean, service):
         assert [entry[:2] for entry in errors(dry)] == [entry[:2] for entry in errors(made)]
         service.db[clean.collection].delete_many({"role": "user"})
         service.db.tenant_usage.update_one({"_id": uuid.UUID(clean.id)}, {"$set": {"users": 1}})
+    service.db.command("profile", 0)
+    gone = [row["ndeleted"] for row in service.db.system.profile.find({"ns": keys, "op": "remove"})]
+    assert sum(gone) > 1190 and max(gone) <= 1000, gone
     assert service.db.import_keys.count_documents({}) == 0
 
 
