@@ -142,9 +142,10 @@ struct shape_change {
 CHECKED enum err shape_check_writer(struct ctx *ctx, const struct shape *shape,
                                     const struct shape_change *change, const char **ret_pointer);
 
-/* The document with the defaults of the members that it has not. */
+/* The document with the defaults of the members that it has not, but those of except (or NULL). */
 CHECKED enum err shape_fill(struct ctx *ctx, const struct shape *shape,
-                            const struct bytes *document, struct bytes *ret_document);
+                            const struct bytes *document, const struct strs *except,
+                            struct bytes *ret_document);
 
 /* NULL, or what a text of that format must be. */
 const char *shape_format_check(enum shape_format format, const char *text);

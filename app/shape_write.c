@@ -68,7 +68,7 @@ enum err shape_check_writer(struct ctx *ctx, const struct shape *shape,
 }
 
 enum err shape_fill(struct ctx *ctx, const struct shape *shape, const struct bytes *document,
-                    struct bytes *ret_document)
+                    const struct strs *except, struct bytes *ret_document)
 {
     AUTO(bson_destroy) bson_t *filled = NULL;
     bson_t view, standard;
@@ -81,6 +81,8 @@ enum err shape_fill(struct ctx *ctx, const struct shape *shape, const struct byt
     for (size_t i = 0; i < shape->property_count; i++) {
         const struct shape_property *property = &shape->properties[i];
 
+        if (except != NULL && strs_has(except, property->name))
+            continue;
         if (property->shape->standard.size > 0 && !bson_has_field(filled, property->name) &&
             document_view(&property->shape->standard, &standard) &&
             bson_iter_init_find(&value, &standard, "v"))

@@ -102,7 +102,9 @@ static enum err add_row(struct rows *rows, const struct level *level,
     PUT("field-name", name);
     PUT("field-address", address);
     PUT("field-title", shape->title);
-    PUT("field-type", type_words(ctx, shape));
+    PUT("field-type", shape->is_encrypted
+                          ? arena_printf(ctx->arena, "%s, encrypted", type_words(ctx, shape))
+                          : type_words(ctx, shape));
     PUT("is-required", words_when(strs_has(&level->shape->required, property->name)));
     PUT("is-unique", words_when(shape->is_unique));
     PUT("field-index", !shape->is_indexed    ? NULL

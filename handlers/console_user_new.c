@@ -3,7 +3,6 @@
 
 #include <string.h>
 
-#include "app/document.h"
 #include "handlers/console_forms.h"
 #include "handlers/console_internal.h"
 #include "handlers/pages_inputs.h"
@@ -89,7 +88,7 @@ static enum err create(struct request *req, struct user *ret_user)
     struct bytes fields = {0};
     struct user_new_form in;
     enum role role = ROLE_USER;
-    struct value typed;
+    struct strs emptied = {0};
 
     TRY(pages_check_session_form(req, USE, pages_typed(req, "form_token")));
     TRY(request_input(req, &in));
@@ -99,14 +98,14 @@ static enum err create(struct request *req, struct user *ret_user)
         return fail(&req->ctx, ERR_VALIDATION, "username",
                     "Give a user name, an e-mail address, or both.");
     TRY(begin_form(req, &form));
-    TRY(schema_form_read(req, &form, &typed));
-    TRY(document_from_value(&req->ctx, "custom_fields", &typed, &fields));
+    TRY(schema_form_read_new(req, &form, &fields, &emptied));
     return user_admin_create(&req->ctx,
                              &(struct new_user){.username = in.username,
                                                 .email = in.email,
                                                 .name = in.name,
                                                 .password = in.password,
                                                 .custom_fields = fields,
+                                                .emptied = emptied,
                                                 .role = (int)role},
                              ret_user);
 }

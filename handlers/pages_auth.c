@@ -2,7 +2,6 @@
 #include "handlers/pages.h"
 
 #include "app/cookies.h"
-#include "app/document.h"
 #include "app/form.h"
 #include "handlers/pages_forms.h"
 #include "handlers/pages_internal.h"
@@ -55,20 +54,19 @@ enum err handle_login_form(struct request *req, struct response *res)
     return pages_ticket_go_on(req, res, &session);
 }
 
-static enum err read_fields(struct request *req, struct bytes *ret_fields)
+static enum err read_fields(struct request *req, struct bytes *ret_fields, struct strs *ret_emptied)
 {
     struct schema_form form = {0};
-    struct value typed;
 
     TRY(pages_registration_fields(req, &form));
-    TRY(schema_form_read(req, &form, &typed));
-    return document_from_value(&req->ctx, "custom_fields", &typed, ret_fields);
+    return schema_form_read_new(req, &form, ret_fields, ret_emptied);
 }
 
 static enum err sign_up_from(struct request *req)
 {
     struct register_form in;
     struct bytes fields = {0};
+    struct strs emptied = {0};
     struct user user = {0};
 
     TRY(tenant_check_registration(&req->ctx));
@@ -77,13 +75,14 @@ static enum err sign_up_from(struct request *req)
     if (in.username == NULL && in.email == NULL)
         return fail(&req->ctx, ERR_VALIDATION, "username",
                     "Give a user name, an e-mail address, or both.");
-    TRY(read_fields(req, &fields));
+    TRY(read_fields(req, &fields, &emptied));
 
     const struct new_user new_user = {
         .username = in.username,
         .email = in.email,
         .password = in.password,
         .custom_fields = fields,
+        .emptied = emptied,
         .role = ROLE_USER,
     };
 

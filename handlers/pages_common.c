@@ -86,7 +86,8 @@ enum err pages_to_login(struct request *req, struct response *res, enum err code
     if (code != ERR_UNAUTHENTICATED)
         return code;
     fail_clear(&req->ctx);
-    return pages_redirect(req, res, "/login");
+    /* Who sent a form must hear that it went nowhere. */
+    return pages_redirect(req, res, req->method == POST ? "/login?notice=ended" : "/login");
 }
 
 enum err pages_set_session(struct request *req, struct response *res, const char *cookie)
@@ -241,6 +242,7 @@ enum err pages_notice(struct request *req, const char **ret_text)
     } notices[] = {
         {"registered", "Your account is ready. Sign in with it."},
         {"signed-out", "You are signed out."},
+        {"ended", "You were not signed in any more, so nothing was done. Sign in and do it again."},
         {"saved", "Your changes are saved."},
         {"unchanged", "Nothing was changed."},
         {"user-created", "The user was created."},

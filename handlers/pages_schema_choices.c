@@ -35,6 +35,14 @@ static bool next_choice(bson_iter_t *list, bson_iter_t *item, bool single, size_
     return (n > 0 || bson_iter_recurse(list, item)) && bson_iter_next(item);
 }
 
+bool form_fits_line(const char *text)
+{
+    const size_t length = strlen(text);
+
+    return length > 0 && strpbrk(text, "\r\n") == NULL && strchr(" \t", text[0]) == NULL &&
+           strchr(" \t", text[length - 1]) == NULL;
+}
+
 struct form_choices form_look_at_choices(const struct shape *shape)
 {
     struct form_choices found = {.scalars = true, .strings = true, .booleans = true};
@@ -49,7 +57,7 @@ struct form_choices form_look_at_choices(const struct shape *shape)
         found.scalars = found.scalars && form_is_scalar(&item);
         found.booleans = found.booleans && BSON_ITER_HOLDS_BOOL(&item);
         found.strings = found.strings && BSON_ITER_HOLDS_UTF8(&item) &&
-                        bson_iter_utf8(&item, &length)[0] != '\0';
+                        form_fits_line(bson_iter_utf8(&item, &length));
     }
     return found;
 }

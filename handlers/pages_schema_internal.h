@@ -37,6 +37,7 @@ struct form_field {
     bool is_stored;    /* the user has it */
     bool demanded;     /* by the object around it */
     bool required;     /* … and all around that one: without it nothing can be stored */
+    bool may_be_empty; /* a list that is demanded, if only with nothing in it */
     bool read_only;
 };
 
@@ -53,10 +54,13 @@ struct moment {
 bool moment_split(const char *text, struct moment *ret_moment);
 
 bool form_is_scalar(const bson_iter_t *at);
+/* Forms change the ends of lines, and what is read line by line loses the blanks around it. */
+bool form_fits_line(const char *text);
 /* What an enum or const allows; count 0: the shape has neither. */
 struct form_choices {
     size_t count;
-    bool scalars, strings, booleans; /* all of them; strings that are not empty */
+    bool scalars, booleans; /* all of them */
+    bool strings;           /* all of them, and each as it is fits a line of a form */
 };
 struct form_choices form_look_at_choices(const struct shape *shape);
 /* Texts stand for themselves where all values are texts; else JSON tells "1" and 1 apart. */

@@ -85,9 +85,18 @@ static enum form_kind kind_of_shape(const struct shape *shape, bool required)
 
 /* --- what it holds --- */
 
-/* NULL: the lines of a form could not give these items back. */
-static enum err lines_text(struct ctx *ctx, const bson_iter_t *array, const char **ret_text)
+/* As the inputs of an enum write it. */
+static const char *held_text(struct ctx *ctx, const struct form_choices *of,
+                             const bson_iter_t *value)
 {
+    return form_choice_text(ctx, value, of->strings && BSON_ITER_HOLDS_UTF8(value));
+}
+
+/* NULL: the lines of a form could not give these items back. */
+static enum err lines_text(struct ctx *ctx, const struct shape *items, const bson_iter_t *array,
+                           const char **ret_text)
+{
+    const struct form_choices choices = form_look_at_choices(items);
     bson_iter_t item;
     struct buf out;
 
@@ -96,11 +105,9 @@ static enum err lines_text(struct ctx *ctx, const bson_iter_t *array, const char
         return ERR_OK;
     buf_init(&out, ctx->arena, TEXT_MAX);
     while (bson_iter_next(&item)) {
-        const char *text = form_is_scalar(&item) ? fields_text(ctx, &item) : NULL;
-        const size_t length = text != NULL ? strlen(text) : 0;
+        const char *text = form_is_scalar(&item) ? held_text(ctx, &choices, &item) : NULL;
 
-        if (length == 0 || strpbrk(text, "\r\n") != NULL || strchr(" \t", text[0]) != NULL ||
-            strchr(" \t", text[length - 1]) != NULL)
+        if (text == NULL || !form_fits_line(text))
             return ERR_OK;
         buf_puts(&out, out.size > 0 ? "\n" : "");
         buf_puts(&out, text);
@@ -109,12 +116,18 @@ static enum err lines_text(struct ctx *ctx, const bson_iter_t *array, const char
     return *ret_text == NULL ? ERR_MEMORY : ERR_OK;
 }
 
+/* The calendar of browsers begins with the year 1: their inputs would lose it. */
+static bool is_year_0(const char *text)
+{
+    return strncmp(text, "0000-", 5) == 0;
+}
+
 bool moment_split(const char *text, struct moment *ret_moment)
 {
     const size_t length = strlen(text), whole = strlen("2026-01-31T09:30:00");
     size_t local = whole;
 
-    if (length <= whole || text[10] != 'T' || strncmp(text + 17, "60", 2) == 0)
+    if (length <= whole || text[10] != 'T' || strncmp(text + 17, "60", 2) == 0 || is_year_0(text))
         return false;
     if (text[local] == '.')
         local += 1 + strspn(text + local + 1, "0123456789");
@@ -133,9 +146,9 @@ bool moment_split(const char *text, struct moment *ret_moment)
 
 static enum err hold_choice(struct ctx *ctx, struct form_field *field, const bson_iter_t *value)
 {
-    const bool strings = form_look_at_choices(field->shape).strings && BSON_ITER_HOLDS_UTF8(value);
+    const struct form_choices choices = form_look_at_choices(field->shape);
 
-    field->shown = form_choice_text(ctx, value, strings);
+    field->shown = held_text(ctx, &choices, value);
     return field->shown == NULL ? ERR_MEMORY : ERR_OK;
 }
 
@@ -146,7 +159,8 @@ static enum err hold_text(struct ctx *ctx, struct form_field *field, const bson_
     field->shown = BSON_ITER_HOLDS_NULL(value) ? "" : fields_text(ctx, value);
     if (field->shown == NULL)
         return ERR_MEMORY;
-    if (field->kind == FORM_MOMENT && !moment_split(field->shown, &moment))
+    if ((field->kind == FORM_MOMENT && !moment_split(field->shown, &moment)) ||
+        (field->kind == FORM_DATE && is_year_0(field->shown)))
         field->kind = FORM_TEXT;
     if (field->kind == FORM_TEXT && strpbrk(field->shown, "\r\n") != NULL)
         field->kind = FORM_LONG;
@@ -159,7 +173,7 @@ static enum err hold(struct ctx *ctx, struct form_field *field, const bson_iter_
     if (field->kind == FORM_CHOICE || field->kind == FORM_RADIO)
         return hold_choice(ctx, field, value);
     if (field->kind == FORM_LINES || field->kind == FORM_BOXES)
-        TRY(lines_text(ctx, value, &field->shown));
+        TRY(lines_text(ctx, field->shape->items, value, &field->shown));
     else if (field->kind != FORM_JSON)
         return hold_text(ctx, field, value);
     if (field->shown != NULL)
@@ -282,7 +296,7 @@ static enum err plan_field(struct planner *planner, const struct around *around,
     field.read_only = around->read_only;
     if (!is_asked(planner, shape, &field.read_only))
         return ERR_OK;
-    field.is_stored = value != NULL;
+    field.is_stored = value != NULL && planner->form->stored != NULL;
     field.demanded = strs_has(&around->shape->required, property->name);
     field.required = field.demanded && around->required;
     if (value == NULL && around->has_defaults)
@@ -296,6 +310,8 @@ static enum err plan_field(struct planner *planner, const struct around *around,
         return plan_group(planner, around, &field, value);
     if (value != NULL)
         TRY(hold(planner->ctx, &field, value));
+    field.may_be_empty = field.demanded && shape->counts[SHAPE_MIN_ITEMS] <= 0 &&
+                         (field.kind == FORM_LINES || field.kind == FORM_BOXES);
     if ((field.kind == FORM_JSON && !field.required) || (field.read_only && value == NULL))
         return ERR_OK;
     planner->fields[planner->count++] = field;

@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "app/document.h"
 #include "app/json.h"
 #include "handlers/pages_inputs.h"
 #include "handlers/pages_internal.h"
@@ -12,6 +13,15 @@ struct reader {
     struct request *req;
     const struct schema_form *form;
     size_t at; /* the next field */
+    const struct value *whole;
+    struct strs emptied; /* the members of the whole of which nothing is said, though they came */
+};
+
+/* What a form says of the members of one object. */
+struct said {
+    bool filled; /* something was typed, or a box ticked */
+    bool sent;   /* an input came at all, even empty */
+    size_t stored;
 };
 
 /* --- one value --- */
@@ -191,46 +201,55 @@ static void read_box(struct reader *reader, const struct form_field *field, stru
         put(patch, field->key, &nothing);
 }
 
+/* Boxes that are not ticked are never sent. */
+static bool is_sent(const struct request *req, const struct form_field *field)
+{
+    return field->kind == FORM_BOX || field->kind == FORM_BOXES ||
+           (req->input != NULL && value_get(req->input, field->name) != NULL);
+}
+
 static enum err read_field(struct reader *reader, const struct form_field *field,
-                           struct value *patch, bool *ret_filled)
+                           struct value *patch, struct said *said)
 {
     const char *text = NULL;
     struct value value = {.type = VALUE_NULL};
 
+    said->sent = said->sent || is_sent(reader->req, field);
     if (field->kind == FORM_BOX) {
-        *ret_filled = *ret_filled || pages_typed(reader->req, field->name)[0] != '\0';
+        said->filled = said->filled || pages_typed(reader->req, field->name)[0] != '\0';
         read_box(reader, field, patch);
         return ERR_OK;
     }
     TRY(typed_text(reader->req, field, &text));
-    *ret_filled = *ret_filled || text[0] != '\0';
+    said->filled = said->filled || text[0] != '\0';
     if (field->is_stored && strcmp(field->shown != NULL ? field->shown : "", text) == 0)
         return ERR_OK;
     if (text[0] != '\0')
         TRY(parse(reader->req, field, text, &value));
+    else if (field->may_be_empty)
+        value.type = VALUE_ARRAY;
     else if (!field->is_stored)
         return ERR_OK;
     put(patch, field->key, &value);
     return ERR_OK;
 }
 
-static enum err read_members(struct reader *reader, struct value *patch, bool *ret_filled,
-                             size_t *ret_stored);
+static enum err read_members(struct reader *reader, struct value *patch, struct said *said);
 
 /* A group that nothing is typed into is not there: boxes alone do not make an object that nobody
  * must have. */
 static enum err read_group(struct reader *reader, const struct form_field *group,
-                           struct value *patch, bool *ret_filled)
+                           struct value *patch, struct said *said)
 {
     struct value inner = {0};
-    bool filled = false;
-    size_t stored = 0;
+    struct said within = {0};
 
-    TRY(read_members(reader, &inner, &filled, &stored));
-    *ret_filled = *ret_filled || filled;
+    TRY(read_members(reader, &inner, &within));
+    said->filled = said->filled || within.filled;
+    said->sent = said->sent || within.sent;
     if (group->read_only)
         return ERR_OK;
-    if (!filled && !group->demanded && stored == group->members) {
+    if (!within.filled && !group->demanded && within.stored == group->members) {
         if (group->is_stored)
             put(patch, group->key, &(struct value){.type = VALUE_NULL});
         return ERR_OK;
@@ -255,8 +274,25 @@ static size_t members_ahead(const struct reader *reader)
     return count;
 }
 
-static enum err read_members(struct reader *reader, struct value *patch, bool *ret_filled,
-                             size_t *ret_stored)
+static enum err read_member(struct reader *reader, const struct form_field *field,
+                            struct value *patch, struct said *said)
+{
+    struct said here = {.stored = field->is_stored && !field->read_only};
+    const size_t before = patch->object.count;
+
+    if (field->kind == FORM_GROUP)
+        TRY(read_group(reader, field, patch, &here));
+    else if (!field->read_only)
+        TRY(read_field(reader, field, patch, &here));
+    if (here.sent && patch == reader->whole && patch->object.count == before)
+        reader->emptied.items[reader->emptied.count++] = field->key;
+    said->filled = said->filled || here.filled;
+    said->sent = said->sent || here.sent;
+    said->stored += here.stored;
+    return ERR_OK;
+}
+
+static enum err read_members(struct reader *reader, struct value *patch, struct said *said)
 {
     *patch = (struct value){.type = VALUE_OBJECT};
     patch->object.members = arena_array(reader->req->ctx.arena, members_ahead(reader) + 1,
@@ -268,22 +304,17 @@ static enum err read_members(struct reader *reader, struct value *patch, bool *r
 
         if (field->kind == FORM_END)
             return ERR_OK;
-        *ret_stored += field->is_stored && !field->read_only;
-        if (field->kind == FORM_GROUP)
-            TRY(read_group(reader, field, patch, ret_filled));
-        else if (!field->read_only)
-            TRY(read_field(reader, field, patch, ret_filled));
+        TRY(read_member(reader, field, patch, said));
     }
     return ERR_OK;
 }
 
-enum err schema_form_read(struct request *req, const struct schema_form *form,
-                          struct value *ret_patch)
+static enum err read_form(struct request *req, const struct schema_form *form,
+                          struct value *ret_patch, struct strs *ret_emptied)
 {
-    struct reader reader = {.req = req, .form = form};
+    struct reader reader = {.req = req, .form = form, .whole = ret_patch};
     const char *state = pages_typed(req, "fields_state");
-    bool filled = false;
-    size_t stored = 0;
+    struct said said = {0};
 
     *ret_patch = (struct value){.type = VALUE_OBJECT};
     if (state[0] == '\0')
@@ -292,5 +323,28 @@ enum err schema_form_read(struct request *req, const struct schema_form *form,
         return fail(&req->ctx, ERR_CONFLICT, NULL,
                     "What this form shows has changed meanwhile. Nothing was saved: please look "
                     "through it and send it again.");
-    return read_members(&reader, ret_patch, &filled, &stored);
+    reader.emptied.items =
+        arena_array(req->ctx.arena, form->count + 1, sizeof *reader.emptied.items);
+    if (reader.emptied.items == NULL)
+        return ERR_MEMORY;
+    TRY(read_members(&reader, ret_patch, &said));
+    *ret_emptied = reader.emptied;
+    return ERR_OK;
+}
+
+enum err schema_form_read(struct request *req, const struct schema_form *form,
+                          struct value *ret_patch)
+{
+    struct strs unchanged = {0};
+
+    return read_form(req, form, ret_patch, &unchanged);
+}
+
+enum err schema_form_read_new(struct request *req, const struct schema_form *form,
+                              struct bytes *ret_fields, struct strs *ret_emptied)
+{
+    struct value typed;
+
+    TRY(read_form(req, form, &typed, ret_emptied));
+    return document_from_value(&req->ctx, "custom_fields", &typed, ret_fields);
 }

@@ -321,6 +321,14 @@ static void make_read_only(const struct form_field *field, struct input *input,
     *more = (struct input_more){.read_only = true};
 }
 
+/* Nothing has to be said where nothing may stand; nor where it stands already. */
+static bool must_be_filled(const struct form_field *field)
+{
+    const bool stands_empty = field->is_stored && field->shown != NULL && field->shown[0] == '\0';
+
+    return field->required && !field->may_be_empty && !stands_empty;
+}
+
 static enum err add_row(struct rows *rows, const struct form_field *field, struct input **ret_input,
                         struct input_more **ret_more)
 {
@@ -333,11 +341,12 @@ static enum err add_row(struct rows *rows, const struct form_field *field, struc
         .name = field->name,
         .id = arena_printf(ctx->arena, "%s-%zu", rows->form->id, rows->count),
         .label = field->label,
-        .note = field->demanded || field->kind == FORM_END ? NULL : "optional",
+        .note = (field->demanded && !field->may_be_empty) || field->kind == FORM_END ? NULL
+                                                                                     : "optional",
         .hint = hint,
         .value = field->shown,
         .autocomplete = field->key != NULL ? autocomplete_of(rows->form, field->key) : NULL,
-        .required = field->required,
+        .required = must_be_filled(field),
     };
     *ret_input = input;
     *ret_more = &rows->more[rows->count++];

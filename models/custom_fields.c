@@ -268,7 +268,7 @@ static enum err obey(struct settling *settling)
     if (foreign != NULL)
         return refuse_writer(settling, foreign);
     if (write->is_new) {
-        TRY(shape_fill(ctx, form->shape, &settling->after, &settling->after));
+        TRY(shape_fill(ctx, form->shape, &settling->after, write->emptied, &settling->after));
         TRY(custom_fields_canonical(ctx, form, &settling->after, &settling->after));
     }
     return check(settling);

@@ -82,6 +82,7 @@ struct custom_write {
     const struct value *patch;
     const struct bytes *document; /* when patch is NULL */
     bool is_new;                  /* defaults are filled in */
+    const struct strs *emptied;   /* but not of these; or NULL */
     enum shape_party party;       /* for whom it is written */
 };
 

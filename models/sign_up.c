@@ -105,6 +105,7 @@ static enum err settle(struct ctx *ctx, const struct new_user *new_user, struct 
         &(struct custom_write){.user_id = user->id,
                                .document = &new_user->custom_fields,
                                .is_new = true,
+                               .emptied = &new_user->emptied,
                                .party = new_user->permit != NULL ? custom_party(ctx) : SHAPE_USER},
         &user->stored_fields));
     return custom_fields_loaded(ctx, user);

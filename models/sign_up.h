@@ -12,7 +12,8 @@ struct new_user {
     const char *password;
     const char *password_hash; /* instead of password: what another system stored */
     struct bytes custom_fields;
-    int role; /* ROLE_USER unless the caller may give more */
+    struct strs emptied; /* members of custom_fields that get no default */
+    int role;            /* ROLE_USER unless the caller may give more */
     /* Asked inside the transaction, too: may this caller still give the role? NULL = nobody asks.
      */
     enum err (*permit)(struct ctx *ctx, enum role role);

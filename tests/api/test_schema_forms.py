@@ -3,6 +3,7 @@
 The pages in a browser: tests/browser/test_user_fields.py, test_console_fields.py.
 """
 import html
+import html.parser
 import json
 import re
 
@@ -146,6 +147,114 @@ def test_too_much_is_refused(registration):
     assert answer.status_code == 400
     answer, _ = registration.send({"a~1b~0c": "x" * 70000})
     assert answer.status_code == 413
+
+
+# -- what stands in a form comes back as it is ------------------------------------------------------
+
+
+class Sent(html.parser.HTMLParser):
+    """What a browser sends of the form with that action when nobody touches it, and what of it the
+    browser would hold back because it is required and empty."""
+
+    def __init__(self, page, action):
+        super().__init__()
+        self.action, self.inside, self.open = action, False, None
+        self.values, self.missing = {}, []
+        self.feed(page)
+
+    def handle_starttag(self, tag, attrs):
+        attrs = dict(attrs)
+        if tag == "form":
+            self.inside = attrs["action"].endswith(self.action)
+        elif self.inside and tag == "option" and (self.open[1] is None or "selected" in attrs):
+            self.open[1] = attrs["value"]
+        elif self.inside and tag in ("select", "textarea"):
+            self.open = [attrs, None if tag == "select" else ""]
+        elif self.inside and tag == "input":
+            ticks = attrs["type"] in ("checkbox", "radio")
+            if "name" in attrs and (not ticks or "checked" in attrs):
+                self.keep(attrs, attrs.get("value") or "")
+
+    def handle_data(self, data):
+        if self.open is not None and self.open[1] is not None and "rows" in self.open[0]:
+            self.open[1] += data
+
+    def handle_endtag(self, tag):
+        if tag in ("select", "textarea") and self.open is not None:
+            self.keep(self.open[0], self.open[1].removeprefix("\n"))
+            self.open = None
+        elif tag == "form":
+            self.inside = False
+
+    def keep(self, attrs, value):
+        if "name" in attrs:
+            self.values[attrs["name"]] = value
+        if "required" in attrs and value == "" and attrs["name"] != "password":
+            self.missing.append(attrs["name"])
+
+
+TOWN = {"type": "object", "required": ["city"], "default": {"city": "Bern", "country": "CH"},
+        "properties": {"city": {"type": "string"}, "country": {"type": "string"}}}
+ODD = {"required": ["tags", "colors", "note", "home"], "properties": {
+    "mixed": {"type": "array", "uniqueItems": True, "items": {"enum": ["a", 1, "1", None, " b", "c\r\nd"]}},
+    "lines": {"type": "array", "items": {"enum": ["a", 1, "1"]}},
+    "day": {"type": "string", "format": "date"}, "moment": {"type": "string", "format": "date-time"},
+    "tags": {"type": "array", "items": {"type": "string"}},
+    "colors": {"type": "array", "uniqueItems": True, "items": {"enum": ["red", "blue"]}},
+    "note": {"type": "string"}, "home": TOWN, "work": TOWN,
+    "letter": {"enum": ["daily", "weekly"], "default": "weekly"},
+    "language": {"type": "string", "default": "de"},
+    "topics": {"type": "array", "uniqueItems": True, "items": {"enum": ["x", "y"]}, "default": ["y"]}}}
+OLD = {"mixed": ["a", "1", " b", "c\r\nd"], "lines": ["1", "a"], "day": "0000-01-01",
+       "moment": "0000-02-29T09:30:00Z", "tags": [], "colors": [], "note": "", "home": {"city": "Ulm"}}
+
+
+@pytest.fixture(scope="module")
+def odd(api, world):
+    made = world.tenant()
+    world.login(made.owner)
+    ok(api.patch("/users/me", token=made.owner.token, json={"custom_fields": OLD}))
+    ok(api.put("/tenants/schema", token=made.owner.token, json=ODD))
+    made.owner.session = world.sign_in(made.owner)
+    return made
+
+
+def test_a_profile_that_nobody_touched_changes_nothing(api, odd):
+    """Values that inputs hold badly, and those that are empty though they are required."""
+    page = api.get("/dashboard", tenant=odd.slug, cookie=odd.owner.session, headers=PAGE)
+    form = Sent(page.text, "/dashboard/profile")
+    assert not form.missing
+    answer = api.post("/dashboard/profile", tenant=odd.slug, cookie=odd.owner.session, headers=PAGE,
+                      form=form.values | {"part": "profile"})
+    assert answer.headers["Location"].endswith("/dashboard?notice=unchanged"), answer.text
+    assert ok(api.get("/users/me", token=odd.owner.token))["custom_fields"] == OLD
+
+
+def test_defaults_stand_in_the_form_and_can_be_taken_back(api, odd):
+    """What is shown is what is stored: an object whole, and an emptied field not at all."""
+    registration = Registration(api, odd.slug)
+    page = api.get("/register", tenant=odd.slug, headers=PAGE).text
+    form = Sent(page, "/register")
+    assert form.missing == ["custom_fields/note"]
+    shown = {name.removeprefix("custom_fields/"): value for name, value in form.values.items()
+             if name.startswith("custom_fields/")} | {"note": "n", "home/city": "Genf"}
+    wanted = {"tags": [], "colors": [], "note": "n", "home": {"city": "Genf", "country": "CH"},
+              "work": TOWN["default"], "letter": "weekly", "language": "de", "topics": ["y"]}
+    assert registration.send(shown)[1] == wanted
+    emptied = shown | {"letter": "", "language": "", "topics~1": "", "work/city": "", "work/country": "",
+                       "home/country": ""}
+    assert registration.send(emptied)[1] == {
+        "tags": [], "colors": [], "note": "n", "home": {"city": "Genf"}}
+
+
+def test_a_form_without_its_session_says_so(api, odd):
+    """Nothing was saved, and who sent it hears that; a page that was only looked at needs no words."""
+    answer = api.post("/dashboard/profile", tenant=odd.slug, headers=PAGE, form={"part": "profile"})
+    assert answer.status_code == 303 and answer.headers["Location"].endswith("/login?notice=ended")
+    page = api.get("/login?notice=ended", tenant=odd.slug, headers=PAGE).text
+    assert "You were not signed in any more, so nothing was done." in page
+    answer = api.get("/dashboard", tenant=odd.slug, headers=PAGE)
+    assert answer.headers["Location"].endswith("/login")
 
 
 # -- the console ---------------------------------------------------------------------------------

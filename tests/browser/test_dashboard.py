@@ -186,7 +186,8 @@ def test_session_that_ended_elsewhere(site, page):
     assert answer.status_code == 204
     page.fill("#profile-name", unique("x"))
     page.click("#profile-submit")
-    assert page.url == site.path("client1") + "/login"
+    assert page.url == site.path("client1") + "/login?notice=ended"
+    assert "nothing was done" in message(page)
 
 
 def test_closing_the_account(site, profile):

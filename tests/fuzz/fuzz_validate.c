@@ -24,7 +24,7 @@ static void check(struct ctx *ctx, const struct shape *shape, const struct bytes
                     failures.items[i].keyword != NULL && failures.items[i].message != NULL);
     }
     require(shape_check_writer(ctx, shape, &same, &foreign) == ERR_OK && foreign == NULL);
-    if (shape_fill(ctx, shape, document, &filled) == ERR_OK)
+    if (shape_fill(ctx, shape, document, NULL, &filled) == ERR_OK)
         require(filled.size >= document->size);
 }
 
