@@ -135,7 +135,9 @@ static int run_command(const struct command *command, int argc, char **argv, int
     };
 
     int status = command->run(&invocation, argc, argv);
-    if (fflush(invocation.out) != 0 && status == COMMAND_OK) {
+    const bool written = fflush(invocation.out) == 0 && ferror(invocation.out) == 0;
+
+    if (!written && status != COMMAND_FAILED && status != COMMAND_TEMPORARY) {
         fputs("tenantd: the result could not be written\n", stderr);
         status = COMMAND_FAILED;
     }

@@ -240,10 +240,13 @@ int command_failed(const struct ctx *ctx, enum err err)
     const struct failure *failure = &ctx->failure;
     const char *sentence = failure->detail != NULL ? failure->detail : error_info(err)->sentence;
 
-    fprintf(stderr, "tenantd: %s", sentence);
-    if (failure->internal != NULL)
-        fprintf(stderr, " (%s)", failure->internal);
-    fputc('\n', stderr);
+    /* Whoever runs a command is the operator: what a client is not told is the sentence here. */
+    if (err == ERR_INTERNAL && failure->detail == NULL && failure->internal != NULL)
+        fprintf(stderr, "tenantd: %s\n", failure->internal);
+    else if (failure->internal != NULL)
+        fprintf(stderr, "tenantd: %s (%s)\n", sentence, failure->internal);
+    else
+        fprintf(stderr, "tenantd: %s\n", sentence);
     return command_status_of(err);
 }
 

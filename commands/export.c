@@ -2,7 +2,9 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <signal.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "commands/commands.h"
@@ -15,6 +17,36 @@ struct words {
 };
 
 /* --- the file: whole under its name, or not there --- */
+
+static volatile sig_atomic_t interrupted;
+
+static void note_signal(int signal)
+{
+    (void)signal;
+    interrupted = 1;
+}
+
+/* The first signal removes the draft, a second one ends the process at once. */
+static void catch_signals(void)
+{
+    struct sigaction action = {.sa_handler = note_signal, .sa_flags = (int)SA_RESETHAND};
+
+    sigaction(SIGINT, &action, NULL);
+    sigaction(SIGTERM, &action, NULL);
+    sigaction(SIGHUP, &action, NULL);
+}
+
+/* The file takes the place of what is there: of a device or a pipe nobody wants that. */
+static enum err check_place(struct ctx *ctx, const char *path)
+{
+    struct stat there;
+
+    if (stat(path, &there) != 0 || S_ISREG(there.st_mode) || S_ISDIR(there.st_mode))
+        return ERR_OK;
+    return fail(ctx, ERR_VALIDATION, "--output",
+                "--output: %s is no ordinary file; leave --output out and write \"> %s\".", path,
+                path);
+}
 
 static FILE *open_draft(struct ctx *ctx, const char *path, const char **ret_draft)
 {
@@ -62,6 +94,8 @@ static enum err page(struct ctx *ctx, struct buf *out, void *arg, bool *ret_more
     struct work *work = arg;
     bool done = false;
 
+    if (interrupted != 0)
+        return fail(ctx, ERR_STOPPING, NULL, "Interrupted: nothing was written.");
     TRY(user_export_part(ctx, &work->export, out, &done));
     *ret_more = !done;
     progress_show(&work->progress, "exported %" PRId64 " users", work->export.count);
@@ -85,6 +119,8 @@ static enum err write_file(struct invocation *invocation, struct session_of_comm
     struct invocation own = *invocation;
     const char *draft = NULL;
 
+    TRY(check_place(&session->ctx, path));
+    catch_signals();
     own.out = open_draft(&session->ctx, path, &draft);
     if (own.out == NULL)
         return cannot_write(&session->ctx, path, errno);
@@ -104,7 +140,7 @@ static enum err export_users(struct invocation *invocation, struct session_of_co
     struct work work = {.export = {.filter = words->filter, .with_hashes = words->with_hashes}};
 
     TRY(command_use_tenant(session, words->tenant));
-    if (words->output != NULL)
+    if (words->output != NULL && strcmp(words->output, "-") != 0)
         TRY(write_file(invocation, session, &work, words->output));
     else
         TRY(write_users(invocation, session, &work));
@@ -136,6 +172,8 @@ static int run(struct invocation *invocation, int argc, char **argv)
     const enum err err = export_users(invocation, &session, &words);
 
     status = err == ERR_OK ? COMMAND_OK : command_failed(&session.ctx, err);
+    if (err == ERR_STOPPING)
+        status = COMMAND_TEMPORARY;
     command_close(&session);
     return status;
 }
@@ -151,7 +189,7 @@ const struct command command_export = {
         "\n"
         "  --tenant SLUG   whose users\n"
         "  --output FILE   there instead of standard output, mode 0600; the file is whole or\n"
-        "                  not there\n"
+        "                  not there, also after Ctrl-C\n"
         "  --filter FILTER only users whom it finds (docs/CUSTOM_FIELDS.md)\n"
         "  --with-hashes   with password_hash: whoever has the file can guess passwords at "
         "leisure\n"

@@ -6,12 +6,14 @@
 #include <stdatomic.h>
 #include <string.h>
 
+#include "app/clock.h"
 #include "app/job_workers.h"
 #include "commands/import_file.h"
 #include "commands/progress.h"
 #include "models/import.h"
 
 #define LOOK_MS     200
+#define PATIENCE_MS 60000 /* with a database that is away */
 #define SCRATCH     ((size_t)4 * 1024 * 1024)
 #define TEXT_MAX    ((size_t)8 * 1024 * 1024)
 #define SOME_FAILED 3 /* exit status */
@@ -111,6 +113,22 @@ static enum err look(struct session_of_command *session, struct arena *scratch,
     return ERR_OK;
 }
 
+/* Where the database is away for a while, as when it is restarted, the job goes on behind that. */
+static enum err look_again(struct session_of_command *session, struct arena *scratch,
+                           struct progress *progress, struct import *import, int64_t *seen_ms)
+{
+    const enum err looked = look(session, scratch, progress, import);
+    const int64_t now = clock_monotonic_ms();
+
+    if (looked == ERR_OK)
+        *seen_ms = now;
+    if (looked != ERR_DB_UNAVAILABLE || now - *seen_ms >= PATIENCE_MS)
+        return looked;
+    fail_clear(&session->ctx);
+    progress_show(progress, "waiting for the database");
+    return ERR_OK;
+}
+
 /* This process works on it, too, so that no service has to run. */
 static enum err follow(struct session_of_command *session, struct import *import)
 {
@@ -118,12 +136,13 @@ static enum err follow(struct session_of_command *session, struct import *import
     struct progress progress = {.shown = false};
     struct job_workers *workers = NULL;
     struct arena scratch;
+    int64_t seen_ms = clock_monotonic_ms();
     enum err err = job_workers_start(session->app, kinds, &session->ctx.tenant_id, &workers);
 
     arena_init(&scratch, SCRATCH);
     while (err == ERR_OK && !is_over(import) && interrupted == 0) {
         job_workers_await_end(workers, LOOK_MS);
-        err = look(session, &scratch, &progress, import);
+        err = look_again(session, &scratch, &progress, import, &seen_ms);
     }
     atomic_store(&session->app->stopping, interrupted != 0);
     job_workers_stop(workers);
@@ -243,12 +262,19 @@ static int tell_how_to_go_on(const struct words *words, const struct import *imp
 
     uuid_text(&import->id, id);
     fprintf(stderr,
-            "stopped behind line %" PRId64 " of %" PRId64
-            "; nothing is lost. A running tenantd goes on with it by itself.\n"
+            "Nothing is lost. A running tenantd goes on with it by itself.\n"
             "Go on here:  tenantd import --tenant %s --follow %s\n"
             "Give it up:  tenantd import --tenant %s --cancel %s\n",
-            import->processed, import->total, words->tenant, id, words->tenant, id);
+            words->tenant, id, words->tenant, id);
     return COMMAND_TEMPORARY;
+}
+
+static int tell_errors(struct session_of_command *session, struct import_file *file,
+                       const struct import *import, int status)
+{
+    const enum err told = import_file_tell(&session->ctx, file, import);
+
+    return told == ERR_OK ? status : command_failed(&session->ctx, told);
 }
 
 /* ---- the whole ---- */
@@ -285,7 +311,9 @@ static enum err work(struct invocation *invocation, struct session_of_command *s
         TRY(find_named(session, words->cancel != NULL ? words->cancel : words->follow, ret_import));
     if (words->cancel != NULL)
         return cancel(session, ret_import);
-    if (words->follow == NULL) {
+    if (words->follow != NULL)
+        TRY(import_file_open_errors(&session->ctx, words->errors, file));
+    else {
         TRY(import_file_open(&session->ctx, invocation->args[0], words->errors, file));
 
         const enum err sent = send(session, words, file, ret_import);
@@ -293,8 +321,7 @@ static enum err work(struct invocation *invocation, struct session_of_command *s
         import_file_close(file);
         TRY(sent);
     }
-    TRY(follow(session, ret_import));
-    return words->errors != NULL ? import_file_tell(&session->ctx, file, ret_import) : ERR_OK;
+    return follow(session, ret_import);
 }
 
 static int run_words(struct invocation *invocation, const struct words *words)
@@ -311,12 +338,19 @@ static int run_words(struct invocation *invocation, const struct words *words)
 
     const enum err err = work(invocation, &session, words, &file, &import);
 
-    if (err != ERR_OK)
+    if (err != ERR_OK) {
         status = command_failed(&session.ctx, err);
-    else if (!is_over(&import) && words->cancel == NULL)
+        if (err == ERR_DB_UNAVAILABLE && !uuid_is_zero(&import.id) && words->cancel == NULL)
+            status = tell_how_to_go_on(words, &import);
+    } else if (!is_over(&import) && words->cancel == NULL) {
+        fprintf(stderr, "stopped behind line %" PRId64 " of %" PRId64 ".\n", import.processed,
+                import.total);
         status = tell_how_to_go_on(words, &import);
-    else
+    } else {
         status = tell(invocation, &session, &file, &import);
+        if (file.errors != NULL)
+            status = tell_errors(&session, &file, &import, status);
+    }
     if (words->cancel != NULL && err == ERR_OK)
         status = COMMAND_OK;
     if (err == ERR_STOPPING)
@@ -345,6 +379,13 @@ static int run(struct invocation *invocation, int argc, char **argv)
         return COMMAND_USAGE;
     if (words.tenant == NULL)
         return command_usage(invocation, "--tenant SLUG is missing");
+    if (words.follow != NULL && words.cancel != NULL)
+        return command_usage(invocation, "--follow and --cancel exclude each other");
+    if (named && (words.mode != NULL || words.from != NULL || words.map != NULL ||
+                  words.hash_config != NULL || words.dry_run ||
+                  (words.cancel != NULL && words.errors != NULL)))
+        return command_usage(invocation, "what an import does was said when it began: --follow "
+                                         "takes --errors beside it, --cancel nothing");
     return run_words(invocation, &words);
 }
 
@@ -355,7 +396,8 @@ const struct command command_import = {
         "usage: tenantd import FILE --tenant SLUG [--mode insert|upsert|skip] [--dry-run]\n"
         "                      [--from SYSTEM [--map NAME=PATH,...] [--hash-config FILE]]\n"
         "                      [--errors FILE]\n"
-        "       tenantd import --tenant SLUG --follow ID | --cancel ID\n"
+        "       tenantd import --tenant SLUG --follow ID [--errors FILE]\n"
+        "       tenantd import --tenant SLUG --cancel ID\n"
         "\n"
         "FILE (\"-\" is standard input) has one user a line, as \"tenantd export\" writes them,\n"
         "or is what the system of --from exports. The lines go into the database and are taken\n"
@@ -370,14 +412,17 @@ const struct command command_import = {
         "                       docs/MIGRATION.md says which file and what becomes of what\n"
         "  --map NAME=PATH,...  take members from elsewhere, e.g. custom_fields.age=profile.age;\n"
         "                       with one of custom_fields there are no others\n"
-        "  --hash-config FILE   firebase: the project's password hash parameters as JSON\n"
-        "  --errors FILE        everything that could not be taken, one JSON object a line\n"
+        "  --hash-config FILE   firebase: the project's password hash parameters, as the console\n"
+        "                       shows them or as JSON\n"
+        "  --errors FILE        what could not be taken, one JSON object a line: every record\n"
+        "                       that --from refused, and the first 1,000 lines that failed\n"
         "  --follow ID          go on with an import and wait for its end\n"
         "  --cancel ID          give it up; users that it brought in stay\n"
         "  --config FILE        default: $TENANTD_CONFIG, ./config.yaml, /etc/tenantd/config.yaml\n"
         "  --json               JSON on standard output\n"
         "\n"
-        "Exit status: 3 when everything went well but some lines could not be taken.\n"
+        "Exit status: 3 when everything went well but some lines could not be taken; 75 when\n"
+        "it was interrupted or the database did not come back, and it can be gone on with.\n"
         "\n"
         "Examples:\n"
         "  tenantd import users.ndjson --tenant acme --dry-run\n"

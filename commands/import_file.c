@@ -34,13 +34,20 @@ enum err import_file_open(struct ctx *ctx, const char *path, const char *errors_
 {
     file->path = path;
     file->in = strcmp(path, "-") == 0 ? stdin : fopen(path, "rbe");
+    if (file->in == NULL && errno == EINTR)
+        return fail(ctx, ERR_STOPPING, NULL, "Interrupted: nothing was imported.");
     if (file->in == NULL)
         return cannot(ctx, "read", path);
-    if (errors_path == NULL)
-        return ERR_OK;
-    if (is_same_file(file->in, errors_path))
+    if (errors_path != NULL && is_same_file(file->in, errors_path))
         return fail(ctx, ERR_VALIDATION, "--errors",
                     "--errors: %s is the file that is to be imported", errors_path);
+    return import_file_open_errors(ctx, errors_path, file);
+}
+
+enum err import_file_open_errors(struct ctx *ctx, const char *errors_path, struct import_file *file)
+{
+    if (errors_path == NULL)
+        return ERR_OK;
     file->errors_path = errors_path;
     file->errors = fopen(errors_path, "we");
     return file->errors != NULL ? ERR_OK : cannot(ctx, "write", errors_path);
@@ -69,16 +76,19 @@ enum err import_file_tell(struct ctx *ctx, struct import_file *file, const struc
 {
     const struct import_error *errors = import->errors.items;
 
-    /* An import that is only followed has no file yet. */
-    if (file->errors == NULL)
-        return ERR_OK;
     for (size_t i = 0; i < import->errors.count; i++) {
         struct buf text;
 
         buf_init(&text, ctx->arena, 16384);
         write_error(file->errors, &text, &errors[i]);
     }
-    return fclose(file->errors) == 0 ? ERR_OK : cannot(ctx, "write", file->errors_path);
+
+    const bool written = ferror(file->errors) == 0;
+
+    if (fclose(file->errors) != 0)
+        return cannot(ctx, "write", file->errors_path);
+    return written ? ERR_OK
+                   : fail_internal(ctx, ERR_INTERNAL, "cannot write all of %s", file->errors_path);
 }
 
 /* ---- records ---- */

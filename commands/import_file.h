@@ -20,6 +20,9 @@ struct import_file {
 
 CHECKED enum err import_file_open(struct ctx *ctx, const char *path, const char *errors_path,
                                   struct import_file *file);
+/* Of an import that is only followed. errors_path may be NULL. */
+CHECKED enum err import_file_open_errors(struct ctx *ctx, const char *errors_path,
+                                         struct import_file *file);
 void import_file_close(struct import_file *file);
 /* ERR_STOPPING when it was interrupted. */
 CHECKED enum err import_file_send(struct ctx *ctx, struct import_file *file);

@@ -189,7 +189,7 @@ const struct command command_profiles = {
         "\n"
         "Examples:\n"
         "  tenantd profiles make acme\n"
-        "  mongosh \"$ADMIN_URI\" --eval \"$(tenantd profiles role acme)\"\n"
+        "  mongosh \"$ADMIN_URI/tenantd\" --eval \"$(tenantd profiles role acme)\"\n"
         "  tenantd profiles show acme --json | jq -r .view\n",
     .run = run,
 };

@@ -3,6 +3,7 @@
 MIGRATION (R004-59): each system's form is read, and every imported password signs in.
 """
 import json
+import os
 import signal
 import subprocess
 import time
@@ -12,7 +13,7 @@ import pytest
 from support.check import ok, until
 from support.cli import Cli
 from support.exports import HASH_CONFIG, MONGODB_MAP, PASSWORD, SYSTEMS
-from support.instance import program
+from support.instance import Instance, program
 from support.world import World, unique
 
 
@@ -97,8 +98,11 @@ def test_bad_files_change_nothing(place, tmp_path):
                         ([str(cut), "--errors", str(cut)], "--errors: "),
                         ([str(cut), "--mode", "replace"], "--mode")):
         cli("import", *words, "--tenant", tenant.slug, status=1)
-        assert says in cli.stderr, (words, cli.stderr)
+        assert says in cli.stderr and "on our side" not in cli.stderr, (words, cli.stderr)
     cli("import", "--tenant", tenant.slug, status=2)
+    for words in (["--follow", "x", "--cancel", "x"], ["--follow", "x", "--dry-run"],
+                  ["--cancel", "x", "--mode", "skip"], ["--cancel", "x", "--errors", str(cut)]):
+        cli("import", *words, "--tenant", tenant.slug, status=2)
     assert cut.stat().st_size > 0
     assert api.instance.db[tenant.collection].count_documents({}) == 1
     assert api.instance.db.import_chunks.count_documents({}) == 0
@@ -143,3 +147,63 @@ def test_interrupted_it_goes_on_elsewhere(cli, tmp_path):
     assert made["import"]["created"] == 4000 and time.monotonic() < deadline
     cli("import", "--tenant", "ctrl", "--cancel", identity, status=1)
     assert "over already" in cli.stderr
+
+
+def lines(name, count):
+    return "".join(json.dumps({"username": f"{name}{n}"}) + "\n" for n in range(count))
+
+
+@pytest.fixture(scope="module")
+def shaky(own_mongo):
+    """Commands on a database that can be made to fail."""
+    instance = Instance(own_mongo, unique("test_shaky_"))
+    command = Cli(instance)
+    command("migrate", "up")
+    command("tenant", "create", "--slug", "shaky", "--name", "S", "--plan", "enterprise",
+            "--with-key")
+    command("import", "-", "--tenant", "shaky", stdin=lines("s", 1200))
+    yield command
+    instance.close()
+
+
+def started(cli, *words):
+    return subprocess.Popen([program(), *words, "--tenant", "shaky", "--config", cli.config],
+                            stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+
+
+def test_a_database_that_comes_back_is_waited_for(shaky, own_mongo, tmp_path):
+    """Whoever follows an import while the database is restarted hears of its end."""
+    path = tmp_path / "users"
+    path.write_text(lines("r", 1500), encoding="utf-8")
+    database = shaky.instance.db
+    with started(shaky, "import", str(path)) as command:
+        until(lambda: database.jobs.count_documents({}) == 2, seconds=20)
+        with own_mongo.failpoint(["find"], namespace=f"{database.name}.jobs", times=6, errorCode=91,
+                                 appName="tenantd"):
+            told, said = command.communicate(timeout=60)
+    assert command.returncode == 0 and "1500 created" in told, (told, said)
+
+
+def test_an_interrupted_export_leaves_no_draft(shaky, own_mongo, tmp_path):
+    """Ctrl-C in the middle: the file is not there, and nothing of it under another name."""
+    database = shaky.instance.db
+    users = next(name for name in database.list_collection_names() if name.startswith("users_"))
+    with own_mongo.failpoint(["find"], namespace=f"{database.name}.{users}", blockConnection=True,
+                             blockTimeMS=250, appName="tenantd"):
+        with started(shaky, "export", "--with-hashes", "--output", str(tmp_path / "all")) as command:
+            until(lambda: list(tmp_path.iterdir()), seconds=20)
+            command.send_signal(signal.SIGINT)
+            _, said = command.communicate(timeout=60)
+    assert command.returncode == 75 and "nothing was written" in said, said
+    assert not list(tmp_path.iterdir())
+
+
+def test_an_export_takes_the_place_of_files_alone(place, tmp_path):
+    """A device or a pipe under the name stays what it is; "-" is standard output."""
+    _, world, cli = place
+    tenant = world.tenant()
+    os.mkfifo(tmp_path / "pipe")
+    cli("export", "--tenant", tenant.slug, "--output", str(tmp_path / "pipe"), status=1)
+    assert "no ordinary file" in cli.stderr
+    assert (tmp_path / "pipe").is_fifo() and len(list(tmp_path.iterdir())) == 1
+    assert cli("export", "--tenant", tenant.slug, "--output", "-").count("\n") == 1
