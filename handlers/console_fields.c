@@ -79,7 +79,16 @@ static enum err edit_field(struct request *req, struct value *schema, struct fie
                               removes ? "%s is taken out of the schema below. Try it, then publish."
                                       : "%s stands in the schema below. Try it, then publish.",
                               page->field.name);
+    /* The next field has a title of its own. */
+    page->field = (struct fields_form){.step = page->field.step, .version = page->field.version};
     return page->done == NULL ? ERR_MEMORY : ERR_OK;
+}
+
+static enum err show_field(struct request *req, const struct value *schema,
+                           struct fields_page *page)
+{
+    TRY(console_field_find(&req->ctx, page->field.name, schema));
+    return console_field_read(&req->ctx, schema, &page->field);
 }
 
 /* What takes longer than a few seconds goes on in the background. */
@@ -114,6 +123,8 @@ static enum err run(struct request *req, struct fields_page *page, const char **
     if (strcmp(page->field.step, "look") == 0)
         return ERR_OK;
     TRY(json_parse(&req->ctx, page->draft, strlen(page->draft), &schema));
+    if (strcmp(page->field.step, "show") == 0)
+        return show_field(req, &schema, page);
     if (strcmp(page->field.step, "put") == 0 || strcmp(page->field.step, "remove") == 0)
         return edit_field(req, &schema, page);
     return run_schema(req, &schema, page, ret_notice);

@@ -258,12 +258,20 @@ enum err console_field_put(struct ctx *ctx, const struct fields_form *form, stru
     return set_required(ctx, schema, form->name, form->required != NULL);
 }
 
+enum err console_field_find(struct ctx *ctx, const char *name, const struct value *schema)
+{
+    const struct value properties = object_of(schema, "properties");
+
+    if (name == NULL || value_get(&properties, name) == NULL)
+        return fail(ctx, ERR_VALIDATION, "name", "The schema below has no field of that name.");
+    return ERR_OK;
+}
+
 enum err console_field_remove(struct ctx *ctx, const char *name, struct value *schema)
 {
     struct value properties = object_of(schema, "properties");
 
-    if (name == NULL || value_get(&properties, name) == NULL)
-        return fail(ctx, ERR_VALIDATION, "name", "The schema below has no field of that name.");
+    TRY(console_field_find(ctx, name, schema));
     TRY(set(ctx, &properties, name, NULL));
     TRY(set(ctx, schema, "properties", &properties));
     return set_required(ctx, schema, name, false);

@@ -15,6 +15,8 @@ CHECKED enum err console_field_read(struct ctx *ctx, const struct value *schema,
  * stay. */
 CHECKED enum err console_field_put(struct ctx *ctx, const struct fields_form *form,
                                    struct value *schema);
+/* ERR_VALIDATION when the schema has no such field. */
+CHECKED enum err console_field_find(struct ctx *ctx, const char *name, const struct value *schema);
 /* The schema without the field. */
 CHECKED enum err console_field_remove(struct ctx *ctx, const char *name, struct value *schema);
 

@@ -26,6 +26,7 @@ struct rows {
     struct request *req;
     struct template_vars *items;
     size_t count;
+    bool has_links;
 };
 
 struct level {
@@ -94,7 +95,7 @@ static enum err add_row(struct rows *rows, const struct level *level,
 
     if (vars == NULL || name == NULL || inside.path == NULL)
         return ERR_MEMORY;
-    if (level->path[0] == '\0')
+    if (rows->has_links && level->path[0] == '\0')
         TRY(console_address(rows->req, "/fields",
                             (const struct console_query[]){{"field", name}, {NULL, NULL}},
                             &address));
@@ -128,10 +129,11 @@ static enum err add_rows(struct rows *rows, const struct level *level)
     return ERR_OK;
 }
 
-static enum err make_rows(struct request *req, const struct shape *shape,
-                          struct template_var *ret_var)
+/* A link would lose what stands in the editor. */
+static enum err make_rows(struct request *req, const struct fields_page *page,
+                          const struct shape *shape, struct template_var *ret_var)
 {
-    struct rows rows = {.req = req};
+    struct rows rows = {.req = req, .has_links = !page->is_sent};
 
     *ret_var = (struct template_var){.name = "rows"};
     if (shape == NULL)
@@ -269,7 +271,7 @@ static enum err make_inputs(struct request *req, const struct fields_page *page,
 /* --- the page --- */
 
 /* What is in force, for everybody who may look. */
-static enum err add_in_force(struct request *req, struct page *page)
+static enum err add_in_force(struct request *req, const struct fields_page *view, struct page *page)
 {
     struct ctx *ctx = &req->ctx;
     const struct shape *shape = NULL;
@@ -282,7 +284,7 @@ static enum err add_in_force(struct request *req, struct page *page)
         return found;
     if (found == ERR_OK)
         TRY(custom_schema_shape(ctx, &shape));
-    TRY(make_rows(req, shape, &rows));
+    TRY(make_rows(req, view, shape, &rows));
     TRY(make_versions(ctx, &versions));
     TRY(custom_index_list(ctx, shape, &indexes));
 
@@ -356,7 +358,7 @@ enum err console_fields_respond(struct request *req, struct response *res,
     bool is_publishing = false;
 
     TRY(add_editor(req, view, &page));
-    TRY(add_in_force(req, &page));
+    TRY(add_in_force(req, view, &page));
     TRY(console_fields_progress(req, &page, &is_publishing));
 
     /* Nothing can be published now, and the page comes anew by itself: no place for edits. */

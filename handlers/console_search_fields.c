@@ -83,6 +83,36 @@ static enum err add_members(struct finder *finder, const struct shape *shape, co
     return ERR_OK;
 }
 
+static bool is_told_twice(const struct finder *finder, size_t which)
+{
+    for (size_t i = 0; i < finder->count; i++) {
+        if (i != which && strcmp(finder->fields[i].label, finder->fields[which].label) == 0)
+            return true;
+    }
+    return false;
+}
+
+/* Two cities, or a "Name" of the tenant's own, are told apart by what a filter calls them. */
+static enum err tell_apart(struct finder *finder, size_t first_custom)
+{
+    const char **labels = arena_array(finder->ctx->arena, finder->count + 1, sizeof *labels);
+
+    if (labels == NULL)
+        return ERR_MEMORY;
+    for (size_t i = first_custom; i < finder->count; i++) {
+        const struct search_field *field = &finder->fields[i];
+
+        labels[i] = is_told_twice(finder, i) ? arena_printf(finder->ctx->arena, "%s (%s)",
+                                                            field->label, field->field.name)
+                                             : field->label;
+        if (labels[i] == NULL)
+            return ERR_MEMORY;
+    }
+    for (size_t i = first_custom; i < finder->count; i++)
+        finder->fields[i].label = labels[i];
+    return ERR_OK;
+}
+
 enum err console_search_fields(struct request *req, struct list *ret_fields)
 {
     static const char *const members[][2] = {
@@ -108,8 +138,12 @@ enum err console_search_fields(struct request *req, struct list *ret_fields)
         return ERR_MEMORY;
     for (size_t i = 0; i < sizeof members / sizeof members[0]; i++)
         TRY(add(&finder, members[i][0], NULL, members[i][1]));
+
+    const size_t first_custom = finder.count;
+
     if (shape != NULL)
         TRY(add_members(&finder, shape, "custom_fields.", 1));
+    TRY(tell_apart(&finder, first_custom));
     *ret_fields = (struct list){.items = finder.fields, .count = finder.count};
     return ERR_OK;
 }

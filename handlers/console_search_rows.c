@@ -239,6 +239,13 @@ struct row_maker {
     const struct input_choice *names; /* of the fields */
 };
 
+/* What is no day could not be shown by the input for one. */
+static bool takes_day(const struct search_field *field, const struct search_row *row)
+{
+    return field != NULL && field->field.text == USER_TEXT_DAY &&
+           (row->value[0] == '\0' || shape_format_check(SHAPE_DATE, row->value) == NULL);
+}
+
 static enum err make_row(const struct row_maker *maker, const struct search_row *row, size_t number,
                          struct template_vars *ret_item)
 {
@@ -266,15 +273,14 @@ static enum err make_row(const struct row_maker *maker, const struct search_row 
                                .label = "How",
                                .value = row->op,
                                .choices = operators_of(field, row->op)};
-    inputs[2] =
-        (struct input){.kind = values != NULL                                        ? INPUT_CHOICE
-                               : field != NULL && field->field.text == USER_TEXT_DAY ? INPUT_DATE
-                                                                                     : INPUT_TEXT,
-                       .name = arena_printf(ctx->arena, "v%s", n),
-                       .id = arena_printf(ctx->arena, "search-value-%s", n),
-                       .label = "Value",
-                       .value = row->value,
-                       .choices = values};
+    inputs[2] = (struct input){.kind = values != NULL          ? INPUT_CHOICE
+                                       : takes_day(field, row) ? INPUT_DATE
+                                                               : INPUT_TEXT,
+                               .name = arena_printf(ctx->arena, "v%s", n),
+                               .id = arena_printf(ctx->arena, "search-value-%s", n),
+                               .label = "Value",
+                               .value = row->value,
+                               .choices = values};
     vars[0] = (struct template_var){.name = "condition", .text = n};
     TRY(inputs_make(maker->req, &(struct input_form){"condition-inputs", inputs, 3, false, ERR_OK},
                     &vars[1]));

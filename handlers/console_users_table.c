@@ -10,7 +10,7 @@
 #include "handlers/pages_internal.h"
 #include "handlers/pages_words.h"
 
-#define COLUMNS_MAX 12
+#define COLUMNS_MAX 12 /* the template says so */
 #define NAMES_MAX   4096
 #define BOX         "c:"
 #define CUSTOM      "custom_fields."

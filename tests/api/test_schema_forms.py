@@ -257,6 +257,21 @@ def test_a_form_without_its_session_says_so(api, odd):
     assert answer.headers["Location"].endswith("/login")
 
 
+def test_the_search_tells_fields_of_one_title_apart(api, odd):
+    """And keeps what was typed where a day belongs."""
+    def search(**query):
+        return api.get("/dashboard/admin/users", tenant=odd.slug, cookie=odd.owner.session, headers=PAGE,
+                       params=query).text
+
+    labels = re.findall(r'<option value="(custom_fields\.(?:home|work)\.city|custom_fields\.day)"[^>]*>'
+                        r'([^<]*)<', search())
+    assert labels == [("custom_fields.day", "Day"),
+                      *((name, f"City ({name})") for name in ("custom_fields.home.city",
+                                                              "custom_fields.work.city"))]
+    assert 'name="v1" type="text" dir="auto" value="1.2.2026"' in search(
+        filter='custom_fields.day ge "1.2.2026"')
+
+
 # -- the console ---------------------------------------------------------------------------------
 
 
@@ -281,9 +296,13 @@ def fields(api, place):
     return Fields(api, place)
 
 
+def draft_text(answer):
+    return html.unescape(re.search(r'<textarea id="schema"[^>]*>\n(.*?)</textarea>', answer.text,
+                                   re.DOTALL).group(1))
+
+
 def draft(answer):
-    return json.loads(html.unescape(re.search(r'<textarea id="schema"[^>]*>\n(.*?)</textarea>', answer.text,
-                                              re.DOTALL).group(1)))
+    return json.loads(draft_text(answer))
 
 
 @pytest.mark.parametrize("members,status", [
@@ -318,6 +337,14 @@ def test_other_keywords_stay(fields):
     wanted["properties"]["x"] |= {"title": "X <b>", "x-write": "server"}
     wanted["required"] = ["a", "x"]
     assert draft(answer) == wanted and list(draft(answer)["properties"]) == ["x", "a"]
+    # The form is empty for the next field, and nothing near it leads away from the draft.
+    assert "X &lt;b" not in answer.text.split('id="schema"')[0] and "?field=" not in answer.text
+    answer = fields.send(step="show", schema=draft_text(answer), name="x")
+    shown = Sent(answer.text, "/fields").values
+    assert draft(answer) == wanted and {name: shown.get(name) for name in (
+        "name", "title", "kind", "index", "required", "write")} == {
+            "name": "x", "title": "X <b>", "kind": "text", "index": "ci", "required": "on", "write": "server"}
+    assert fields.send(step="show", schema="{}", name="x").status_code == 400
     answer = fields.send(step="put", schema=json.dumps(schema), name="a", kind="date", title="")
     assert draft(answer)["required"] == ["x"]
     assert draft(answer)["properties"]["a"] == {"type": "string", "format": "date",
