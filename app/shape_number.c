@@ -2,6 +2,7 @@
 #include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "app/shape.h"
@@ -66,6 +67,32 @@ static bool is_decimal_multiple(const struct number *number, const struct number
     return strcmp(is, multiple) == 0 || as_double(number) == 0;
 }
 
+/* digits / 10^places; false when the decimal that it reads as is another double, or is large. */
+static bool read_decimal(double positive, int64_t *ret_digits, int *ret_places)
+{
+    char text[DECIMAL_SIZE]; /* d.dddddddddddddde±xx: 15 digits */
+
+    snprintf(text, sizeof text, "%.14e", positive);
+    if (strtod(text, NULL) != positive)
+        return false;
+    *ret_digits = text[0] - '0';
+    for (const char *at = text + 2; *at != 'e'; at++)
+        *ret_digits = *ret_digits * 10 + (*at - '0');
+    *ret_places = 14 - (int)strtoll(strchr(text, 'e') + 1, NULL, 10);
+    return *ret_places >= 0;
+}
+
+/* Of an integer, which has more digits than a double: exactly, as the database does. */
+static bool is_whole_multiple(const struct number *number, int64_t digits, int places)
+{
+    int64_t rest =
+        number->real ? (int64_t)fmod(number->fraction, (double)digits) : number->integer % digits;
+
+    for (int i = 0; i < places && rest != 0; i++)
+        rest = rest * 10 % digits;
+    return rest == 0;
+}
+
 /* 10.0 as 10. */
 static struct number whole(const struct number *number)
 {
@@ -78,9 +105,14 @@ static struct number whole(const struct number *number)
 bool number_is_multiple(const struct number *number, const struct number *of)
 {
     const struct number left = whole(number), right = whole(of);
+    const bool is_whole = !left.real || left.fraction == floor(left.fraction);
+    int64_t digits;
+    int places;
 
     if (!left.real && !right.real)
         return right.integer != 0 && left.integer % right.integer == 0;
+    if (is_whole && right.real && read_decimal(right.fraction, &digits, &places))
+        return is_whole_multiple(&left, digits, places);
     return is_decimal_multiple(&left, &right);
 }
 

@@ -27,7 +27,8 @@ WORDS = ["^[a-z]+(-[a-z]+)*$", "^(?:a|bc)+$", "^\\d{1,3}\\.\\d$", "^\\u00e9$", "
 class Formats(Maker):
     """With formats, patterns of all kinds, and numbers that are no neat ones."""
 
-    NUMBERS = Maker.NUMBERS + [0.1, 0.3, 4.02, 1e15, 123456789012345.6, 1e-7, 0.07, 12345678901234.56]
+    NUMBERS = Maker.NUMBERS + [0.1, 0.3, 4.02, 1e15, 123456789012345.6, 1e-7, 0.07, 12345678901234.56,
+                               1234567890123457, 123456789012345, 2 ** 63 - 1]
 
     def schema(self, depth):
         schema = super().schema(depth)
