@@ -16,7 +16,8 @@ struct from_count {
 };
 struct from_summary {
     struct arena *arena; /* of what it names */
-    const char *notice;  /* why the last record was refused, or has no password; or NULL */
+    const char *notice;  /* what the last record was refused for, or goes without; or NULL */
+    const char *code;    /* … in the latter case */
     int64_t records, users, without_password, refused;
     struct from_count hashes[FROM_KINDS];  /* by algorithm */
     struct from_count reasons[FROM_KINDS]; /* why refused, or without a password */
@@ -30,6 +31,7 @@ struct from_user {
     bool no_active, is_active, has_verified, is_verified;
     const char *created_at, *updated_at, *last_login_at; /* RFC 3339 */
     const char *reason; /* why it has no password although it had one */
+    const char *remark; /* what else was left away */
     struct buf fields;  /* members of custom_fields, without the braces */
 };
 

@@ -126,7 +126,7 @@ static enum err take_line(struct ctx *ctx, struct import_file *file, const struc
         buf_init(&text, arena, 16384);
         write_error(file->errors, &text,
                     &(struct import_error){.line = file->summary.records,
-                                           .error = line.size == 1 ? "refused" : "no_password",
+                                           .error = line.size == 1 ? "refused" : file->summary.code,
                                            .message = notice});
     }
     return import_add(ctx, file->upload, line.data, line.size);
@@ -175,8 +175,11 @@ static enum err take_items(struct ctx *ctx, struct import_file *file, struct rec
 static enum err decide(struct ctx *ctx, const struct import_file *file, struct records *records,
                        const char *bytes, size_t size)
 {
+    const char *foreign = import_foreign_form(bytes, size);
     size_t at = 0;
 
+    if (foreign != NULL)
+        return fail(ctx, ERR_VALIDATION, NULL, "%s", foreign);
     while (at < size && strchr(" \t\r\n\xef\xbb\xbf", bytes[at]) != NULL)
         at++;
     records->decided = true;

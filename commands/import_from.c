@@ -1,4 +1,5 @@
 /* One record of another system into one line, counted. */
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -65,34 +66,59 @@ static enum err read_maps(struct ctx *ctx, const char *text, struct from_options
     return ERR_OK;
 }
 
-/* JSON with the names of the project's console; its text is the argument or a file's. */
+/* The console shows "hash_config {", a line "name: value," for each, and "}". */
+static const char *console_text(struct ctx *ctx, const char *text, const char *name)
+{
+    for (const char *at = strstr(text, name); at != NULL; at = strstr(at, name)) {
+        at += strlen(name);
+        at += strspn(at, " \t");
+        if (*at != ':')
+            continue;
+        at += 1 + strspn(at + 1, " \t\"");
+
+        const size_t length = strcspn(at, " \t\r\n\",}");
+
+        return length > 0 ? arena_strndup(ctx->arena, at, length) : NULL;
+    }
+    return NULL;
+}
+
+static const char *parameter(struct ctx *ctx, const struct value *json, const char *text,
+                             const char *name)
+{
+    return json != NULL ? from_text(ctx, json, name) : console_text(ctx, text, name);
+}
+
+/* The project's parameters, as its console shows them or as JSON. */
 static enum err read_hash_config(struct ctx *ctx, const char *path, struct from_options *options)
 {
-    char text[4096];
-    struct value value;
-    FILE *file = fopen(path, "r");
-    const size_t size = file != NULL ? fread(text, 1, sizeof text, file) : 0;
+    char text[4096] = "";
+    FILE *file = fopen(path, "re");
+    struct value parsed, *json = &parsed;
     const char *rounds, *cost;
 
-    if (file != NULL)
-        (void)fclose(file);
-    if (size == 0 || json_parse(ctx, text, size, &value) != ERR_OK)
-        return fail(ctx, ERR_VALIDATION, "--hash-config",
-                    "--hash-config: \"%.100s\" is no JSON object with base64_signer_key, "
-                    "base64_salt_separator, rounds and mem_cost",
-                    path);
-    options->signer_key = from_text(ctx, &value, "base64_signer_key");
-    options->salt_separator = from_text(ctx, &value, "base64_salt_separator");
-    rounds = from_text(ctx, &value, "rounds");
-    cost = from_text(ctx, &value, "mem_cost");
+    if (file == NULL)
+        return fail(ctx, ERR_VALIDATION, "--hash-config", "--hash-config: cannot read %.100s: %s",
+                    path, strerror(errno));
+    text[fread(text, 1, sizeof text - 1, file)] = '\0';
+    (void)fclose(file);
+    if (json_parse(ctx, text, strlen(text), json) != ERR_OK) {
+        fail_clear(ctx);
+        json = NULL;
+    }
+    options->signer_key = parameter(ctx, json, text, "base64_signer_key");
+    options->salt_separator = parameter(ctx, json, text, "base64_salt_separator");
+    rounds = parameter(ctx, json, text, "rounds");
+    cost = parameter(ctx, json, text, "mem_cost");
     options->rounds = rounds != NULL ? strtoll(rounds, NULL, 10) : 0;
     options->mem_cost = cost != NULL ? strtoll(cost, NULL, 10) : 0;
     if (options->signer_key != NULL && options->salt_separator != NULL && options->rounds > 0 &&
         options->mem_cost > 0)
         return ERR_OK;
     return fail(ctx, ERR_VALIDATION, "--hash-config",
-                "--hash-config: base64_signer_key, base64_salt_separator, rounds and mem_cost are "
-                "all needed");
+                "--hash-config: %.100s does not say all of base64_signer_key, "
+                "base64_salt_separator, rounds and mem_cost",
+                path);
 }
 
 enum err from_read_options(struct ctx *ctx, const char *system, const char *map,
@@ -266,14 +292,26 @@ static void judge_hash(struct ctx *ctx, struct from_user *user)
 /* A name that is an address is no user name here: it is the address. */
 static void judge_names(struct from_user *user)
 {
-    if (user->email != NULL && text_check_email(user->email) != NULL && user->username != NULL)
+    if (user->email != NULL && text_check_email(user->email) != NULL && user->username != NULL) {
         user->email = NULL;
+        user->has_verified = false;
+        user->remark = "the e-mail address is none and was left away";
+    }
     if (user->username == NULL || strchr(user->username, '@') == NULL)
         return;
     if (user->email == NULL && text_check_email(user->username) == NULL)
         user->email = user->username;
     if (user->email != NULL)
         user->username = NULL;
+}
+
+static void note_remark(struct from_summary *summary, const char *remark)
+{
+    count(summary, summary->reasons, &summary->reason_count, remark);
+    if (summary->notice != NULL)
+        return;
+    summary->notice = remark;
+    summary->code = "no_address";
 }
 
 enum err from_line(struct ctx *ctx, const struct from_options *options,
@@ -289,6 +327,7 @@ enum err from_line(struct ctx *ctx, const struct from_options *options,
                               : "is no object";
 
     summary->notice = refused;
+    summary->code = "no_password";
     if (refused == NULL) {
         apply_maps(ctx, options, record, &user);
         judge_names(&user);
@@ -312,6 +351,8 @@ enum err from_line(struct ctx *ctx, const struct from_options *options,
         if (user.reason != NULL)
             count(summary, summary->reasons, &summary->reason_count, user.reason);
     }
+    if (user.remark != NULL && user.email == NULL)
+        note_remark(summary, user.remark);
     put_line(&user, out);
     return buf_ok(out) ? ERR_OK : ERR_MEMORY;
 }

@@ -2,6 +2,7 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include "app/clock.h"
 #include "app/json.h"
 #include "commands/import.h"
 
@@ -131,6 +132,17 @@ const struct from_system from_firebase = {
 
 /* ---- Supabase: the table auth.users as CSV or JSON ---- */
 
+/* Bans end by themselves, and stay in the table. */
+static bool is_banned(struct ctx *ctx, const struct value *record)
+{
+    const char *until = from_time(ctx, record, "banned_until", 1000);
+    int64_t ms = 0;
+
+    if (from_text(ctx, record, "banned_until") == NULL)
+        return false;
+    return until == NULL || !time_parse(until, &ms) || ms > clock_now_ms();
+}
+
 static const char *convert_supabase(struct ctx *ctx, const struct from_options *options,
                                     const struct value *record, struct from_user *user)
 {
@@ -144,7 +156,7 @@ static const char *convert_supabase(struct ctx *ctx, const struct from_options *
     user->email = from_text(ctx, record, "email");
     user->password_hash = from_text(ctx, record, "encrypted_password");
     user->name = own != NULL ? FIRST_TEXT(ctx, own, "full_name", "name") : NULL;
-    user->is_active = from_text(ctx, record, "banned_until") == NULL;
+    user->is_active = !is_banned(ctx, record);
     user->has_verified = user->email != NULL;
     user->is_verified = FIRST_TEXT(ctx, record, "email_confirmed_at", "confirmed_at") != NULL;
     user->created_at = from_time(ctx, record, "created_at", 1000);

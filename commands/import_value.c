@@ -5,7 +5,9 @@
 #include <string.h>
 
 #include "app/clock.h"
+#include "app/secret.h"
 #include "app/shape.h"
+#include "app/uuid.h"
 #include "commands/import.h"
 
 #define NAME_MAX_BYTES 128
@@ -38,10 +40,59 @@ static const struct value *plain(const struct value *value)
     return value;
 }
 
+/* The only member of an object, when it has this name. */
+static const struct value *sole(const struct value *value, const char *name)
+{
+    if (value == NULL || value->type != VALUE_OBJECT || value->object.count != 1)
+        return NULL;
+    return value_get(value, name);
+}
+
+/* {"$binary": {"base64": "…", "subType": "04"}} is a UUID. */
+static bool as_uuid(const struct value *value, char ret_text[UUID_TEXT_SIZE])
+{
+    const struct value *binary = sole(value, "$binary");
+    const struct value *bytes = binary != NULL ? value_get(binary, "base64") : NULL;
+    const struct value *kind = binary != NULL ? value_get(binary, "subType") : NULL;
+    struct uuid id;
+
+    if (bytes == NULL || bytes->type != VALUE_STRING || kind == NULL ||
+        kind->type != VALUE_STRING ||
+        (strcmp(kind->string.text, "04") != 0 && strcmp(kind->string.text, "4") != 0))
+        return false;
+    if (base64_decode(bytes->string.text, bytes->string.length, id.bytes, sizeof id.bytes) !=
+        (int64_t)sizeof id.bytes)
+        return false;
+    uuid_text(&id, ret_text);
+    return true;
+}
+
+/* {"$date": {"$numberLong": "315532800000"}} is 1980-01-01T00:00:00.000Z. */
+static bool as_moment(const struct value *value, char ret_text[TIME_TEXT_SIZE])
+{
+    const struct value *ms = plain(sole(value, "$date"));
+    int64_t moment = 0;
+
+    if (ms == NULL)
+        return false;
+    if (ms->type == VALUE_INT)
+        moment = ms->integer;
+    else if (ms->type == VALUE_STRING && ms->string.length > 0 && ms->string.length < DIGITS_MAX &&
+             strspn(ms->string.text, "-0123456789") == ms->string.length)
+        moment = strtoll(ms->string.text, NULL, 10);
+    else
+        return false;
+    time_text(moment, ret_text);
+    return time_parse(ret_text, &moment);
+}
+
 const char *from_text(struct ctx *ctx, const struct value *value, const char *path)
 {
-    const struct value *found = plain(from_at(value, path));
+    const struct value *stored = from_at(value, path), *found = plain(stored);
+    char id[UUID_TEXT_SIZE];
 
+    if (as_uuid(stored, id))
+        return arena_strdup(ctx->arena, id);
     if (found == NULL)
         return NULL;
     if (found->type == VALUE_INT)
@@ -139,8 +190,14 @@ static bool put_number(const struct value *value, struct buf *out)
 
 static void put(const struct value *value, struct buf *out, unsigned depth)
 {
+    char text[TIME_TEXT_SIZE > UUID_TEXT_SIZE ? TIME_TEXT_SIZE : UUID_TEXT_SIZE];
+
     if (put_number(value, out))
         return;
+    if (as_moment(value, text) || as_uuid(value, text)) {
+        buf_json_string(out, text, strlen(text));
+        return;
+    }
     value = plain(value);
     if (value == NULL || depth > DEPTH_MAX) {
         buf_puts(out, "null");

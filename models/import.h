@@ -84,5 +84,7 @@ CHECKED enum err import_add(struct ctx *ctx, struct import_upload *upload, const
 /* Everything is there: the job begins. Abandons what it cannot submit. */
 CHECKED enum err import_submit(struct ctx *ctx, struct import_upload *upload,
                                const struct import_input *input, struct import *ret_import);
+/* Why a text that begins so is none, as when it is packed; or NULL. */
+const char *import_foreign_form(const char *bytes, size_t size);
 /* Forgets what was added. */
 void import_abandon(struct ctx *ctx, struct import_upload *upload);

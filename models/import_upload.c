@@ -67,7 +67,7 @@ static enum err flush(struct ctx *ctx, struct import_upload *upload)
 }
 
 /* What is no text at all is told at once, and not line by line. */
-static const char *foreign_form(const char *bytes, size_t size)
+const char *import_foreign_form(const char *bytes, size_t size)
 {
     static const struct {
         const char *begins;
@@ -108,7 +108,7 @@ static void count_lines(struct import_upload *upload, const char *bytes, size_t 
 
 enum err import_add(struct ctx *ctx, struct import_upload *upload, const char *bytes, size_t size)
 {
-    const char *foreign = upload->bytes == 0 ? foreign_form(bytes, size) : NULL;
+    const char *foreign = upload->bytes == 0 ? import_foreign_form(bytes, size) : NULL;
 
     if (foreign != NULL)
         return fail(ctx, ERR_VALIDATION, NULL, "%s", foreign);

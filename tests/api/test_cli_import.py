@@ -2,6 +2,7 @@
 
 MIGRATION (R004-59): each system's form is read, and every imported password signs in.
 """
+import gzip
 import json
 import os
 import signal
@@ -12,7 +13,8 @@ import pytest
 
 from support.check import ok, until
 from support.cli import Cli
-from support.exports import HASH_CONFIG, MONGODB_MAP, PASSWORD, SYSTEMS
+from support.exports import (HASH_CONFIG, MONGODB_ID, MONGODB_MAP, PASSWORD, SHOWN_CONFIG,
+                             SYSTEMS)
 from support.instance import Instance, program
 from support.world import World, unique
 
@@ -47,6 +49,7 @@ def test_users_of_other_systems(place, tmp_path, system):
         told = cli(*words, "--dry-run", status=status)
         assert f"keycloak: {users + refused} records, {users} users" in told
         assert "1 with argon2, 2 with pbkdf2, 2 without a password" in told
+        assert "1: the e-mail address is none and was left away" in told
         assert api.instance.db[tenant.collection].count_documents({}) == 1
     made = cli.json(*words, status=status)
     assert (made["import"]["state"], made["import"]["created"]) == ("done", users), made
@@ -67,7 +70,8 @@ def check(api, world, tenant, system):
         assert lines["k1"]["custom_fields"] == {"department": "sales", "tags": ["a", "b"], "a_b": "x"}
         assert (lines["k1"]["name"], lines["k1"]["is_email_verified"]) == ("Key Cloak", True)
         assert lines["k1"]["created_at"] == "2023-11-14T22:13:20.123Z"
-        assert lines["plain"]["is_active"] is False
+        assert lines["plain"]["is_active"] is False and "email" not in lines["plain"]
+        assert lines["plain"]["is_email_verified"] is False
     elif system == "auth0":
         assert lines["a2"]["custom_fields"] == {"old_id": "auth0|2", "color": "red",
                                                 "app_metadata": {"plan": "gold"}}
@@ -77,11 +81,31 @@ def check(api, world, tenant, system):
     elif system == "supabase":
         assert lines["s1@sb.example"]["name"] == 'S, "One"'
         assert lines["s1@sb.example"]["created_at"] == "2023-01-02T03:04:05.123Z"
+        assert lines["s1@sb.example"]["is_active"] and not lines["s2@sb.example"]["is_active"]
     elif system == "django":
         assert lines["d1"]["custom_fields"] == {"old_id": "1", "is_staff": True, "is_superuser": False}
     else:
-        assert lines["m1"]["custom_fields"] == {"old_id": "5f43a1b2c3d4e5f6a7b8c9d0", "age": 41}
+        assert lines["m1"]["custom_fields"] == {
+            "old_id": "5f43a1b2c3d4e5f6a7b8c9d0", "age": 41, "born": "1980-01-01T00:00:00Z",
+            "seen": "1969-12-31T23:59:59.999Z"}
+        assert lines["m1"]["id"] == str(MONGODB_ID)
         assert lines["m1"]["created_at"] == "2017-07-14T02:40:00.000Z"
+
+
+def test_parameters_of_firebase_as_the_console_shows_them(place, tmp_path):
+    """The text that its dialog has to copy; what lacks one of them is refused."""
+    api, world, cli = place
+    tenant = world.tenant()
+    path, config = tmp_path / "export", tmp_path / "config"
+    text, (name,), _, _ = SYSTEMS["firebase"]()
+    path.write_text(text, encoding="utf-8")
+    words = ["import", str(path), "--tenant", tenant.slug, "--from", "firebase", "--hash-config"]
+    config.write_text(SHOWN_CONFIG.replace("rounds", "laps"), encoding="utf-8")
+    cli(*words, str(config), status=1)
+    assert "does not say all of" in cli.stderr
+    config.write_text(SHOWN_CONFIG, encoding="utf-8")
+    assert "1 with firebase-scrypt" in cli(*words, str(config), status=3)
+    ok(api.post("/auth/login", tenant=tenant.slug, json={"email": name, "password": PASSWORD}))
 
 
 def test_bad_files_change_nothing(place, tmp_path):
@@ -90,8 +114,11 @@ def test_bad_files_change_nothing(place, tmp_path):
     tenant = world.tenant()
     cut = tmp_path / "cut"
     cut.write_text(SYSTEMS["keycloak"]()[0][:-40], encoding="utf-8")
+    packed = tmp_path / "packed"
+    packed.write_bytes(gzip.compress(cut.read_bytes()))
     for words, says in (([str(cut), "--from", "keycloak"], "ends in the middle"),
                         ([str(tmp_path / "none")], "No such file"),
+                        ([str(packed), "--from", "keycloak"], "packed with gzip"),
                         (["/dev/null", "--from", "auth0"], "holds no users"),
                         ([str(cut), "--from", "mongodb"], "--map says"),
                         ([str(cut), "--from", "auth0", "--map", "mail=x"], "--map: must be"),

@@ -33,7 +33,8 @@ def keycloak():
              for name, credential in made.items()]
     users.append({"id": str(uuid.uuid4()), "username": "service-account-x", "enabled": True,
                   "serviceAccountClientId": "x"})
-    users.append({"id": str(uuid.uuid4()), "username": "plain", "enabled": False})
+    users.append({"id": str(uuid.uuid4()), "username": "plain", "enabled": False,
+                  "email": "no address", "emailVerified": True})
     users.append({"id": str(uuid.uuid4()), "username": "odd", "enabled": True, "credentials": [
         {"type": "password", "secretData": '{"value":"eA==","salt":"eA=="}',
          "credentialData": '{"hashIterations":1,"algorithm":"md5"}'}]})
@@ -70,6 +71,9 @@ def by_argon2_id():
 SIGNER, SEPARATOR = os.urandom(64), b"\x07"
 HASH_CONFIG = {"algorithm": "SCRYPT", "base64_signer_key": b64(SIGNER),
                "base64_salt_separator": b64(SEPARATOR), "rounds": 8, "mem_cost": 10}
+#: … as the console shows it.
+SHOWN_CONFIG = "hash_config {\n" + "".join(f"  {name}: {value},\n"
+                                           for name, value in HASH_CONFIG.items()) + "}\n"
 
 
 def firebase():
@@ -100,9 +104,11 @@ def supabase():
             "encrypted_password": by_bcrypt("$2a$")(PASSWORD), "email_confirmed_at":
             "2023-01-02 03:04:05.123456+00", "created_at": "2023-01-02 03:04:05.123456+00",
             "raw_app_meta_data": '{"provider": "email"}',
-            "raw_user_meta_data": '{"full_name": "S, \\"One\\"", "size": 3}'}
+            "raw_user_meta_data": '{"full_name": "S, \\"One\\"", "size": 3}',
+            "banned_until": "2023-02-02 03:04:05+00"}
     table.writerow(user)
-    table.writerow({"id": str(uuid.uuid4()), "email": "s2@sb.example"})
+    table.writerow({"id": str(uuid.uuid4()), "email": "s2@sb.example",
+                    "banned_until": "2999-02-02 03:04:05+00"})
     table.writerow({"id": str(uuid.uuid4()), "phone": "15550100"})
     return out.getvalue(), ["s1@sb.example"], 2, 1
 
@@ -125,16 +131,20 @@ def django():
 
 def mongodb():
     """mongoexport: extended JSON, one document a line."""
-    rows = [{"_id": {"$oid": "5f43a1b2c3d4e5f6a7b8c9d0"}, "login": "m1", "mail": {
+    rows = [{"_id": {"$oid": "5f43a1b2c3d4e5f6a7b8c9d0"}, "login": "m1", "key": {"$binary": {
+                "base64": b64(MONGODB_ID.bytes), "subType": "04"}}, "mail": {
                 "address": "m1@mg.example"}, "auth": {"bcrypt": by_bcrypt("$2y$")(PASSWORD)},
-             "profile": {"age": {"$numberLong": "41"}, "born": {"$date": "1980-01-01T00:00:00Z"}},
+             "profile": {"age": {"$numberLong": "41"}, "born": {"$date": "1980-01-01T00:00:00Z"},
+                         "seen": {"$date": {"$numberLong": "-1"}}},
              "since": {"$date": {"$numberLong": "1500000000000"}}},
             {"_id": {"$oid": "5f43a1b2c3d4e5f6a7b8c9d1"}, "nothing": True}]
     return "\n".join(map(json.dumps, rows)), ["m1", "m1@mg.example"], 1, 1
 
 
-MONGODB_MAP = ("username=login,email=mail.address,password_hash=auth.bcrypt,created_at=since,"
-               "custom_fields.old_id=_id,custom_fields.age=profile.age")
+MONGODB_ID = uuid.uuid4()
+MONGODB_MAP = ("id=key,username=login,email=mail.address,password_hash=auth.bcrypt,created_at=since,"
+               "custom_fields.old_id=_id,custom_fields.age=profile.age,"
+               "custom_fields.born=profile.born,custom_fields.seen=profile.seen")
 
 #: name: () -> (the file, names by which one signs in with PASSWORD, users, refused records)
 SYSTEMS = {"keycloak": keycloak, "auth0": auth0, "firebase": firebase, "supabase": supabase,
