@@ -42,6 +42,7 @@
 #include "models/audit_event.h"
 #include "models/import.h"
 #include "models/oauth_client_metadata.h"
+#include "models/publication.h"
 #include "models/tenant.h"
 #include "models/user.h"
 #include "models/user_fields.h"
@@ -170,6 +171,10 @@ const struct route routes[] = {
      AUTH_SESSION | AUTH_BEARER | AUTH_KEY, "admin", "schema", ROLE_OWNER, RATE_WRITE,
      BODY_JSON, 64 * KIB, &custom_schema_input_schema, &custom_schema_result_schema, 200,
      ROUTE_API_V1 | ROUTE_OR_LATER, "Publish a JSON Schema for custom fields, or with ?dry_run=true see whom it does not fit"},
+    {DELETE, "/tenants/schema/publication", handle_schema_cancel, TENANT_REQUIRED,
+     AUTH_SESSION | AUTH_BEARER | AUTH_KEY, "admin", "schema", ROLE_OWNER, RATE_WRITE,
+     BODY_NONE, 64 * KIB, NULL, &publication_status_schema, 202,
+     ROUTE_API_V1, "Cancel the publication or dry run that is under way; the version in force stays"},
     {GET, "/tenants/audit", handle_audit_list, TENANT_REQUIRED,
      AUTH_SESSION | AUTH_BEARER, "admin", NULL, ROLE_ADMIN, RATE_READ,
      BODY_NONE, 64 * KIB, &audit_query_schema, &audit_page_schema, 200,

@@ -10,6 +10,7 @@
 #include "handlers/console_fields_page.h"
 #include "handlers/console_internal.h"
 #include "handlers/pages_internal.h"
+#include "models/publication.h"
 
 #define USE "console-fields"
 
@@ -113,6 +114,19 @@ static enum err run_schema(struct request *req, const struct value *schema,
     return done;
 }
 
+/* The page shows what came of it anyway. */
+static enum err cancel(struct request *req, const char **ret_notice)
+{
+    struct publication_status status;
+    const enum err cancelled = publication_cancel(&req->ctx, &status);
+
+    *ret_notice = cancelled == ERR_OK ? "schema-cancelled" : "schema-ended";
+    if (cancelled != ERR_NOT_FOUND && cancelled != ERR_CONFLICT)
+        return cancelled;
+    fail_clear(&req->ctx);
+    return ERR_OK;
+}
+
 static enum err run(struct request *req, struct fields_page *page, const char **ret_notice)
 {
     struct value schema;
@@ -120,6 +134,8 @@ static enum err run(struct request *req, struct fields_page *page, const char **
     TRY(pages_check_session_form(req, USE, page->field.form_token));
     if (page->field.step == NULL)
         page->field.step = "try";
+    if (strcmp(page->field.step, "cancel") == 0)
+        return cancel(req, ret_notice);
     if (strcmp(page->field.step, "look") == 0)
         return ERR_OK;
     TRY(json_parse(&req->ctx, page->draft, strlen(page->draft), &schema));

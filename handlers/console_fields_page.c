@@ -18,7 +18,7 @@
 #define LINE_SHOWN      200 /* bytes */
 #define VARS_PER_ROW    9
 #define VERSIONS_SHOWN  10
-#define REFRESH_SECONDS "2"
+#define REFRESH_SECONDS "5"
 
 /* --- the fields in force --- */
 
@@ -365,6 +365,7 @@ enum err console_fields_respond(struct request *req, struct response *res,
     const bool is_editable = view->me->role == ROLE_OWNER && (view->is_sent || !is_publishing);
     const struct template_var vars[] = {
         {.name = "is-editable", .text = words_when(is_editable)},
+        {.name = "may-cancel", .text = words_when(view->me->role == ROLE_OWNER)},
         {.name = "is-readable", .text = words_when(!is_editable && !is_publishing)},
     };
 

@@ -63,6 +63,7 @@ static const char *step_words(const char *state)
 {
     static const char *const steps[][2] = {
         {"queued", "waiting for its turn"},
+        {"cancelling", "being cancelled"},
         {"checking", "looking at all users"},
         {"fencing", "preparing the database"},
         {"rechecking", "looking at all users once more"},
@@ -93,6 +94,9 @@ static const char *sentence(struct ctx *ctx, const struct publication_status *st
                             words_count(ctx, status->total, "user"));
     if (status->dry_run && strcmp(status->state, "done") == 0)
         return console_fields_verdict(ctx, status->failing, status->checked);
+    if (strcmp(status->state, "cancelled") == 0)
+        return arena_printf(ctx->arena, "%s version %lld was cancelled. Nothing was changed.", what,
+                            version);
     return arena_printf(ctx->arena, "Version %lld was not published. %s", version,
                         status->failing > 0
                             ? console_fields_verdict(ctx, status->failing, status->checked)
@@ -112,13 +116,16 @@ enum err console_fields_progress(struct request *req, struct page *page, bool *r
     TRY(console_fields_sample(req, &status.sample, "publication-sample", &sample));
     *ret_publishing = found == ERR_OK && !status.is_over && !status.dry_run;
 
-    const bool is_bad = found == ERR_OK && (status.failing > 0 || status.error != NULL);
+    const bool is_cancelled = found == ERR_OK && strncmp(status.state, "cancel", 6) == 0;
+    const bool is_bad =
+        found == ERR_OK && !is_cancelled && (status.failing > 0 || status.error != NULL);
     const struct template_var vars[] = {
         sample,
         {.name = "publication", .text = found == ERR_OK ? sentence(ctx, &status) : NULL},
         {.name = "publication-bad", .text = words_when(is_bad)},
         {.name = "has-publication-sample", .text = words_when(status.sample.count > 0)},
         {.name = "publication-runs", .text = words_when(found == ERR_OK && !status.is_over)},
+        {.name = "is-cancelled", .text = words_when(is_cancelled)},
         {.name = "trial-runs",
          .text = words_when(found == ERR_OK && !status.is_over && status.dry_run)},
         {.name = "publication-checked",

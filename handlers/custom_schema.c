@@ -188,3 +188,14 @@ enum err handle_schema_put(struct request *req, struct response *res)
         TRY(etag_set(req, res, trial->new_version));
     return respond(req, res, trial->is_over ? 200 : 202, &result);
 }
+
+enum err handle_schema_cancel(struct request *req, struct response *res)
+{
+    struct publication_status status;
+    const enum err cancelled = publication_cancel(&req->ctx, &status);
+
+    if (cancelled == ERR_NOT_FOUND)
+        return fail(&req->ctx, ERR_NOT_FOUND, NULL, "No schema is being published or tried.");
+    TRY(cancelled);
+    return respond(req, res, 202, &status);
+}

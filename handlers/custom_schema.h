@@ -9,3 +9,4 @@ extern const struct schema custom_schema_result_schema;
 
 enum err handle_schema_get(struct request *req, struct response *res);
 enum err handle_schema_put(struct request *req, struct response *res);
+enum err handle_schema_cancel(struct request *req, struct response *res);

@@ -254,6 +254,8 @@ enum err pages_notice(struct request *req, const char **ret_text)
         {"role-changed", "The role is changed. The user has to sign in again."},
         {"schema-published", "The schema is published. It is in force everywhere within a second."},
         {"schema-publishing", "The schema is being published. This page shows how far it is."},
+        {"schema-cancelled", "It is cancelled. What was done of it is being taken back."},
+        {"schema-ended", "There was nothing left to cancel: see below what came of it."},
         {"settings-saved", "The settings are saved. They are in force everywhere within a second."},
         {"key-made",
          "This key was made before, and it is shown only once. If you did not store it, "

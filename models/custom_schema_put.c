@@ -85,28 +85,28 @@ static enum err error_of(const char *code)
     return ERR_INTERNAL;
 }
 
-static enum err take_report(struct ctx *ctx, const struct job *job, struct custom_trial *trial)
+static void take_report(const struct publication_report *report, struct custom_trial *trial)
 {
-    struct publication_report report = {0};
-    const struct custom_failure *sample;
+    const struct custom_failure *sample = report->sample.items;
 
-    TRY(publication_read_report(ctx, job, &report));
-    sample = report.sample.items;
-    trial->new_version = report.version;
-    trial->checked = report.checked;
-    trial->failing = report.failing;
-    trial->phase = publication_phase_names[report.phase];
-    trial->is_over = job_is_over(job);
-    for (size_t i = 0; i < report.sample.count && i < CUSTOM_SCHEMA_SAMPLE; i++)
+    trial->new_version = report->version;
+    trial->checked = report->checked;
+    trial->failing = report->failing;
+    trial->phase = publication_phase_names[report->phase];
+    for (size_t i = 0; i < report->sample.count && i < CUSTOM_SCHEMA_SAMPLE; i++)
         trial->sample[trial->sample_count++] = sample[i];
-    return ERR_OK;
 }
 
 static enum err judge(struct ctx *ctx, const struct job *job, struct custom_trial *trial)
 {
-    TRY(take_report(ctx, job, trial));
-    if (job->state == JOB_CANCELLED)
-        return fail(ctx, ERR_CONFLICT, NULL, "The publication was cancelled.");
+    struct publication_report report = {0};
+
+    TRY(publication_read_report(ctx, job, &report));
+    take_report(&report, trial);
+    trial->is_over = job_is_over(job);
+    if (job->state == JOB_CANCELLED && report.phase <= PUBLICATION_ACTIVATING)
+        return fail(ctx, ERR_CONFLICT, NULL, "The %s was cancelled.",
+                    trial->dry_run ? "dry run" : "publication");
     if (job->state != JOB_FAILED)
         return ERR_OK;
 
@@ -142,7 +142,7 @@ enum err custom_schema_put(struct ctx *ctx, struct custom_trial *trial)
     /* Too many wait already, or the database does not answer: it goes on all the same. */
     if (waited != ERR_OK)
         fail_clear(ctx);
-    if (job.state == JOB_DONE && !trial->dry_run) {
+    if (job_is_over(&job) && job.state != JOB_FAILED && !trial->dry_run) {
         tenant_forget(ctx, ctx->tenant);
         TRY(tenant_refresh(ctx));
     }

@@ -114,7 +114,6 @@ struct job_run {
     _Atomic bool lost, cancelled;
 };
 
-/* Whether to go on; cheap. ERR_STOPPING, ERR_GONE, ERR_CONFLICT. */
 static inline struct job_run job_run_of(const struct job_kind *kind, const struct job *job,
                                         struct arena *arena)
 {
@@ -123,8 +122,10 @@ static inline struct job_run job_run_of(const struct job_kind *kind, const struc
                             .id = job->id,
                             .tenant_id = job->tenant_id,
                             .claim = job->claim,
-                            .arena = arena};
+                            .arena = arena,
+                            .cancelled = job->cancel_at != 0};
 }
+/* Whether to go on; cheap. ERR_STOPPING, ERR_GONE, ERR_CONFLICT. */
 CHECKED enum err job_go_on(struct ctx *ctx, struct job_run *run);
 
 /* One piece of the work: with memory of its own that is given back afterwards, the tenant as it is

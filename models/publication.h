@@ -64,6 +64,13 @@ struct publication_status {
 };
 extern const struct schema publication_status_schema;
 CHECKED enum err publication_status(struct ctx *ctx, struct publication_status *ret_status);
+/* The same of one of these jobs. */
+CHECKED enum err publication_status_of(struct ctx *ctx, const struct job *job,
+                                       struct publication_status *ret_status);
+/* What is under way, a publication or else a dry run, is to end without a trace; its worker hears
+ * of it within a third of jobs.lease_ms, behind an index that it is building. ERR_NOT_FOUND;
+ * ERR_CONFLICT when the version is in force already. */
+CHECKED enum err publication_cancel(struct ctx *ctx, struct publication_status *ret_status);
 /* The one that is not over, or ERR_NOT_FOUND. */
 CHECKED enum err publication_find(struct ctx *ctx, struct job *ret_job);
 /* What is wrong with a user's fields (stored form of the version in force) by the schema that is

@@ -1,11 +1,13 @@
 /* What is told of a publication. */
 #include "models/publication.h"
 
+#include <string.h>
+
 #include "models/tenant.h"
 
 /* clang-format off */
 static const struct field publication_status_fields[] = {
-    FIELD_STR(struct publication_status, state, "state", F_NONE, 1, 16, .doc = "queued, the step that it is at, failed or cancelled; of a dry run also done."),
+    FIELD_STR(struct publication_status, state, "state", F_NONE, 1, 16, .doc = "queued, the step that it is at, cancelling, cancelled or failed; of a dry run also done."),
     FIELD_BOOL_OPT(struct publication_status, dry_run, given, "dry_run", F_NONE),
     FIELD_INT_OPT(struct publication_status, version, given, "version", F_NONE, 1, INT64_MAX, .doc = "That it makes, or would make."),
     FIELD_INT_OPT(struct publication_status, checked, given, "checked", F_NONE, 0, INT64_MAX, .doc = "Users that were held against the schema so far."),
@@ -44,39 +46,56 @@ static bool was_told(const struct job *job)
     return job->ended_at - job->created_at < PUBLICATION_WAIT_MS;
 }
 
-/* Also of one that was to end early (the tenant was suspended) behind its activation: it went on to
- * its end. */
-static bool is_in_force(const struct ctx *ctx, const struct publication_report *report)
+/* Also of one that was to end early (cancelled, the tenant suspended) behind its activation: it
+ * went on to its end. */
+static bool is_in_force(const struct ctx *ctx, int64_t version)
 {
-    return ctx->tenant != NULL && report->version <= ctx->tenant->schema_version;
+    return ctx->tenant != NULL && version <= ctx->tenant->schema_version;
+}
+
+static const char *state_of(const struct job *job, int phase)
+{
+    if (job->state != JOB_RUNNING)
+        return job_state_names[job->state];
+    return job->cancel_at != 0 && phase <= PUBLICATION_ACTIVATING ? "cancelling"
+                                                                  : publication_phase_names[phase];
+}
+
+enum err publication_status_of(struct ctx *ctx, const struct job *job,
+                               struct publication_status *ret_status)
+{
+    struct publication_report report = {0};
+
+    TRY(publication_read_report(ctx, job, &report));
+    *ret_status = (struct publication_status){
+        .is_over = job_is_over(job),
+        .dry_run = strcmp(job->kind, publication_trial_job.name) == 0,
+        .given = true,
+        .state = state_of(job, report.phase),
+        .version = report.version,
+        .checked = report.checked,
+        .total = report.total,
+        .failing = report.failing,
+        .sample = report.sample,
+        .error = job->error,
+        .message = job->message,
+        .pointer = job->pointer,
+    };
+    return ERR_OK;
 }
 
 enum err publication_status(struct ctx *ctx, struct publication_status *ret_status)
 {
-    struct publication_report report = {0};
+    struct publication_status status;
     struct job job = {0};
     bool dry_run = false;
 
     TRY(find_youngest(ctx, &job, &dry_run));
     if (job_is_over(&job) && (dry_run ? was_told(&job) : job.state == JOB_DONE))
         return ERR_NOT_FOUND;
-    TRY(publication_read_report(ctx, &job, &report));
-    if (job_is_over(&job) && !dry_run && is_in_force(ctx, &report))
+    TRY(publication_status_of(ctx, &job, &status));
+    if (status.is_over && !dry_run && is_in_force(ctx, status.version))
         return ERR_NOT_FOUND;
-    *ret_status = (struct publication_status){
-        .is_over = job_is_over(&job),
-        .dry_run = dry_run,
-        .given = true,
-        .state = job.state == JOB_RUNNING ? publication_phase_names[report.phase]
-                                          : job_state_names[job.state],
-        .version = report.version,
-        .checked = report.checked,
-        .total = report.total,
-        .failing = report.failing,
-        .sample = report.sample,
-        .error = job.error,
-        .message = job.message,
-        .pointer = job.pointer,
-    };
+    *ret_status = status;
     return ERR_OK;
 }

@@ -9,6 +9,7 @@ import re
 import uuid
 from pathlib import Path
 
+import bson
 import pytest
 
 from support.check import ok, until
@@ -181,6 +182,16 @@ def cancel_import(env):
     return lambda: env.api.delete(f"/users/import/{made}", token=env.owner.token)
 
 
+def cancel_publication(env):
+    """Likewise."""
+    now = datetime.datetime.now(datetime.timezone.utc)
+    env.instance.db.jobs.insert_one({
+        "_id": uuid.uuid4(), "tenant_id": uuid.UUID(env.tenant.id), "kind": "publication",
+        "alone": "publication", "state": "queued", "created_at": now,
+        "input": {"schema": {}, "version": bson.Int64(99)}, "due_at": now + datetime.timedelta(days=365)})
+    return lambda: env.api.delete("/tenants/schema/publication", token=env.owner.token)
+
+
 def create_user(env):
     body = {"email": f"{unique('made')}@example.com", "password": USER_PASSWORD}
     return lambda: env.api.post("/tenants/users", token=env.owner.token, json=body)
@@ -338,6 +349,7 @@ CASES = {
                               "tenant.settings_changed"),
     "PUT /tenants/schema": (as_owner("PUT", "/tenants/schema", json={"title": "Fields"}),
                             "schema.published"),
+    "DELETE /tenants/schema/publication": (cancel_publication, "schema.cancelled"),
     "POST /users/import": (import_users, "import.started"),
     "DELETE /users/import/{id}": (cancel_import, "import.cancelled"),
     "POST /tenants/access-keys": (create_key, "key.created"),

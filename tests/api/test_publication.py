@@ -286,6 +286,72 @@ def test_logins_go_on_while_an_index_is_built(place):
     assert logins > 0
 
 
+# -- cancelled -----------------------------------------------------------------------------------
+
+
+def cancel(api, tenant):
+    return api.delete("/tenants/schema/publication", token=tenant.owner.token)
+
+
+def test_a_cancelled_publication_leaves_the_old_version(start_instance, connect, own_mongo):
+    """At an index that takes long: the version in force stays with its validator and indexes, who
+    waits for the new one is told, and it can be published again."""
+    instance = start_instance(QUICK, server=own_mongo)
+    api = connect(instance)
+    tenant = tenant_of(World(api))
+    users = instance.db[tenant.collection]
+    refused(cancel(api, tenant), 404)
+    ok(publish(api, tenant, {"properties": {"n": {"type": "integer", "x-index": True}}}))
+    refused(cancel(api, tenant), 404)
+    before = validator_of(users), users.index_information()
+    wanted = {"properties": {"n": {"type": "integer", "maximum": 9}, "code": {"x-unique": True, "type": "string"}}}
+    answers = []
+    publisher = threading.Thread(target=lambda: answers.append(publish(api, tenant, wanted)))
+    with own_mongo.failpoint(["createIndexes"], namespace=f"{instance.database_name}.{tenant.collection}",
+                             times=1, blockConnection=True, blockTimeMS=2500):
+        publisher.start()
+        until(lambda: schema_of(api, tenant).get("publication", {}).get("state") == "indexing")
+        told = ok(cancel(api, tenant), 202)
+        assert (told["state"], told["version"], told["dry_run"]) == ("cancelling", 2, False)
+        ok(cancel(api, tenant), 202)
+        publisher.join()
+    refused(answers[0], 409, "conflict")
+    assert "publication was cancelled" in answers[0].json()["error_description"]
+    told = schema_of(api, tenant)
+    assert (told["version"], told["publication"]["state"]) == (1, "cancelled")
+    assert (validator_of(users), users.index_information()) == before
+    ok(register(api, tenant, {"n": 1000}), 201)
+    events = ok(api.get("/tenants/audit", token=tenant.owner.token))["events"]
+    assert [(one["action"], one.get("reason")) for one in reversed(events) if "schema" in one["action"]] == [
+        ("schema.submitted", None), ("schema.published", None), ("schema.submitted", None),
+        ("schema.cancelled", None), ("schema.cancelled", None), ("schema.published", "cancelled")]
+    refused(publish(api, tenant, wanted), 409, "documents_fail")
+    assert ok(publish(api, tenant, {}))["version"] == 2
+
+
+def test_what_nobody_began_is_cancelled_at_once(place):
+    """A dry run, too; and what is in force already is not."""
+    one, two, world = place
+    tenant = tenant_of(world)
+    ok(publish(one, tenant, {}))
+    jobs, now = one.instance.db.jobs, datetime.datetime.now(datetime.timezone.utc)
+    (done,) = jobs.find({"tenant_id": uuid.UUID(tenant.id)})
+    waits = {name: done[name] for name in ("tenant_id", "kind", "input")} | {
+        "state": "queued", "created_at": now, "due_at": now + datetime.timedelta(days=365)}
+    for kind in ("publication", "schema_trial"):
+        made = jobs.insert_one(waits | {"_id": uuid.uuid4(), "kind": kind, "alone": kind}).inserted_id
+        assert ok(cancel(two, tenant), 202)["state"] == "cancelled"
+        assert jobs.find_one({"_id": made})["state"] == "cancelled"
+        refused(cancel(two, tenant), 404)
+    beyond = done["result"] | {"phase": "converting"}
+    jobs.update_one({"_id": done["_id"]}, {
+        "$set": waits | {"state": "running", "result": beyond, "alone": "publication",
+                         "created_at": now + datetime.timedelta(seconds=1)}})
+    body = refused(cancel(one, tenant), 409, "conflict")
+    assert "Version 1 is in force already" in body["error_description"]
+    jobs.delete_one({"_id": done["_id"]})
+
+
 # -- killed ----------------------------------------------------------------------------------------
 
 PHASES = ["checking", "fencing", "rechecking", "indexing", "opening", "activating", "dropping",

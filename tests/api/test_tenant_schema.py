@@ -2,12 +2,15 @@
 
 R003-05, R001-10, IN-7, IN-11. The compiler and validator by themselves: test_shapes.py.
 """
+import datetime
 import json
 import time
+import uuid
 
+import bson
 import pytest
 
-from support.check import ok, refused
+from support.check import ok, refused, until
 from support.world import USER_PASSWORD, unique
 
 SCHEMA = {
@@ -194,6 +197,22 @@ def test_a_schema_that_users_break_is_refused_with_samples(api, world):
     assert [(one["action"], one["status"], one.get("reason")) for one in reversed(told)] == [
         ("schema.submitted", "success", None), ("schema.published", "failed", "documents_fail")]
     assert ok(put(api, tenant, {"properties": {"n": {"maximum": 11}}}))["version"] == 1
+
+
+def test_who_takes_over_hears_of_the_cancellation(api, service, world):
+    """A worker that died behind it, before it heard: the next one undoes what there is."""
+    tenant = world.tenant()
+    world.login(tenant.owner)
+    ok(put(api, tenant, {}))
+    jobs, now = service.db.jobs, datetime.datetime.now(datetime.timezone.utc)
+    left = jobs.insert_one({
+        "_id": uuid.uuid4(), "tenant_id": uuid.UUID(tenant.id), "kind": "publication",
+        "alone": "publication", "state": "running", "claim": bson.Int64(1), "created_at": now,
+        "input": {"schema": {"title": "Never"}, "version": bson.Int64(2)},
+        "cancel_at": now, "due_at": now}).inserted_id
+    until(lambda: jobs.find_one({"_id": left})["state"] not in ("queued", "running"))
+    assert jobs.find_one({"_id": left})["state"] == "cancelled"
+    assert ok(api.get("/tenants/schema", token=tenant.owner.token))["version"] == 1
 
 
 def test_versions_and_if_match(api, service, world):

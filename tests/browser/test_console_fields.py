@@ -204,12 +204,16 @@ def test_the_page_follows_a_publication(site, page, mongo):
     now("running", "indexing", ("ended_at",))
     answer = page.goto(site.path(slug) + PAGE + "?notice=schema-publishing")
     assert "is being published" in message(page)
-    assert answer.headers["refresh"] == f"2;url=/t/{slug}{PAGE}"
+    assert answer.headers["refresh"] == f"5;url=/t/{slug}{PAGE}"
     assert page.locator("#publication").inner_text() == (
         "Publishing version 2: building indexes. 1,200 of 5,000 users looked at so far.")
     assert page.locator("#schema").count() == 0 and page.locator("#publication-title").is_visible()
     sample = {"user_id": bson.Binary.from_uuid(uuid.UUID(owner)), "pointer": "/custom_fields/team",
               "keyword": "type", "message": "must be a string"}
+    page.click("#publication-cancel")
+    assert message(page) == "It is cancelled. What was done of it is being taken back."
+    assert "Publishing version 2: being cancelled." in page.locator("#publication").inner_text()
+    assert page.locator("#publication-cancel").count() == 0
     now("failed", "checking", found={"failing": 2, "sample": [sample]}, ended_at=later,
         error="documents_fail", message="Two do not fit.")
     page.wait_for_selector("#publication-sample")  # by itself
