@@ -145,16 +145,22 @@ static enum err read_dry_run(struct request *req, bool *ret_dry_run)
     return fail(&req->ctx, ERR_BAD_REQUEST, DRY_RUN, DRY_RUN " must be true or false.");
 }
 
-/* Which version If-Match allows to be replaced; -1 = any. */
+/* Which version If-Match and If-None-Match allow to be replaced; -1 = any. Where there is no schema
+ * "*" stands for nothing (RFC 9110 §13.1): as If-None-Match it publishes the first one or none. */
 static enum err read_expected(struct request *req, int64_t *ret_version)
 {
     struct ctx *ctx = &req->ctx;
     const int64_t current = ctx->tenant->schema_version;
+    const char *match = request_header(req, "If-Match");
     int64_t bound = 0;
 
     *ret_version = -1;
     TRY(etag_demand(req, tenant_requires_if_match(ctx) && current > 0));
-    if (request_header(req, "If-Match") == NULL)
+    if (match != NULL && current == 0 && strcmp(match, "*") == 0)
+        return fail(ctx, ERR_PRECONDITION, NULL, "There is no schema that could be replaced.");
+    if (current > 0 && etag_is_known(req, current))
+        return fail(ctx, ERR_PRECONDITION, NULL, "There is the schema that If-None-Match names.");
+    if (match == NULL && request_header(req, "If-None-Match") == NULL)
         return ERR_OK;
     TRY(etag_match(req, current, &bound));
     *ret_version = current;

@@ -219,8 +219,11 @@ def test_versions_and_if_match(api, service, world):
     """ETag and If-Match; one of many parallel publishers of the same version wins; audited."""
     tenant = world.tenant()
     world.login(tenant.owner)
-    assert ok(put(api, tenant, {}))["version"] == 1
+    refused(put(api, tenant, {}, headers={"If-Match": "*"}), 412)
+    assert ok(put(api, tenant, {}, headers={"If-None-Match": "*"}))["version"] == 1
     refused(put(api, tenant, {"title": "x"}, headers={"If-Match": '"7"'}), 412)
+    for tag in ("*", '"1"', 'W/"1"'):
+        refused(put(api, tenant, {"title": "x"}, headers={"If-None-Match": tag}), 412)
     assert ok(put(api, tenant, {"title": "two"}, headers={"If-Match": '"1"'}))["version"] == 2
     refused(put(api, tenant, {"title": "x"}, headers={"If-Match": '"1"'}), 412)
     assert ok(api.get("/tenants/schema", token=tenant.owner.token))["schema"] == {"title": "two"}
