@@ -227,6 +227,11 @@ bool pages_field_failed(const struct request *req, const char *name)
     return strncmp(field, name, length) == 0 && strchr("./", field[length]) != NULL;
 }
 
+bool pages_is_typed(const struct request *req, const char *name)
+{
+    return req->input != NULL && value_get(req->input, name) != NULL;
+}
+
 const char *pages_typed(const struct request *req, const char *name)
 {
     const struct value *value = req->input != NULL ? value_get(req->input, name) : NULL;

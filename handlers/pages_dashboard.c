@@ -201,6 +201,8 @@ static enum err read_fields(struct request *req, const struct user *user, struct
     TRY(begin_form(req, user, &form));
     if (form.shape == NULL)
         return fields_from_inputs(req, user, &patch->custom_fields, &patch->has_custom_fields);
+    if (fields_inputs_are_sent(req))
+        return schema_form_is_stale(req);
     TRY(schema_form_read(req, &form, changes));
     patch->custom_patch = changes->object.count > 0 ? changes : NULL;
     return ERR_OK;

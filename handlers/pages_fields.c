@@ -19,7 +19,7 @@
     (DOCUMENT_MAX_MEMBERS + 300) /* members and items of arrays; more are left to the JSON */
 #define JSON_MAX_BYTES ((size_t)256 * 1024)
 #define VARS_PER_ROW   4
-#define VARS_PER_INPUT 9
+#define VARS_PER_INPUT 10
 
 static const char *const levels[] = {"0", "1", "2", "3", "4", "5"};
 
@@ -192,6 +192,11 @@ static const char *input_text(struct request *req, const bson_iter_t *at, const 
                                                         : fields_text(&req->ctx, at);
 }
 
+static bool is_wrong(const struct request *req, const char *field, const char *key)
+{
+    return pages_is_typed(req, field) && pages_field_failed(req, key);
+}
+
 static enum err make_input(struct request *req, const bson_iter_t *at, size_t number,
                            struct template_vars *ret_item)
 {
@@ -214,6 +219,8 @@ static enum err make_input(struct request *req, const bson_iter_t *at, size_t nu
     vars[4] = (struct template_var){.name = "kind", .text = kind_of(at)};
     vars[5] = (struct template_var){.name = "is-true",
                                     .text = when(is_bool && strcmp(text, "true") == 0)};
+    vars[9] = (struct template_var){.name = "is-wrong",
+                                    .text = when(is_wrong(req, field, bson_iter_key(at)))};
     /* One of three controls: a choice, several lines, one line. */
     vars[6] = (struct template_var){.name = "is-choice", .text = when(is_bool)};
     vars[7] = (struct template_var){.name = "is-lines", .text = when(is_lines)};
@@ -403,6 +410,15 @@ enum err fields_unix_lines(struct request *req, const char *text, const char **r
     }
     *ret_text = buf_text(&out);
     return *ret_text == NULL ? ERR_MEMORY : ERR_OK;
+}
+
+bool fields_inputs_are_sent(const struct request *req)
+{
+    for (size_t i = 0; req->input != NULL && i < req->input->object.count; i++) {
+        if (strncmp(req->input->object.members[i].name, INPUT_PREFIX, strlen(INPUT_PREFIX)) == 0)
+            return true;
+    }
+    return false;
 }
 
 /* A typed text as a value of the type that is stored. */

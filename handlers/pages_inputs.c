@@ -23,11 +23,15 @@ static const char *const line_types[] = {
     [INPUT_GROUP_END] = NULL,
 };
 
+/* What was typed; where nothing came of an input, because the form that was sent did not have it
+ * yet, what is stored. A box that is not ticked never comes. */
 static const char *shown_value(struct request *req, const struct input *input, bool is_refused)
 {
     if (input->kind == INPUT_PASSWORD || input->name == NULL)
         return NULL;
-    return is_refused ? pages_typed(req, input->name) : input->value;
+    return is_refused && (input->kind == INPUT_CHECK || pages_is_typed(req, input->name))
+               ? pages_typed(req, input->name)
+               : input->value;
 }
 
 static enum err make_choices(struct request *req, const struct input *input, const char *value,

@@ -59,6 +59,8 @@ void pages_error_headers(struct request *req, struct response *res);
 bool pages_field_failed(const struct request *req, const char *name);
 /* What was typed into a field of the form that was just sent, "" when nothing. */
 const char *pages_typed(const struct request *req, const char *name);
+/* Whether that form had the field at all. */
+bool pages_is_typed(const struct request *req, const char *name);
 /* The text of ?notice=…, from a closed list; NULL when there is none. */
 CHECKED enum err pages_notice(struct request *req, const char **ret_text);
 
@@ -108,6 +110,8 @@ CHECKED enum err fields_view(struct request *req, const struct user *user,
  */
 CHECKED enum err fields_from_inputs(struct request *req, const struct user *user,
                                     struct bytes *ret_document, bool *ret_changed);
+/* Whether the form that was sent had such inputs. */
+bool fields_inputs_are_sent(const struct request *req);
 /* A value for people: texts as they are, the rest as JSON writes it. */
 const char *fields_text(struct ctx *ctx, const bson_iter_t *at);
 /* The same of a field that the schema describes: true and false are the answers of its box. shape

@@ -49,6 +49,8 @@ const char *schema_form_message(struct request *req, const struct schema_form *f
  * fields_state changes nothing. */
 CHECKED enum err schema_form_read(struct request *req, const struct schema_form *form,
                                   struct value *ret_patch);
+/* The ERR_CONFLICT of it. */
+CHECKED enum err schema_form_is_stale(struct request *req);
 /* The same for a new user, as a document, and the members of it that were emptied: those stay
  * without their default. */
 CHECKED enum err schema_form_read_new(struct request *req, const struct schema_form *form,

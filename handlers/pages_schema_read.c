@@ -204,8 +204,7 @@ static void read_box(struct reader *reader, const struct form_field *field, stru
 /* Boxes that are not ticked are never sent. */
 static bool is_sent(const struct request *req, const struct form_field *field)
 {
-    return field->kind == FORM_BOX || field->kind == FORM_BOXES ||
-           (req->input != NULL && value_get(req->input, field->name) != NULL);
+    return field->kind == FORM_BOX || field->kind == FORM_BOXES || pages_is_typed(req, field->name);
 }
 
 static enum err read_field(struct reader *reader, const struct form_field *field,
@@ -309,6 +308,13 @@ static enum err read_members(struct reader *reader, struct value *patch, struct 
     return ERR_OK;
 }
 
+enum err schema_form_is_stale(struct request *req)
+{
+    return fail(&req->ctx, ERR_CONFLICT, NULL,
+                "What this form shows has changed meanwhile. Nothing was saved: please look "
+                "through it and send it again.");
+}
+
 static enum err read_form(struct request *req, const struct schema_form *form,
                           struct value *ret_patch, struct strs *ret_emptied)
 {
@@ -320,9 +326,7 @@ static enum err read_form(struct request *req, const struct schema_form *form,
     if (state[0] == '\0')
         return ERR_OK;
     if (form->state == NULL || strcmp(state, form->state) != 0)
-        return fail(&req->ctx, ERR_CONFLICT, NULL,
-                    "What this form shows has changed meanwhile. Nothing was saved: please look "
-                    "through it and send it again.");
+        return schema_form_is_stale(req);
     reader.emptied.items =
         arena_array(req->ctx.arena, form->count + 1, sizeof *reader.emptied.items);
     if (reader.emptied.items == NULL)

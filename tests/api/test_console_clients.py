@@ -365,7 +365,7 @@ def test_who_enters(api, world, console, place, made):
         assert theirs.send(path, form).status_code == 404
         assert Console(api, user).send(path, form).status_code == 403
         answer = api.post(ROOT + path, tenant=place.slug, headers=PAGE, form=form)
-        assert answer.status_code == 303 and answer.headers["Location"].endswith("/login")
+        assert answer.status_code == 303 and answer.headers["Location"].endswith("/login?notice=ended")
     for path in ("", "/new", f"/{made['client_id']}"):
         assert Console(api, user).get(path).status_code == 403
     assert theirs.get(f"/{made['client_id']}").status_code == 404
