@@ -113,6 +113,11 @@ enum err handle_users_import_cancel(struct request *req, struct response *res)
     struct uuid id;
 
     TRY(read_id(req, &id));
-    TRY(import_cancel(&req->ctx, &id, &import));
+
+    const enum err cancelled = import_cancel(&req->ctx, &id, &import);
+
+    if (cancelled == ERR_NOT_FOUND)
+        return fail(&req->ctx, ERR_NOT_FOUND, NULL, "There is no such import, or it is over.");
+    TRY(cancelled);
     return answer(req, res, &import);
 }

@@ -14,9 +14,10 @@
 #include "models/import_internal.h"
 #include "models/password_policy.h"
 
-#define POLITE_MS 20
-#define PATIENCE  100 /* times: then a hash is made, whoever waits */
-#define LINE_ONE  "Line 1, "
+#define POLITE_MS  20
+#define EMPTY_BSON 5   /* bytes */
+#define PATIENCE   100 /* times: then a hash is made, whoever waits */
+#define LINE_ONE   "Line 1, "
 
 /* ---- mistakes ---- */
 
@@ -283,8 +284,11 @@ static enum err merge_rights(struct ctx *ctx, const struct import_work *work,
     return ERR_OK;
 }
 
-static bool same_bytes(const struct bytes *a, const struct bytes *b)
+/* No fields are the same as an object without members. */
+static bool same_fields(const struct bytes *a, const struct bytes *b)
 {
+    if (a->size <= EMPTY_BSON && b->size <= EMPTY_BSON)
+        return true;
     return a->size == b->size && (a->size == 0 || memcmp(a->data, b->data, a->size) == 0);
 }
 
@@ -301,7 +305,7 @@ static enum err merge_fields(struct ctx *ctx, struct import_entry *entry)
                                                     .patch = entry->custom_fields,
                                                     .party = custom_party(ctx)},
                              stored));
-    if (!same_bytes(stored, &before->stored_fields))
+    if (!same_fields(stored, &before->stored_fields))
         entry->mask |= user_field_bit("stored_fields");
     return ERR_OK;
 }

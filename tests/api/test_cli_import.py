@@ -154,6 +154,19 @@ def test_one_record_harms_no_other_and_no_terminal(place, tmp_path):
     assert [(user["username"], user["custom_fields"]) for user in made] == [("small", {"x": 0.1})]
 
 
+def test_what_was_exported_changes_nobody(place, tmp_path):
+    """Upserting a tenant's own export is harmless, also for those without custom fields."""
+    api, world, cli = place
+    tenant = world.tenant()
+    path, users = tmp_path / "users", api.instance.db[tenant.collection]
+    cli("import", "-", "--tenant", tenant.slug,
+        stdin='{"username":"bare"}\n{"username":"full","custom_fields":{"a":{"b":[1.5]}}}\n')
+    cli("export", "--tenant", tenant.slug, "--with-hashes", "--output", str(path))
+    before = list(users.find())
+    cli("import", str(path), "--tenant", tenant.slug, "--mode", "upsert")
+    assert list(users.find()) == before
+
+
 def test_interrupted_it_goes_on_elsewhere(cli, tmp_path):
     """Ctrl-C leaves what can be gone on with, and says how; nobody is there twice."""
     cli("tenant", "create", "--slug", "ctrl", "--name", "C", "--plan", "enterprise", "--with-key")
