@@ -114,15 +114,18 @@ static enum err run_schema(struct request *req, const struct value *schema,
     return done;
 }
 
-/* The page shows what came of it anyway. */
-static enum err cancel(struct request *req, const char **ret_notice)
+/* The page shows what came of it anyway. A dry run is cancelled beside the editor, which stays. */
+static enum err cancel(struct request *req, struct fields_page *page, const char **ret_notice)
 {
     struct publication_status status;
     const enum err cancelled = publication_cancel(&req->ctx, &status);
 
-    *ret_notice = cancelled == ERR_OK ? "schema-cancelled" : "schema-ended";
-    if (cancelled != ERR_NOT_FOUND && cancelled != ERR_CONFLICT)
+    if (cancelled != ERR_OK && cancelled != ERR_NOT_FOUND && cancelled != ERR_CONFLICT)
         return cancelled;
+    if (page->field.schema == NULL)
+        *ret_notice = cancelled == ERR_OK ? "schema-cancelled" : "schema-ended";
+    else
+        page->done = cancelled == ERR_OK ? "It is cancelled." : "There was nothing left to cancel.";
     fail_clear(&req->ctx);
     return ERR_OK;
 }
@@ -135,7 +138,7 @@ static enum err run(struct request *req, struct fields_page *page, const char **
     if (page->field.step == NULL)
         page->field.step = "try";
     if (strcmp(page->field.step, "cancel") == 0)
-        return cancel(req, ret_notice);
+        return cancel(req, page, ret_notice);
     if (strcmp(page->field.step, "look") == 0)
         return ERR_OK;
     TRY(json_parse(&req->ctx, page->draft, strlen(page->draft), &schema));

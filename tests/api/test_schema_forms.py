@@ -376,6 +376,9 @@ def test_other_keywords_stay(fields):
         "name", "title", "kind", "index", "required", "write")} == {
             "name": "x", "title": "X <b>", "kind": "text", "index": "ci", "required": "on", "write": "server"}
     assert fields.send(step="show", schema="{}", name="x").status_code == 400
+    # Cancelling a dry run leaves the draft alone.
+    answer = fields.send(step="cancel", schema=json.dumps(schema))
+    assert draft(answer) == schema and "There was nothing left to cancel." in answer.text
     answer = fields.send(step="put", schema=json.dumps(schema), name="a", kind="date", title="")
     assert draft(answer)["required"] == ["x"]
     assert draft(answer)["properties"]["a"] == {"type": "string", "format": "date",
