@@ -12,7 +12,8 @@ from joserfc import jwt
 from joserfc.jwk import OctKey
 
 from support.check import ok
-from support.guides import Guide
+from support.guides import PROLOGUE, Guide
+from support.world import key_of
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 GUIDES = sorted(path for path in [*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"),
@@ -70,6 +71,22 @@ def test_every_command_works(service, tmp_path, guide, shown):
     output = Guide(guide, service, tmp_path).run()
     for words in shown:
         assert words in output
+
+
+def test_custom_fields_from_the_first_schema_on(service, api, world, tmp_path):
+    """Issue 6: the guide's schema and its searches as printed, one after the other, on a tenant that
+    somebody just registered."""
+    tenant = world.tenant()
+    world.login(tenant.owner)
+    guide = Guide("docs/CUSTOM_FIELDS.md", service, tmp_path)
+    blocks = [guide.blocks("sh")[0], *(block for block in guide.blocks("") if "curl " in block)]
+    done = subprocess.run(
+        ["bash", "-c", "\n".join([PROLOGUE, *blocks])], cwd=tmp_path, text=True, capture_output=True,
+        env=guide.environment | {"TOKEN": tenant.owner.token, "KEY": key_of(api, tenant, "users:read")},
+        timeout=60, check=False)
+    assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
+    assert '"state":"active"' in done.stdout and '"query":' in done.stdout
+    assert done.stdout.count(tenant.owner.id) >= 2, done.stdout
 
 
 EACH = """
