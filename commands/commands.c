@@ -257,13 +257,31 @@ static enum err no_tenant(struct ctx *ctx, const char *slug)
                 "There is no tenant \"%.63s\"; \"tenantd tenant list\" shows all.", slug);
 }
 
+/* To clients a tenant that is not active is not there; here it stands in the list. */
+static enum err not_active(struct session_of_command *session, const char *slug)
+{
+    struct ctx *ctx = &session->ctx;
+    struct tenant tenant;
+
+    fail_clear(ctx);
+
+    const enum err found = tenant_find_by_slug(ctx, slug, &tenant);
+
+    if (found == ERR_NOT_FOUND)
+        return no_tenant(ctx, slug);
+    TRY(found);
+    return fail(ctx, ERR_TENANT_NOT_FOUND, NULL,
+                "The tenant \"%.63s\" is %s: \"tenantd tenant show %.63s\" says more.", slug,
+                tenant_status_names[tenant.status], slug);
+}
+
 enum err command_use_tenant(struct session_of_command *session, const char *slug)
 {
     const struct tenant *tenant = NULL;
     enum err err = tenant_get_by_slug(&session->ctx, slug, &tenant);
 
     if (err == ERR_TENANT_NOT_FOUND)
-        return no_tenant(&session->ctx, slug);
+        return not_active(session, slug);
     TRY(err);
     ctx_set_tenant(&session->ctx, tenant, &tenant->id);
     return ERR_OK;

@@ -83,6 +83,8 @@ def test_a_tenant_is_suspended_restored_and_deleted_with_its_grace(cli, acme, se
     assert cli.json("tenant", "suspend", slug)["status"] == "suspended"
     until(lambda: api.get("/users/me", token=token).status_code == 401)
     assert cli.json("tenant", "show", slug)["status"] == "suspended"
+    cli("export", "--tenant", slug, status=1)
+    assert f'The tenant "{slug}" is suspended' in cli.stderr
     assert slug in [one["slug"] for one in
                     cli.json("tenant", "list", "--status", "suspended")["tenants"]]
     assert cli.json("tenant", "restore", slug)["status"] == "active"
