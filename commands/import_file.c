@@ -226,6 +226,17 @@ static enum err send_part(struct ctx *ctx, struct import_file *file, struct reco
     return import_add(ctx, file->upload, bytes, size);
 }
 
+/* Before a gibibyte is sent in vain; what becomes of other systems' files is not known before. */
+static enum err check_size(struct ctx *ctx, const struct import_file *file)
+{
+    struct stat stat;
+
+    if (file->options.system != NULL || fstat(fileno(file->in), &stat) != 0 ||
+        !S_ISREG(stat.st_mode) || stat.st_size <= IMPORT_MAX_BYTES)
+        return ERR_OK;
+    return fail(ctx, ERR_TOO_LARGE, NULL, IMPORT_TOO_LARGE);
+}
+
 static enum err check_converted(struct ctx *ctx, const struct import_file *file)
 {
     if (file->options.system == NULL || file->summary.records > 0)
@@ -241,6 +252,7 @@ enum err import_file_send(struct ctx *ctx, struct import_file *file)
     enum err err = ERR_OK;
     size_t size = PART;
 
+    TRY(check_size(ctx, file));
     if (records == NULL || part == NULL)
         return ERR_MEMORY;
     arena_init(&records->arena, RECORD_ARENA);

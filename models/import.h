@@ -14,6 +14,7 @@
 
 #define IMPORT_CHUNK      ((size_t)256 * 1024)
 #define IMPORT_MAX_BYTES  (INT64_C(1024) * 1024 * 1024)
+#define IMPORT_TOO_LARGE  "An import may have at most 1 GiB: bring the rest by further ones."
 #define IMPORT_ERRORS_MAX 1000 /* that are told */
 
 enum import_mode {

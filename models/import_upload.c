@@ -114,7 +114,7 @@ enum err import_add(struct ctx *ctx, struct import_upload *upload, const char *b
         return fail(ctx, ERR_VALIDATION, NULL, "%s", foreign);
     upload->bytes += (int64_t)size;
     if (upload->bytes > IMPORT_MAX_BYTES)
-        return fail(ctx, ERR_TOO_LARGE, NULL, "An import may have at most 1 GiB.");
+        return fail(ctx, ERR_TOO_LARGE, NULL, IMPORT_TOO_LARGE);
     count_lines(upload, bytes, size);
     while (size > 0) {
         const size_t room = IMPORT_CHUNK - upload->held_size, part = size < room ? size : room;

@@ -114,11 +114,15 @@ def test_bad_files_change_nothing(place, tmp_path):
     tenant = world.tenant()
     cut = tmp_path / "cut"
     cut.write_text(SYSTEMS["keycloak"]()[0][:-40], encoding="utf-8")
+    large = tmp_path / "large"
+    large.touch()
+    os.truncate(large, 2 ** 30 + 1)  # takes no room
     packed = tmp_path / "packed"
     packed.write_bytes(gzip.compress(cut.read_bytes()))
     for words, says in (([str(cut), "--from", "keycloak"], "ends in the middle"),
                         ([str(tmp_path / "none")], "No such file"),
                         ([str(packed), "--from", "keycloak"], "packed with gzip"),
+                        ([str(large)], "at most 1 GiB"),
                         (["/dev/null", "--from", "auth0"], "holds no users"),
                         ([str(cut), "--from", "mongodb"], "--map says"),
                         ([str(cut), "--from", "auth0", "--map", "mail=x"], "--map: must be"),
