@@ -8,7 +8,7 @@
 #include "handlers/pages_internal.h"
 #include "handlers/pages_words.h"
 
-#define VARS        30
+#define VARS        31
 #define LINES_BYTES 65536
 
 /* The types of those that are one line; the others are no <input>, or a box. */
@@ -112,6 +112,7 @@ static size_t put_vars(struct ctx *ctx, const struct shown_input *shown, struct 
     PUT("input-most", shown->more->max);
     PUT("input-step", shown->more->step);
     PUT("input-pattern", shown->more->pattern);
+    PUT("input-pattern-words", shown->more->pattern_words);
     PUT("input-described", described_by(ctx, input, shown->error != NULL));
     PUT("input-error", shown->error);
     PUT("is-required", words_when(input->required));

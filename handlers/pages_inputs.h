@@ -47,6 +47,7 @@ struct input {
 struct input_more {
     const char *min, *max, *step; /* of numbers and days; or NULL */
     const char *pattern;          /* or NULL */
+    const char *pattern_words;    /* for the browser to say, where no hint does */
     int64_t min_length;           /* 0 = none */
     const char *error;            /* what was wrong with it; it alone decides whether it was */
     bool read_only;               /* shown, not sent */

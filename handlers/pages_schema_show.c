@@ -224,8 +224,10 @@ static void allow_text(struct ctx *ctx, const struct form_field *field, struct i
     if (most > 0 && (int64_t)utf16_length(field->shown) <= most)
         input->max_length = most;
     /* Browsers hold the whole of a text against a pattern, we look for it anywhere. */
-    if (shape->pattern_text != NULL && is_common_pattern(shape->pattern_text))
+    if (shape->pattern_text != NULL && is_common_pattern(shape->pattern_text)) {
         more->pattern = arena_printf(ctx->arena, ".*(?:%s).*", shape->pattern_text);
+        more->pattern_words = arena_printf(ctx->arena, "The pattern is %s", shape->pattern_text);
+    }
 }
 
 static const enum input_kind input_kinds[] = {
