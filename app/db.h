@@ -53,6 +53,8 @@ struct db_find {
     const bson_t *sort;
     int64_t limit;     /* 0 = DB_MAX_RESULTS */
     bool linearizable; /* read concern linearizable instead of local-on-primary */
+    size_t most_bytes; /* of all documents; the first is given in any case; 0 = any number */
+    bool *ret_cut;     /* with most_bytes: whether documents were left out for it */
 };
 
 #define DB_MAX_RESULTS 1000
@@ -99,6 +101,8 @@ struct db_search {
     int64_t skip;    /* … and the first of them to be given, within a budget */
     int64_t most_ms; /* that the database may take; 0 = as any read */
     int64_t limit;
+    size_t most_bytes; /* as of db_find */
+    bool *ret_cut;
 };
 
 /* *ret_over: most_ms were over, and nothing is known. ERR_DOCUMENT_REFUSED: there is no such index,

@@ -108,6 +108,9 @@ struct db_call {
     int64_t started;
     int64_t expected_code; /* an answer of the server that is no fault, 0 = none */
     int64_t most_ms;       /* that the server may take, when less than usual; 0 = as usual */
+    size_t most_bytes; /* of a list's documents, of which the first is given in any case; 0 = any */
+    size_t bytes;      /* … so far */
+    bool cut;          /* … there are more documents */
     char collection[DB_COLLECTION_SIZE];
 };
 

@@ -103,6 +103,13 @@ static void append_read_concern(const struct db_call *call, const struct db_find
     bson_append_document_end(command, &concern);
 }
 
+static bool is_full(struct db_call *call, const bson_t *doc, const struct list *list)
+{
+    call->bytes += doc->len;
+    call->cut = call->most_bytes > 0 && call->bytes > call->most_bytes && list->count > 0;
+    return call->cut;
+}
+
 /* The list's array grows by whole batches. */
 enum err db_decode_batch(struct db_call *call, const bson_t *reply, const char *path,
                          struct list *list)
@@ -126,7 +133,7 @@ enum err db_decode_batch(struct db_call *call, const bson_t *reply, const char *
     if (list->count > 0)
         memcpy(items, list->items, list->count * size);
     list->items = items;
-    while (next_document(&batch, &doc)) {
+    while (next_document(&batch, &doc) && !is_full(call, &doc, list)) {
         TRY(schema_from_bson(ctx, call->schema, &doc, items + list->count * size));
         list->count++;
     }
@@ -136,7 +143,7 @@ enum err db_decode_batch(struct db_call *call, const bson_t *reply, const char *
 /* Documents are up to 16 MB in one answer; the rest comes in further ones. */
 static enum err fetch_rest(struct db_call *call, bson_t *reply, struct list *list)
 {
-    while (cursor_id(reply) != 0) {
+    while (cursor_id(reply) != 0 && !call->cut) {
         bson_t bytes = BSON_INITIALIZER;
         AUTO(bson_destroy) bson_t *command = &bytes;
 
@@ -180,6 +187,8 @@ enum err db_read_list(struct db_call *call, bson_t *command, bson_t *reply, stru
         kill_cursor(call, id);
         return err;
     }
+    if (call->cut)
+        kill_cursor(call, cursor_id(reply));
     *ret_list = list;
     return ERR_OK;
 }
@@ -201,7 +210,11 @@ enum err db_find_many(struct ctx *ctx, const struct schema *schema, const struct
     bson_put_int(command, "limit", limit);
     bson_put_int(command, "batchSize", limit);
     append_read_concern(&call, find, command);
-    return db_read_list(&call, command, reply, ret_list);
+    call.most_bytes = find->most_bytes;
+    TRY(db_read_list(&call, command, reply, ret_list));
+    if (find->ret_cut != NULL)
+        *find->ret_cut = call.cut;
+    return ERR_OK;
 }
 
 static enum err each_document(struct db_call *call, const bson_t *reply, const char *path,

@@ -196,7 +196,12 @@ enum err db_search(struct ctx *ctx, const struct schema *schema, const struct db
         call.expected_code = DB_CODE_TIME_OVER;
     }
 
+    call.most_bytes = search->most_bytes;
+
     const enum err read = db_read_list(&call, command, reply, ret_list);
+
+    if (search->ret_cut != NULL)
+        *search->ret_cut = call.cut;
 
     if (read == ERR_INTERNAL && is_without_index(search, reply))
         return fail_retry(ctx, ERR_DOCUMENT_REFUSED, 1);

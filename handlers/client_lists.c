@@ -24,15 +24,16 @@ enum err handle_client_users(struct request *req, struct response *res)
     struct user_page page = {0};
     struct uuid position = {0};
     struct paging paging;
+    bool cut = false;
 
     TRY(paging_read(req, &list, 1, &paging));
     if (paging.begun && !uuid_parse(paging.values[0], &position))
         return ERR_BAD_CURSOR;
-    TRY(user_list(&req->ctx, &position, paging.limit + 1, &page.users));
+    TRY(user_list_page(&req->ctx, &position, paging.limit + 1, &cut, &page.users));
 
     const struct user *users = page.users.items;
 
-    if (paging_cut(&paging, &page.users)) {
+    if (paging_cut(&paging, &page.users) || cut) {
         char last[UUID_TEXT_SIZE];
         const char *const values[] = {last};
 

@@ -321,7 +321,8 @@ enum err user_delete(struct ctx *ctx, const struct uuid *id)
     return db_delete_one(ctx, &user_schema, filter);
 }
 
-enum err user_list(struct ctx *ctx, const struct uuid *after, int64_t limit, struct list *ret_users)
+static enum err list(struct ctx *ctx, const struct uuid *after, struct db_find *find,
+                     struct list *ret_users)
 {
     AUTO(bson_destroy) bson_t *filter = bson_new();
     AUTO(bson_destroy) bson_t *sort = BCON_NEW("_id", BCON_INT32(1));
@@ -333,7 +334,20 @@ enum err user_list(struct ctx *ctx, const struct uuid *after, int64_t limit, str
         bson_put_uuid(&range, "$gt", after);
         bson_append_document_end(filter, &range);
     }
-    return db_find_many(ctx, &user_schema,
-                        &(struct db_find){.filter = filter, .sort = sort, .limit = limit},
-                        ret_users);
+    find->filter = filter;
+    find->sort = sort;
+    return db_find_many(ctx, &user_schema, find, ret_users);
+}
+
+enum err user_list(struct ctx *ctx, const struct uuid *after, int64_t limit, struct list *ret_users)
+{
+    return list(ctx, after, &(struct db_find){.limit = limit}, ret_users);
+}
+
+enum err user_list_page(struct ctx *ctx, const struct uuid *after, int64_t limit, bool *ret_cut,
+                        struct list *ret_users)
+{
+    struct db_find find = {.limit = limit, .most_bytes = USER_PAGE_BYTES, .ret_cut = ret_cut};
+
+    return list(ctx, after, &find, ret_users);
 }

@@ -11,8 +11,9 @@
 /* Custom fields of 16 KiB of JSON are at most 112 KiB of BSON: 50 fit a part's memory. */
 #define PART_USERS 50
 #define PART_BYTES (STREAM_PART_MAX / 2)
-/* A line is at most 24 KiB, of which custom fields are 16. A page is not cut. */
+/* A page is not cut: in JSON a byte is six at most ("<"). */
 #define PAGE_USERS 40
+#define PAGE_BYTES (STREAM_PART_MAX / 7)
 
 static enum err tell(struct ctx *ctx, struct user_export *export)
 {
@@ -61,6 +62,7 @@ static enum err take_found(struct ctx *ctx, struct user_export *export, struct b
     const struct user_query query = {.filter = export->filter,
                                      .cursor = export->cursor[0] != '\0' ? export->cursor : NULL,
                                      .limit = PAGE_USERS,
+                                     .most_bytes = PAGE_BYTES,
                                      .patient = true};
     struct user_page page = {0};
 

@@ -24,6 +24,7 @@ struct search {
     bool begun; /* there is a position */
     struct user_position position;
     struct list users;
+    bool cut; /* for their size */
     bool more;
     const struct user *last;    /* where the next page begins, when there is one */
     const struct user_way *way; /* that led to them */
@@ -237,17 +238,20 @@ static const char *hint_of(const struct user_way *way)
     return way->kind == USER_WAY_ALL ? "_id_" : way->field.index;
 }
 
-static struct db_search describe(const struct search *search, const struct user_way *way,
+static struct db_search describe(struct search *search, const struct user_way *way,
                                  const struct documents *documents)
 {
-    return (struct db_search){.access = documents->access,
-                              .filter = documents->rest,
-                              .sort = documents->sort,
-                              .keys = documents->keys,
-                              .after = documents->after,
-                              .index = hint_of(way),
-                              .ignores_case = search->plan.ignores_case,
-                              .limit = search->query->limit + 1};
+    return (struct db_search){
+        .access = documents->access,
+        .filter = documents->rest,
+        .sort = documents->sort,
+        .keys = documents->keys,
+        .after = documents->after,
+        .index = hint_of(way),
+        .ignores_case = search->plan.ignores_case,
+        .limit = search->query->limit + 1,
+        .most_bytes = search->query->most_bytes > 0 ? search->query->most_bytes : USER_PAGE_BYTES,
+        .ret_cut = &search->cut};
 }
 
 /* ---- running ---- */
@@ -261,8 +265,8 @@ static bool needs_no_watch(const struct user_way *way)
 static void keep(struct search *search, const struct user_way *way)
 {
     search->way = way;
-    search->more = search->users.count > (size_t)search->query->limit;
-    if (search->more)
+    search->more = search->cut || search->users.count > (size_t)search->query->limit;
+    if (search->users.count > (size_t)search->query->limit)
         search->users.count = (size_t)search->query->limit;
     if (search->users.count > 0)
         search->last = (const struct user *)search->users.items + search->users.count - 1;

@@ -1,7 +1,8 @@
 /*
  * Lists of a tenant's users for those who administer it: filtered, sorted, in pages. Every query is
  * bounded: by an index and a budget of looked-at users, or by the size of the tenant
- * (models/user_plan.h). A page that the budget ends may be short; its cursor goes on from there.
+ * (models/user_plan.h). A page that the budget or the size of the users ends may be short; its
+ * cursor goes on from there.
  */
 #pragma once
 
@@ -12,6 +13,7 @@
 struct user_query {
     const char *filter, *sort, *cursor; /* as they came; NULL = none */
     int64_t limit;
+    size_t most_bytes; /* of a page, as stored; 0 = USER_PAGE_BYTES */
     bool explain;
     bool patient; /* a page may be empty and have a next one, instead of being refused */
 };

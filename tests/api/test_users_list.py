@@ -63,6 +63,28 @@ def field(user, path):
 # -- pages ---------------------------------------------------------------------------------------
 
 
+def test_large_users_make_short_pages(api, world):
+    """Whatever users keep in their fields, a page ends before it is too large for an answer or for
+    memory, and its cursor goes on; so does an export that searches."""
+    tenant = world.key_tenant()
+    world.login(tenant.owner)
+    users = [user | {"custom_fields": {"text": "<" * 16370}}
+             for user in random_users(tenant.id, 45, seed=3)]
+    fill(api.instance.db, tenant, users)
+    everybody = sorted([tenant.owner.id, *(str(user["_id"]) for user in users)])
+    for path, token, parameters in (("/users", tenant.owner.token, {"sort": "name,-email"}),
+                                    ("/users", tenant.key, {}),
+                                    (f"/api/v1/{tenant.id}/users", tenant.key, {})):
+        found, cursor = [], {}
+        while cursor is not None:
+            body = ok(api.get(path, token=token, params={"limit": 200, **parameters, **cursor}))
+            found += [user["id"] for user in body["users"]]
+            cursor = {"cursor": body["next"]} if body["next"] else None
+        assert sorted(found) == everybody
+    lines = api.get("/users/export", token=tenant.owner.token, params={"filter": ALL}).text.splitlines()
+    assert sorted(json.loads(line)["id"] for line in lines) == everybody
+
+
 def test_without_parameters_all_users_come_by_id(place):
     users = place.all(limit=200)
     assert len(users) == LARGE + 1
