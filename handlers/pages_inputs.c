@@ -176,7 +176,7 @@ enum err inputs_make_more(struct request *req, const struct input_form *form,
             .more = of != NULL ? of : &nothing,
             .error = error,
             .value = shown_value(req, input, form->is_refused && is_sent),
-            .has_focus = error != NULL && is_first && input->kind != INPUT_GROUP,
+            .has_focus = error != NULL && is_first,
         };
 
         TRY(make_one(req, &shown, &items[i]));
