@@ -169,13 +169,14 @@ static enum err list_page(struct ctx *ctx, struct buf *out, void *arg, bool *ret
     struct listing *listing = arg;
     const struct uuid after = listing->after;
     struct list page = {0};
+    bool cut = false;
 
     if (!listing->begun)
         begin_list(listing->invocation, out);
     if (listing->search != NULL)
         TRY(user_search(ctx, listing->search, SEARCH_LIMIT, &page));
     else
-        TRY(user_list(ctx, listing->begun ? &after : NULL, PAGE, &page));
+        TRY(user_list_page(ctx, listing->begun ? &after : NULL, PAGE, &cut, &page));
 
     const struct user *users = page.items;
 
@@ -189,7 +190,7 @@ static enum err list_page(struct ctx *ctx, struct buf *out, void *arg, bool *ret
         buf_putc(out, '}');
     }
     listing->begun = true;
-    *ret_more = listing->search == NULL && page.count == PAGE;
+    *ret_more = cut || (listing->search == NULL && page.count == PAGE);
     if (page.count > 0)
         listing->after = users[page.count - 1].id;
     if (!*ret_more && listing->invocation->json)

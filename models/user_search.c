@@ -6,6 +6,7 @@
 #include "app/db.h"
 #include "app/text.h"
 
+#define MOST_BYTES (2 * USER_PAGE_BYTES) /* of those found by name, and by address */
 /* Nothing that text can hold sorts behind it: the last code point of Unicode. */
 #define BEHIND_ALL "\xf4\x8f\xbf\xbf"
 
@@ -24,9 +25,10 @@ static enum err find_prefix(struct ctx *ctx, const char *element, const char *pr
     bson_put_text(&range, "$lt", end);
     bson_append_document_end(filter, &range);
     bson_put_int(sort, element, 1);
-    return db_find_many(ctx, &user_schema,
-                        &(struct db_find){.filter = filter, .sort = sort, .limit = limit},
-                        ret_users);
+    return db_find_many(
+        ctx, &user_schema,
+        &(struct db_find){.filter = filter, .sort = sort, .limit = limit, .most_bytes = MOST_BYTES},
+        ret_users);
 }
 
 static bool has(const struct user *users, size_t count, const struct uuid *id)

@@ -6,10 +6,12 @@ a command changes holds there within a second.
 import uuid
 
 import pytest
+from bson.int64 import Int64
 
 from support.check import ok, refused, until
 from support.instance import Instance
-from support.world import unique
+from support.user_search import fill, random_users
+from support.world import Tenant, unique
 
 PASSWORD = "correct horse 9"
 OTHER = "another battery 7"
@@ -180,6 +182,17 @@ def test_a_user_is_shown_by_id_name_and_address(cli, acme, service, connect):
             cli.json("user", "list", "--tenant", slug, "--search", "bo")["users"]] == ["bob"]
     cli("user", "show", "nobody", "--tenant", slug, status=1)
     assert 'There is no user "nobody"' in cli.stderr
+
+
+def test_all_users_are_listed_however_large(cli, acme, service):
+    """A part of the list ends before memory does; a search shows as many as fit."""
+    tenant = Tenant(acme["id"], acme["slug"], acme["slug"])
+    users = [user | {"custom_fields": {"list": [Int64(1)] * 8000}}
+             for user in random_users(tenant.id, 199)]
+    fill(service.db, tenant, users)
+    listed = cli.json("user", "list", "--tenant", tenant.slug)["users"]
+    assert len({one["id"] for one in listed}) == len(listed) == 202
+    assert len(cli.json("user", "list", "--tenant", tenant.slug, "--search", "bo")["users"]) > 9
 
 
 def test_role_activity_and_sessions_end_what_was_issued(cli, acme, service, connect):
