@@ -22,31 +22,27 @@ static const char first_schema[] = "{\n"
 
 /* --- looking --- */
 
-static enum err find(struct request *req, struct custom_schema *ret_schema)
-{
-    const char *version = NULL;
-
-    TRY(request_query(req, "version", &version));
-    return version == NULL
-               ? custom_schema_find(&req->ctx, ret_schema)
-               : custom_schema_version(&req->ctx, strtoll(version, NULL, 10), ret_schema);
-}
-
 /* The schema in force, or the older one that ?version= names, as a draft; the field that ?field=
  * names in its form. */
 static enum err read_page(struct request *req, struct fields_page *page)
 {
+    struct ctx *ctx = &req->ctx;
     struct custom_schema stored = {0};
+    const char *version = NULL;
     struct value schema;
-    const enum err found = find(req, &stored);
+    enum err found;
 
     page->draft = first_schema;
-    if (found != ERR_OK)
-        return found == ERR_NOT_FOUND ? ERR_OK : found;
-    TRY(fields_pretty_document(&req->ctx, &stored.schema, &page->draft));
-    TRY(value_from_bson(&req->ctx, &stored.schema, &schema));
+    TRY(request_query(req, "version", &version));
+    found = version == NULL ? custom_schema_find(ctx, &stored)
+                            : custom_schema_version(ctx, strtoll(version, NULL, 10), &stored);
+    if (found == ERR_NOT_FOUND && version == NULL)
+        return ERR_OK;
+    TRY(found);
+    TRY(fields_pretty_document(ctx, &stored.schema, &page->draft));
+    TRY(value_from_bson(ctx, &stored.schema, &schema));
     TRY(request_query(req, "field", &page->field.name));
-    return console_field_read(&req->ctx, &schema, &page->field);
+    return console_field_read(ctx, &schema, &page->field);
 }
 
 enum err handle_console_fields(struct request *req, struct response *res)

@@ -327,6 +327,13 @@ def fields(api, place):
     return Fields(api, place)
 
 
+@pytest.mark.parametrize("version", ["99", "0", "-1", "x", "99999999999999999999"])
+def test_a_version_that_never_was_is_not_found(api, place, version):
+    answer = api.get("/dashboard/admin/fields", tenant=place.slug, params={"version": version},
+                     cookie=place.owner.session, headers=PAGE)
+    assert answer.status_code == 404 and 'id="schema"' not in answer.text
+
+
 def draft_text(answer):
     return html.unescape(re.search(r'<textarea id="schema"[^>]*>\n(.*?)</textarea>', answer.text,
                                    re.DOTALL).group(1))
