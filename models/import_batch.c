@@ -114,8 +114,9 @@ static enum err decide(struct ctx *ctx, struct import_batch *batch, size_t i, in
                          : decide_new(ctx, batch, entry, places);
 }
 
-/* -1: the plan knows no limit. */
-static enum err count_places(struct ctx *ctx, const struct import_batch *batch, int64_t *ret_places)
+/* -1: the plan knows no limit. *ret_owners: that there are now. */
+static enum err count_places(struct ctx *ctx, const struct import_batch *batch, int64_t *ret_places,
+                             int64_t *ret_owners)
 {
     const int64_t limit = tenant_max_users(ctx);
     struct tenant_usage usage = {0};
@@ -123,19 +124,58 @@ static enum err count_places(struct ctx *ctx, const struct import_batch *batch, 
     TRY(tenant_usage_get(ctx, &usage));
     if (batch->work.input->dry_run)
         usage.users += batch->result->created;
+    *ret_owners = usage.owners;
     *ret_places = limit == 0 ? -1 : limit > usage.users ? limit - usage.users : 0;
+    return ERR_OK;
+}
+
+static bool is_owner(const struct user *user)
+{
+    return user->is_active && user->role == ROLE_OWNER;
+}
+
+/* Of active owners, by this line. */
+static int owner_change(const struct import_entry *entry)
+{
+    const uint64_t rights = user_field_bit("is_active") | user_field_bit("role");
+
+    if (entry->outcome == IMPORT_CREATE)
+        return is_owner(&entry->user);
+    if (entry->outcome != IMPORT_UPDATE || (entry->mask & rights) == 0)
+        return 0;
+    return is_owner(&entry->user) - is_owner(&entry->before);
+}
+
+/* One may follow another in the same lines; of those who would leave nobody the last are refused.
+ */
+static enum err keep_an_owner(struct ctx *ctx, struct import_batch *batch, int64_t owners)
+{
+    for (size_t i = batch->from; i < batch->to; i++)
+        owners += owner_change(&batch->entries[i]);
+    for (size_t i = batch->to; i > batch->from && owners < 1; i--) {
+        struct import_entry *entry = &batch->entries[i - 1];
+
+        if (owner_change(entry) >= 0)
+            continue;
+        (void)fail(ctx, ERR_LAST_OWNER, entry->user.is_active ? "role" : "is_active", "%s",
+                   error_info(ERR_LAST_OWNER)->sentence);
+        TRY(import_entry_refuse(ctx, entry, ERR_LAST_OWNER));
+        entry->refused = false; /* of this attempt alone */
+        entry->outcome = IMPORT_FAILED;
+        owners++;
+    }
     return ERR_OK;
 }
 
 static enum err decide_all(struct ctx *ctx, struct import_batch *batch)
 {
-    int64_t places = 0;
+    int64_t places = 0, owners = 0;
     bool later = false;
 
     TRY(user_authority(ctx, &batch->work.authority));
     TRY(import_match(ctx, &batch->entries[batch->from], batch->to - batch->from));
     TRY(import_seen_load(ctx, batch));
-    TRY(count_places(ctx, batch, &places));
+    TRY(count_places(ctx, batch, &places, &owners));
     for (size_t i = batch->from; i < batch->to; i++) {
         struct import_entry *entry = &batch->entries[i];
         const enum err decided = decide(ctx, batch, i, &places, &later);
@@ -148,7 +188,7 @@ static enum err decide_all(struct ctx *ctx, struct import_batch *batch)
         if (later)
             batch->to = i;
     }
-    return ERR_OK;
+    return keep_an_owner(ctx, batch, owners);
 }
 
 /* ---- counting ---- */
@@ -206,8 +246,7 @@ static enum err change_usage(struct ctx *ctx, const struct import_batch *batch)
             continue;
         change.users += was ? 0 : 1;
         change.inactive_users += !user->is_active - (was && !before->is_active);
-        change.owners += (user->is_active && user->role == ROLE_OWNER) -
-                         (was && before->is_active && before->role == ROLE_OWNER);
+        change.owners += owner_change(entry);
     }
     return tenant_usage_change(ctx, &change);
 }

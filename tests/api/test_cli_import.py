@@ -158,6 +158,28 @@ def test_one_record_harms_no_other_and_no_terminal(place, tmp_path):
     assert [(user["username"], user["custom_fields"]) for user in made] == [("small", {"x": 0.1})]
 
 
+def test_an_owner_stays(place):
+    """The line that would take the last one away is refused, in a dry run too, and the others are
+    taken; among the same lines one owner may follow another."""
+    _, world, cli = place
+    tenant = world.tenant()
+    words = ["import", "-", "--tenant", tenant.slug, "--mode", "upsert"]
+    gone = {"email": tenant.owner.email, "role": "user"}
+    off = {"email": tenant.owner.email, "is_active": False}
+
+    def bring(*lines, options=(), status=0):
+        text = "".join(json.dumps(line) + "\n" for line in lines)
+        return cli.json(*words, *options, stdin=text, status=status)["import"]
+    for options in (["--dry-run"], []):
+        for line, pointer in ((gone, "/role"), (off, "/is_active")):
+            told = bring(line, {"username": "other"}, options=options, status=3)
+            assert (told["state"], told["created"] + told["updated"]) == ("done", 1)
+            assert [(error["line"], error["error"], error["pointer"])
+                    for error in told["errors"]] == [(1, "last_owner", pointer)]
+    assert bring(gone, {"username": "heir", "role": "owner"})["failed"] == 0
+    assert bring({"username": "heir", "role": "user"}, status=3)["errors"][0]["error"] == "last_owner"
+
+
 def test_what_was_exported_changes_nobody(place, tmp_path):
     """Upserting a tenant's own export is harmless, also for those without custom fields."""
     api, world, cli = place
