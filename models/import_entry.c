@@ -18,6 +18,7 @@
 #define EMPTY_BSON 5   /* bytes */
 #define PATIENCE   100 /* times: then a hash is made, whoever waits */
 #define LINE_ONE   "Line 1, "
+#define THE_BODY   "The body "
 
 /* ---- mistakes ---- */
 
@@ -50,6 +51,9 @@ enum err import_entry_refuse(struct ctx *ctx, struct import_entry *entry, enum e
     /* The parser knows of one line only. */
     if (err == ERR_JSON && strncmp(entry->message, LINE_ONE, sizeof LINE_ONE - 1) == 0)
         entry->message = arena_printf(ctx->arena, "C%s", entry->message + sizeof LINE_ONE);
+    else if (err == ERR_JSON && strncmp(entry->message, THE_BODY, sizeof THE_BODY - 1) == 0)
+        entry->message =
+            arena_printf(ctx->arena, "The line %s", entry->message + sizeof THE_BODY - 1);
     fail_clear(ctx);
     return ERR_OK;
 }

@@ -138,6 +138,7 @@ def test_every_mistake_is_told_by_its_line(api, clean):
     assert counts(result) == (2, 0, 0, 17)
     assert all(entry["message"] for entry in result["errors"])
     assert "line 1" in result["errors"][11]["message"], result["errors"][11]
+    assert result["errors"][2]["message"].startswith("The line must be a JSON object")
 
 
 def test_modes(api, clean):
