@@ -11,18 +11,21 @@
 
 #define SCRATCH_BYTES ((size_t)4 * 1024 * 1024)
 
-/* One at a time: the job says so, too, but before anything is sent it is said sooner. */
+/* One at a time: the job says so, too, but before anything is sent it is said sooner. Whoever lost
+ * the id of the other one, by a crash, finds it here. */
 static enum err refuse_second(struct ctx *ctx)
 {
+    char id[UUID_TEXT_SIZE];
     struct job last;
     const enum err found = job_find_last(ctx, &import_job_kind, &last);
 
     if (found == ERR_NOT_FOUND)
         return ERR_OK;
     TRY(found);
-    return job_is_over(&last)
-               ? ERR_OK
-               : fail(ctx, ERR_CONFLICT, NULL, "Another import of this tenant is not over yet.");
+    if (job_is_over(&last))
+        return ERR_OK;
+    uuid_text(&last.id, id);
+    return fail(ctx, ERR_CONFLICT, NULL, "Another import of this tenant is not over yet: %s.", id);
 }
 
 enum err import_begin(struct ctx *ctx, struct import_upload *upload)
@@ -188,6 +191,8 @@ static enum err submit(struct ctx *ctx, struct import_upload *upload,
 
     const enum err put = db_transaction(ctx, put_job, &submission);
 
+    if (put == ERR_CONFLICT)
+        TRY(refuse_second(ctx));
     if (put == ERR_CONFLICT)
         return fail(ctx, ERR_CONFLICT, NULL, "Another import of this tenant is not over yet.");
     TRY(put);

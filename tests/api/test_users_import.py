@@ -300,7 +300,8 @@ def test_one_at_a_time(api, clean, service):
         "_id": waiting, "tenant_id": uuid.UUID(clean.id), "kind": "import", "alone": "import",
         "state": "queued", "input": {"mode": "insert"}, "created_at": now,
         "due_at": now + datetime.timedelta(days=1)})
-    refused(send(api, clean, [{"username": "second"}]), 409, "conflict")
+    told = refused(send(api, clean, [{"username": "second"}]), 409, "conflict")
+    assert str(waiting) in told["error_description"]
     cancelled = ok(api.delete(f"/users/import/{waiting}", token=clean.owner.token), 202)
     assert cancelled["state"] == "cancelled"
     assert counts(bring(api, clean, [{"username": "second"}])) == (1, 0, 0, 0)
