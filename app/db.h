@@ -58,6 +58,8 @@ struct db_find {
 };
 
 #define DB_MAX_RESULTS 1000
+/* most_bytes of a page that is answered: in JSON a byte is six at most ("<"), an answer 4 MiB. */
+#define DB_PAGE_BYTES  ((size_t)640 * 1024)
 
 CHECKED enum err db_find_one(struct ctx *ctx, const struct schema *schema, const bson_t *filter,
                              void *ret_struct);

@@ -152,13 +152,17 @@ enum err handle_oauth_client_list(struct request *req, struct response *res)
     const struct uuid owner = owner_of(req);
     struct client_page page = {0};
     struct paging paging;
-    struct list rows = {0};
 
     TRY(paging_read(req, &list, 1, &paging));
-    TRY(oauth_client_list(&req->ctx, &owner, paging.begun ? paging.values[0] : NULL,
-                          paging.limit + 1, &rows));
 
-    const bool more = paging_cut(&paging, &rows);
+    struct oauth_client_page found = {.owner_id = &owner,
+                                      .after = paging.begun ? paging.values[0] : NULL,
+                                      .limit = paging.limit + 1};
+
+    TRY(oauth_client_read_page(&req->ctx, &found));
+
+    struct list rows = found.clients;
+    const bool more = paging_cut(&paging, &rows) || found.cut;
     const struct oauth_client *clients = rows.items;
     struct client_answer *answers = arena_array(req->ctx.arena, rows.count, sizeof *answers);
 

@@ -171,23 +171,40 @@ static void put_owner(bson_t *filter, const struct uuid *owner_id)
         bson_put_uuid(filter, "owner_id", owner_id);
 }
 
-enum err oauth_client_list(struct ctx *ctx, const struct uuid *owner_id, const char *after,
-                           int64_t limit, struct list *ret_clients)
+static enum err list(struct ctx *ctx, struct oauth_client_page *page, struct db_find *find)
 {
     AUTO(bson_destroy) bson_t *filter = bson_new();
     AUTO(bson_destroy) bson_t *sort = BCON_NEW("_id", BCON_INT32(1));
 
-    put_owner(filter, owner_id);
-    if (after != NULL) {
+    put_owner(filter, page->owner_id);
+    if (page->after != NULL) {
         bson_t range;
 
         BSON_APPEND_DOCUMENT_BEGIN(filter, "_id", &range);
-        bson_put_text(&range, "$gt", after);
+        bson_put_text(&range, "$gt", page->after);
         bson_append_document_end(filter, &range);
     }
-    return db_find_many(ctx, &oauth_client_schema,
-                        &(struct db_find){.filter = filter, .sort = sort, .limit = limit},
-                        ret_clients);
+    find->filter = filter;
+    find->sort = sort;
+    find->limit = page->limit;
+    return db_find_many(ctx, &oauth_client_schema, find, &page->clients);
+}
+
+enum err oauth_client_list(struct ctx *ctx, const struct uuid *owner_id, const char *after,
+                           int64_t limit, struct list *ret_clients)
+{
+    struct oauth_client_page page = {.owner_id = owner_id, .after = after, .limit = limit};
+
+    TRY(list(ctx, &page, &(struct db_find){.ret_cut = NULL}));
+    *ret_clients = page.clients;
+    return ERR_OK;
+}
+
+enum err oauth_client_read_page(struct ctx *ctx, struct oauth_client_page *page)
+{
+    struct db_find find = {.most_bytes = DB_PAGE_BYTES, .ret_cut = &page->cut};
+
+    return list(ctx, page, &find);
 }
 
 enum err oauth_client_find(struct ctx *ctx, const char *id, const struct uuid *owner_id,

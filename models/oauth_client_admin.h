@@ -29,6 +29,15 @@ CHECKED enum err oauth_client_create_once(struct ctx *ctx, const char *id,
  * of struct oauth_client. */
 CHECKED enum err oauth_client_list(struct ctx *ctx, const struct uuid *owner_id, const char *after,
                                    int64_t limit, struct list *ret_clients);
+/* As many of them as an answer holds: with cut there are more. */
+struct oauth_client_page {
+    const struct uuid *owner_id;
+    const char *after;
+    int64_t limit;
+    struct list clients;
+    bool cut;
+};
+CHECKED enum err oauth_client_read_page(struct ctx *ctx, struct oauth_client_page *page);
 /* From the database. owner_id as above. ERR_NOT_FOUND. */
 CHECKED enum err oauth_client_find(struct ctx *ctx, const char *id, const struct uuid *owner_id,
                                    struct oauth_client *ret_client);

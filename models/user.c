@@ -347,7 +347,7 @@ enum err user_list(struct ctx *ctx, const struct uuid *after, int64_t limit, str
 enum err user_list_page(struct ctx *ctx, const struct uuid *after, int64_t limit, bool *ret_cut,
                         struct list *ret_users)
 {
-    struct db_find find = {.limit = limit, .most_bytes = USER_PAGE_BYTES, .ret_cut = ret_cut};
+    struct db_find find = {.limit = limit, .most_bytes = DB_PAGE_BYTES, .ret_cut = ret_cut};
 
     return list(ctx, after, &find, ret_users);
 }

@@ -88,8 +88,6 @@ CHECKED enum err user_rewrite(struct ctx *ctx, const struct user_write *write,
 /* The bit of a field in such a mask. */
 uint64_t user_field_bit(const char *name);
 CHECKED enum err user_delete(struct ctx *ctx, const struct uuid *id);
-/* Of a page of a list: in JSON a byte of custom fields is six at most ("<"), an answer 4 MiB. */
-#define USER_PAGE_BYTES ((size_t)640 * 1024)
 /* As many as a page holds; *ret_cut: there are more. */
 CHECKED enum err user_list_page(struct ctx *ctx, const struct uuid *after, int64_t limit,
                                 bool *ret_cut, struct list *ret_users);

@@ -250,7 +250,7 @@ static struct db_search describe(struct search *search, const struct user_way *w
         .index = hint_of(way),
         .ignores_case = search->plan.ignores_case,
         .limit = search->query->limit + 1,
-        .most_bytes = search->query->most_bytes > 0 ? search->query->most_bytes : USER_PAGE_BYTES,
+        .most_bytes = search->query->most_bytes > 0 ? search->query->most_bytes : DB_PAGE_BYTES,
         .ret_cut = &search->cut};
 }
 

@@ -13,7 +13,7 @@
 struct user_query {
     const char *filter, *sort, *cursor; /* as they came; NULL = none */
     int64_t limit;
-    size_t most_bytes; /* of a page, as stored; 0 = USER_PAGE_BYTES */
+    size_t most_bytes; /* of a page, as stored; 0 = DB_PAGE_BYTES */
     bool explain;
     bool patient; /* a page may be empty and have a next one, instead of being refused */
 };

@@ -6,7 +6,7 @@
 #include "app/db.h"
 #include "app/text.h"
 
-#define MOST_BYTES (2 * USER_PAGE_BYTES) /* of those found by name, and by address */
+#define MOST_BYTES (2 * DB_PAGE_BYTES) /* of those found by name, and by address */
 /* Nothing that text can hold sorts behind it: the last code point of Unicode. */
 #define BEHIND_ALL "\xf4\x8f\xbf\xbf"
 

@@ -32,6 +32,19 @@ def test_a_secret_is_shown_once_and_kept_as_a_hash(api, tenant, service):
     assert [entry["client_id"] for entry in listed].count(made["client_id"]) == 1
 
 
+def test_large_clients_make_short_pages(api, tenant):
+    """Whatever users register, where they may, the list of all can be read to its end."""
+    uris = [f"https://a{number}.example/?" + "&" * 1900 for number in range(20)]
+    made = {client(api, tenant, redirect_uris=uris, grant_types=["authorization_code"])["client_id"]
+            for _ in range(20)}
+    found, cursor = [], {}
+    while cursor is not None:
+        body = ok(api.get("/oauth/client/list", token=tenant.owner.token, params={"limit": 200, **cursor}))
+        found += [entry["client_id"] for entry in body["clients"]]
+        cursor = {"cursor": body["next"]} if body["next"] else None
+    assert sorted(found) == sorted(made)
+
+
 BAD = [
     ({"client_name": ""}, "invalid_client_metadata"),
     ({"redirect_uris": []}, "invalid_redirect_uri"),
