@@ -5,6 +5,7 @@
 #include <signal.h>
 #include <stdatomic.h>
 #include <string.h>
+#include <time.h>
 
 #include "app/clock.h"
 #include "app/job_workers.h"
@@ -130,6 +131,22 @@ static enum err look_again(struct session_of_command *session, struct arena *scr
     return ERR_OK;
 }
 
+/* With everything that is told in the end; the database may go away just then, too. */
+static enum err find_whole(struct session_of_command *session, struct import *import)
+{
+    const struct timespec pause = {.tv_nsec = LOOK_MS * 1000000L};
+    const int64_t begun_ms = clock_monotonic_ms();
+    enum err found = import_find(&session->ctx, &import->id, import);
+
+    while (found == ERR_DB_UNAVAILABLE && interrupted == 0 &&
+           clock_monotonic_ms() - begun_ms < PATIENCE_MS) {
+        fail_clear(&session->ctx);
+        (void)nanosleep(&pause, NULL);
+        found = import_find(&session->ctx, &import->id, import);
+    }
+    return found;
+}
+
 /* This process works on it, too, so that no service has to run. */
 static enum err follow(struct session_of_command *session, struct import *import)
 {
@@ -150,7 +167,7 @@ static enum err follow(struct session_of_command *session, struct import *import
     arena_clear(&scratch);
     progress_end(&progress);
     TRY(err);
-    return import_find(&session->ctx, &import->id, import);
+    return find_whole(session, import);
 }
 
 /* ---- telling ---- */
