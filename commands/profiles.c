@@ -96,6 +96,7 @@ static int run_drop(struct invocation *invocation, int argc, char **argv)
 
 struct wanted {
     struct profile_role role;
+    const char *database;
     bool apply;
 };
 
@@ -103,8 +104,12 @@ static void write_role(const struct invocation *invocation, const struct wanted 
                        struct buf *out)
 {
     if (!wanted->apply) {
-        /* For mongosh --eval, and as JSON as it is. */
-        buf_printf(out, invocation->json ? "%s\n" : "db.runCommand(%s)\n", wanted->role.command);
+        /* For mongosh --eval, whatever database it is connected to; and as JSON as it is. */
+        if (!invocation->json)
+            buf_printf(out, "db.getSiblingDB(\"%s\").runCommand(%s)\n", wanted->database,
+                       wanted->role.command);
+        else
+            buf_printf(out, "%s\n", wanted->role.command);
         return;
     }
     if (invocation->json) {
@@ -115,9 +120,9 @@ static void write_role(const struct invocation *invocation, const struct wanted 
         return;
     }
     buf_printf(out,
-               "The role %s is there; give it to a user: db.createUser({user: \"…\", pwd: "
-               "passwordPrompt(), roles: [\"%s\"]})\n",
-               wanted->role.name, wanted->role.name);
+               "The role %s is there; give it to a user: db.getSiblingDB(\"%s\").createUser({user: "
+               "\"…\", pwd: passwordPrompt(), roles: [\"%s\"]})\n",
+               wanted->role.name, wanted->database, wanted->role.name);
 }
 
 static enum err role(const struct invocation *invocation, struct session_of_command *session,
@@ -127,6 +132,7 @@ static enum err role(const struct invocation *invocation, struct session_of_comm
     bool allowed = true;
 
     TRY(command_use_tenant(session, invocation->args[0]));
+    wanted->database = app_config(session->app)->database.name;
     if (wanted->apply)
         TRY(profile_role_make(&session->ctx, &wanted->role, &allowed));
     else
@@ -189,7 +195,7 @@ const struct command command_profiles = {
         "\n"
         "Examples:\n"
         "  tenantd profiles make acme\n"
-        "  mongosh \"$ADMIN_URI/tenantd\" --eval \"$(tenantd profiles role acme)\"\n"
+        "  mongosh \"$ADMIN_URI\" --eval \"$(tenantd profiles role acme)\"\n"
         "  tenantd profiles show acme --json | jq -r .view\n",
     .run = run,
 };

@@ -130,6 +130,8 @@ def test_drop_and_bad_use(setup):
     cli("profiles", "make", "nobody-there", status=1)
     cli("profiles", "make", slug)
     cli("profiles", "make", slug)
+    printed = cli("profiles", "role", slug)
+    assert printed.startswith(f'db.getSiblingDB("{database.name}").runCommand({{ "createRole" : ')
     name = cli.json("profiles", "role", slug, "--apply")["role"]
     cli("profiles", "role", slug, "--apply", "--watch")
     assert "password hashes" in cli.stderr
