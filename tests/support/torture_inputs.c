@@ -17,6 +17,7 @@ static const struct torture_input inputs[] = {
     {"/tenants/register", {SEND("POST", "/tenants/register", CRED_NONE, "{\"tenant_name\":\"N\",\"tenant_slug\":\"n{new}\",\"admin_username\":\"admin\",\"admin_email\":\"a@n.example\",\"admin_password\":\"{password}\"}"), .no_tenant = true}, "tenants+:creating", 0, NULL},
     {"/tenants/settings", {SEND("PUT", "/tenants/settings", CRED_BEARER, "{\"settings\":{\"refresh_grace\":5}}")}, "", 0, NULL},
     {"/tenants/schema", {SEND("PUT", "/tenants/schema", CRED_BEARER, "{\"properties\":{\"a\":{\"type\":\"string\",\"pattern\":\"^a\",\"default\":\"b\"}}}")}, "", 400, NULL}, /* nobody publishes here */
+    {"/tenants/schema/publication", {SEND("DELETE", "/tenants/schema/publication", CRED_BEARER, NULL)}, "", 404, NULL},
     {"/tenants/access-keys", {SEND("POST", "/tenants/access-keys", CRED_BEARER, "{\"label\":\"l\"}")}, "", 0, NULL},
     {"/tenants/access-keys/{id}/rotate", {SEND("POST", "/tenants/access-keys/{key}/rotate", CRED_BEARER, "{}")}, "", 0, NULL},
     {"/tenants/access-keys/{id}", {SEND("DELETE", "/tenants/access-keys/{key}", CRED_BEARER, NULL)}, "", 0, NULL},
