@@ -478,12 +478,14 @@ def test_styles_are_cached_for_good_and_compressed(gateway):
 
 
 def stack_use(pid):
-    """KiB touched of each stack of the size that CivetWeb gives its threads."""
+    """KiB touched of each stack of the size that CivetWeb gives its threads: what else has that size
+    has no guard page below."""
     with open(f"/proc/{pid}/smaps", encoding="utf-8") as file:
         text = file.read()
-    found = re.findall(r"^[0-9a-f]+-[0-9a-f]+ rw-p .*\n(?:\w+:.*\n)*?Size: +(\d+) kB\n(?:.*\n)*?Rss: +(\d+) kB",
+    areas = re.findall(r"^([0-9a-f]+)-([0-9a-f]+) (\S+) .*\nSize: +(\d+) kB\n(?:.*\n)*?Rss: +(\d+) kB",
                        text, re.M)
-    return [int(used) for size, used in found if size == "100"]
+    return [int(used) for below, (start, _, rights, size, used) in zip(areas, areas[1:])
+            if (rights, size) == ("rw-p", "100") and below[1:4] == (start, "---p", "4")]
 
 
 def test_stacks_of_connection_threads(stack, gateway):
