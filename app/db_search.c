@@ -195,14 +195,12 @@ enum err db_search(struct ctx *ctx, const struct schema *schema, const struct db
         call.most_ms = search->most_ms;
         call.expected_code = DB_CODE_TIME_OVER;
     }
-
     call.most_bytes = search->most_bytes;
 
     const enum err read = db_read_list(&call, command, reply, ret_list);
 
     if (search->ret_cut != NULL)
         *search->ret_cut = call.cut;
-
     if (read == ERR_INTERNAL && is_without_index(search, reply))
         return fail_retry(ctx, ERR_DOCUMENT_REFUSED, 1);
     if (read != ERR_INTERNAL || call.expected_code == 0 ||

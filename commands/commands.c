@@ -247,7 +247,8 @@ int command_failed(const struct ctx *ctx, enum err err)
         fprintf(stderr, "tenantd: %s (%s)\n", sentence, failure->internal);
     else
         fprintf(stderr, "tenantd: %s\n", sentence);
-    return command_status_of(err);
+    /* A service that is stopped has ended well, a command has something left to do. */
+    return err == ERR_STOPPING ? COMMAND_TEMPORARY : command_status_of(err);
 }
 
 static enum err no_tenant(struct ctx *ctx, const char *slug)

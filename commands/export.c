@@ -2,12 +2,12 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
-#include <signal.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "commands/commands.h"
+#include "commands/interrupt.h"
 #include "commands/progress.h"
 #include "models/user_export.h"
 
@@ -17,24 +17,6 @@ struct words {
 };
 
 /* --- the file: whole under its name, or not there --- */
-
-static volatile sig_atomic_t interrupted;
-
-static void note_signal(int signal)
-{
-    (void)signal;
-    interrupted = 1;
-}
-
-/* The first signal removes the draft, a second one ends the process at once. */
-static void catch_signals(void)
-{
-    struct sigaction action = {.sa_handler = note_signal, .sa_flags = (int)SA_RESETHAND};
-
-    sigaction(SIGINT, &action, NULL);
-    sigaction(SIGTERM, &action, NULL);
-    sigaction(SIGHUP, &action, NULL);
-}
 
 /* The file takes the place of what is there: of a device or a pipe nobody wants that. */
 static enum err check_place(struct ctx *ctx, const char *path)
@@ -94,7 +76,7 @@ static enum err page(struct ctx *ctx, struct buf *out, void *arg, bool *ret_more
     struct work *work = arg;
     bool done = false;
 
-    if (interrupted != 0)
+    if (interrupt_came())
         return fail(ctx, ERR_STOPPING, NULL, "Interrupted: nothing was written.");
     TRY(user_export_part(ctx, &work->export, out, &done));
     *ret_more = !done;
@@ -120,7 +102,7 @@ static enum err write_file(struct invocation *invocation, struct session_of_comm
     const char *draft = NULL;
 
     TRY(check_place(&session->ctx, path));
-    catch_signals();
+    interrupt_catch();
     own.out = open_draft(&session->ctx, path, &draft);
     if (own.out == NULL)
         return cannot_write(&session->ctx, path, errno);
@@ -172,8 +154,6 @@ static int run(struct invocation *invocation, int argc, char **argv)
     const enum err err = export_users(invocation, &session, &words);
 
     status = err == ERR_OK ? COMMAND_OK : command_failed(&session.ctx, err);
-    if (err == ERR_STOPPING)
-        status = COMMAND_TEMPORARY;
     command_close(&session);
     return status;
 }

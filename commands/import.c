@@ -2,7 +2,6 @@
 #include "commands/import.h"
 
 #include <inttypes.h>
-#include <signal.h>
 #include <stdatomic.h>
 #include <string.h>
 #include <time.h>
@@ -10,6 +9,7 @@
 #include "app/clock.h"
 #include "app/job_workers.h"
 #include "commands/import_file.h"
+#include "commands/interrupt.h"
 #include "commands/progress.h"
 #include "models/import.h"
 
@@ -23,24 +23,6 @@ struct words {
     const char *tenant, *mode, *from, *map, *hash_config, *errors, *follow, *cancel;
     bool dry_run;
 };
-
-static volatile sig_atomic_t interrupted;
-
-static void note_signal(int signal)
-{
-    (void)signal;
-    interrupted = 1;
-}
-
-/* The first signal ends the work where it can be gone on with, a second one at once. */
-static void catch_signals(void)
-{
-    struct sigaction action = {.sa_handler = note_signal, .sa_flags = (int)SA_RESETHAND};
-
-    sigaction(SIGINT, &action, NULL);
-    sigaction(SIGTERM, &action, NULL);
-    sigaction(SIGHUP, &action, NULL);
-}
 
 static bool is_over(const struct import *import)
 {
@@ -78,7 +60,6 @@ static enum err send(struct session_of_command *session, const struct words *wor
         return fail(ctx, ERR_VALIDATION, "--map", "--map and --hash-config go with --from.");
     TRY(import_begin(ctx, upload));
     file->upload = upload;
-    file->interrupted = &interrupted;
 
     const enum err sent = import_file_send(ctx, file);
 
@@ -116,17 +97,25 @@ static enum err look(struct session_of_command *session, struct arena *scratch,
 }
 
 /* Where the database is away for a while, as when it is restarted, the job goes on behind that. */
+static bool may_wait(struct session_of_command *session, enum err err, int64_t *seen_ms)
+{
+    const int64_t now = clock_monotonic_ms();
+
+    if (err == ERR_OK)
+        *seen_ms = now;
+    if (err != ERR_DB_UNAVAILABLE || interrupt_came() || now - *seen_ms >= PATIENCE_MS)
+        return false;
+    fail_clear(&session->ctx);
+    return true;
+}
+
 static enum err look_again(struct session_of_command *session, struct arena *scratch,
                            struct progress *progress, struct import *import, int64_t *seen_ms)
 {
     const enum err looked = look(session, scratch, progress, import);
-    const int64_t now = clock_monotonic_ms();
 
-    if (looked == ERR_OK)
-        *seen_ms = now;
-    if (looked != ERR_DB_UNAVAILABLE || now - *seen_ms >= PATIENCE_MS)
+    if (!may_wait(session, looked, seen_ms))
         return looked;
-    fail_clear(&session->ctx);
     progress_show(progress, "waiting for the database");
     return ERR_OK;
 }
@@ -135,12 +124,10 @@ static enum err look_again(struct session_of_command *session, struct arena *scr
 static enum err find_whole(struct session_of_command *session, struct import *import)
 {
     const struct timespec pause = {.tv_nsec = LOOK_MS * 1000000L};
-    const int64_t begun_ms = clock_monotonic_ms();
+    int64_t seen_ms = clock_monotonic_ms();
     enum err found = import_find(&session->ctx, &import->id, import);
 
-    while (found == ERR_DB_UNAVAILABLE && interrupted == 0 &&
-           clock_monotonic_ms() - begun_ms < PATIENCE_MS) {
-        fail_clear(&session->ctx);
+    while (may_wait(session, found, &seen_ms)) {
         (void)nanosleep(&pause, NULL);
         found = import_find(&session->ctx, &import->id, import);
     }
@@ -158,11 +145,11 @@ static enum err follow(struct session_of_command *session, struct import *import
     enum err err = job_workers_start(session->app, kinds, &session->ctx.tenant_id, &workers);
 
     arena_init(&scratch, SCRATCH);
-    while (err == ERR_OK && !is_over(import) && interrupted == 0) {
+    while (err == ERR_OK && !is_over(import) && !interrupt_came()) {
         job_workers_await_end(workers, LOOK_MS);
         err = look_again(session, &scratch, &progress, import, &seen_ms);
     }
-    atomic_store(&session->app->stopping, interrupted != 0);
+    atomic_store(&session->app->stopping, interrupt_came());
     job_workers_stop(workers);
     arena_clear(&scratch);
     progress_end(&progress);
@@ -351,7 +338,7 @@ static int run_words(struct invocation *invocation, const struct words *words)
 
     if (!command_open(invocation, &session, &status))
         return status;
-    catch_signals();
+    interrupt_catch();
     file.summary.arena = &session.arena;
 
     const enum err err = work(invocation, &session, words, &file, &import);
@@ -371,8 +358,6 @@ static int run_words(struct invocation *invocation, const struct words *words)
     }
     if (words->cancel != NULL && err == ERR_OK)
         status = COMMAND_OK;
-    if (err == ERR_STOPPING)
-        status = COMMAND_TEMPORARY;
     command_close(&session);
     return status;
 }

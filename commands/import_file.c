@@ -8,6 +8,7 @@
 
 #include "app/json.h"
 #include "app/json_items.h"
+#include "commands/interrupt.h"
 #include "commands/progress.h"
 
 #define PART         ((size_t)64 * 1024)
@@ -217,7 +218,7 @@ static enum err convert_part(struct ctx *ctx, struct import_file *file, struct r
 static enum err send_part(struct ctx *ctx, struct import_file *file, struct records *records,
                           const char *bytes, size_t size)
 {
-    if (*file->interrupted != 0)
+    if (interrupt_came())
         return fail(ctx, ERR_STOPPING, NULL, "Interrupted: nothing was imported.");
     if (file->options.system != NULL)
         return convert_part(ctx, file, records, bytes, size);

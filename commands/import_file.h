@@ -1,7 +1,6 @@
 /* The file of the command "import": read in parts, converted record by record, sent. */
 #pragma once
 
-#include <signal.h>
 #include <stdio.h>
 
 #include "commands/import.h"
@@ -15,7 +14,6 @@ struct import_file {
     struct from_options options; /* system NULL: the lines as they are */
     struct from_summary summary;
     struct import_upload *upload;
-    volatile sig_atomic_t *interrupted;
 };
 
 CHECKED enum err import_file_open(struct ctx *ctx, const char *path, const char *errors_path,

@@ -219,12 +219,12 @@ static enum err make_input(struct request *req, const bson_iter_t *at, size_t nu
     vars[4] = (struct template_var){.name = "kind", .text = kind_of(at)};
     vars[5] = (struct template_var){.name = "is-true",
                                     .text = when(is_bool && strcmp(text, "true") == 0)};
-    vars[9] = (struct template_var){.name = "is-wrong",
-                                    .text = when(is_wrong(req, field, bson_iter_key(at)))};
     /* One of three controls: a choice, several lines, one line. */
     vars[6] = (struct template_var){.name = "is-choice", .text = when(is_bool)};
     vars[7] = (struct template_var){.name = "is-lines", .text = when(is_lines)};
     vars[8] = (struct template_var){.name = "is-line", .text = when(!is_bool && !is_lines)};
+    vars[9] = (struct template_var){.name = "is-wrong",
+                                    .text = when(is_wrong(req, field, bson_iter_key(at)))};
     *ret_item = (struct template_vars){.vars = vars, .count = VARS_PER_INPUT};
     return ERR_OK;
 }
