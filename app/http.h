@@ -153,8 +153,8 @@ CHECKED enum err request_input_sized(struct request *req, void *ret_struct, size
 /* The next part of the body of a route with BODY_LINES. */
 CHECKED enum err request_part(struct request *req, struct bytes *ret_part);
 
-/* Decodes the query by the route's input schema into *out, which is zeroed first; parameters that
- * the schema does not know are refused. */
+/* Decodes the query by the route's schema of it (routes_query) into *out, which is zeroed first;
+ * parameters that the schema does not know are refused. */
 #define request_query_input(req, out) request_query_input_sized((req), (out), sizeof *(out))
 CHECKED enum err request_query_input_sized(struct request *req, void *ret_struct, size_t size);
 

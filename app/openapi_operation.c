@@ -220,13 +220,14 @@ static void put_tag(const struct route *route, struct buf *out)
     buf_putc(out, ']');
 }
 
-/* The input of a row without a body comes in its query. */
 static void put_query(const struct route *route, bool first, struct buf *out)
 {
-    if (!routes_take_query(route) || route->in == NULL)
+    const struct schema *query = routes_query(route);
+
+    if (query == NULL)
         return;
-    for (size_t i = 0; i < route->in->field_count; i++) {
-        const struct field *field = &route->in->fields[i];
+    for (size_t i = 0; i < query->field_count; i++) {
+        const struct field *field = &query->fields[i];
 
         buf_puts(out, first ? "{\"name\":" : ",{\"name\":");
         first = false;

@@ -201,9 +201,9 @@ enum err request_input_sized(struct request *req, void *ret_struct, size_t size)
 
 enum err request_query_input_sized(struct request *req, void *ret_struct, size_t size)
 {
-    const struct schema *schema = req->route != NULL ? req->route->in : NULL;
+    const struct schema *schema = req->route != NULL ? routes_query(req->route) : NULL;
 
-    if (schema == NULL || schema->size != size || !routes_take_query(req->route))
+    if (schema == NULL || schema->size != size)
         return fail_internal(&req->ctx, ERR_INTERNAL, "the query's struct is not the row's schema");
     TRY(parse_query(req));
     memset(ret_struct, 0, size);

@@ -96,6 +96,14 @@ static inline bool routes_take_query(const struct route *route)
     return route->body == BODY_NONE || route->body == BODY_LINES;
 }
 
+/* What the query of the row may hold; NULL: nobody says. */
+static inline const struct schema *routes_query(const struct route *route)
+{
+    if (routes_take_query(route))
+        return route->in;
+    return route->in != NULL ? route->in->query : NULL;
+}
+
 extern const struct route routes[];
 extern const size_t route_count;
 

@@ -105,6 +105,8 @@ struct schema {
     size_t mask_offset;
     /* Called with every struct that was read from BSON; its error is that of the reading. */
     enum err (*loaded)(struct ctx *ctx, void *struct_ptr);
+    const struct schema
+        *query; /* of a body: what its route takes in the query beside it, or NULL */
 };
 
 #define SCHEMA_FIELDS(table) .fields = (table), .field_count = sizeof(table) / sizeof(table)[0]

@@ -11,12 +11,14 @@
 #include "models/tenant.h"
 #include "models/tenant_rules.h"
 
-#define DRY_RUN "dry_run"
-
 /* What OpenAPI shows of the body: the keywords that most schemas have. */
 struct schema_input {
     struct bytes properties;
     struct strs required;
+};
+
+struct schema_query {
+    bool dry_run;
 };
 
 struct schema_answer {
@@ -42,8 +44,15 @@ static const struct field schema_input_fields[] = {
     FIELD_DOC(struct schema_input, properties, "properties", F_NONE, .doc = "A schema for each field, by name."),
     FIELD_STRS(struct schema_input, required, "required", F_NONE, 1, 200, 200, .doc = "Names of fields that every user has."),
 };
+/* Whoever misspells it, or leaves its value out, is refused: they wanted nothing published. */
+static const struct field schema_query_fields[] = {
+    FIELD_BOOL(struct schema_query, dry_run, "dry_run", F_NONE, .doc = "Only tell whom it does not fit."),
+};
+static const struct schema schema_query_schema = {
+    .name = "custom_schema_query", .size = sizeof(struct schema_query), SCHEMA_FIELDS(schema_query_fields),
+};
 const struct schema custom_schema_input_schema = {
-    .name = "custom_schema_input", .size = sizeof(struct schema_input), .open = true, SCHEMA_FIELDS(schema_input_fields),
+    .name = "custom_schema_input", .size = sizeof(struct schema_input), .open = true, SCHEMA_FIELDS(schema_input_fields), .query = &schema_query_schema,
 };
 static const struct field index_answer_fields[] = {
     FIELD_STR(struct custom_index, pointer, "field", F_REQUIRED, 1, 2000, .doc = "JSON pointer into the user.", .example = "/custom_fields/badge"),
@@ -125,26 +134,6 @@ enum err handle_schema_get(struct request *req, struct response *res)
     return respond(req, res, 200, &answer);
 }
 
-/* Whoever misspells it, or leaves its value out, wanted nothing published. */
-static enum err read_dry_run(struct request *req, bool *ret_dry_run)
-{
-    const char *text = NULL;
-
-    TRY(request_query(req, DRY_RUN, &text));
-    for (size_t i = 0; i < req->query_input->object.count; i++) {
-        const struct member *member = &req->query_input->object.members[i];
-
-        if (strcmp(member->name, DRY_RUN) != 0)
-            return fail(&req->ctx, ERR_UNKNOWN_FIELD, member->name,
-                        "%.60s does not exist here; the parameters are " DRY_RUN, member->name);
-        text = member->value.string.text;
-    }
-    *ret_dry_run = text != NULL && strcmp(text, "true") == 0;
-    if (text == NULL || *ret_dry_run || strcmp(text, "false") == 0)
-        return ERR_OK;
-    return fail(&req->ctx, ERR_BAD_REQUEST, DRY_RUN, DRY_RUN " must be true or false.");
-}
-
 /* Which version If-Match and If-None-Match allow to be replaced; -1 = any. Where there is no schema
  * "*" stands for nothing (RFC 9110 §13.1): as If-None-Match it publishes the first one or none. */
 static enum err read_expected(struct request *req, int64_t *ret_version)
@@ -170,13 +159,15 @@ static enum err read_expected(struct request *req, int64_t *ret_version)
 enum err handle_schema_put(struct request *req, struct response *res)
 {
     struct custom_trial *trial = ARENA_NEW(req->ctx.arena, struct custom_trial);
+    struct schema_query query;
 
     if (trial == NULL)
         return ERR_MEMORY;
     if (req->input == NULL)
         return fail(&req->ctx, ERR_SCHEMA, "", "The body must be a JSON Schema, an object.");
     trial->schema = req->input;
-    TRY(read_dry_run(req, &trial->dry_run));
+    TRY(request_query_input(req, &query));
+    trial->dry_run = query.dry_run;
     TRY(read_expected(req, &trial->version));
     TRY(custom_schema_put(&req->ctx, trial));
 

@@ -57,6 +57,12 @@ def test_every_operation_is_described(contract):
         assert row.auth, row
 
 
+def test_a_query_beside_a_body_is_described(contract):
+    row = next(row for row in contract.rows if row.name == "PUT /tenants/schema")
+    assert [one["name"] for one in row.operation["parameters"] if one.get("in") == "query"] == ["dry_run"]
+    assert row.operation["requestBody"]
+
+
 def test_operation_ids_are_unique(contract):
     ids = [row.operation["operationId"] for row in contract.rows]
     assert len(ids) == len(set(ids))
