@@ -49,6 +49,7 @@ struct config_database {
     const char *uri;          /* secret: may hold a password */
     const char *name;         /* tenantd */
     int64_t start_timeout_ms; /* keep trying at start: 30000 */
+    int64_t call_timeout_ms;  /* 1000; see db_answer_ms */
     int64_t pool_size;        /* 64 */
     bool migrate_on_start;
 };

@@ -138,6 +138,7 @@ static const struct field database_fields[] = {
     FIELD_STR(struct config_database, uri, "uri", F_SECRET, 10, 4000, .check = check_database_uri, .doc = "Where MongoDB is."),
     FIELD_STR(struct config_database, name, "name", F_NONE, 1, 38, .check = check_database_name, .doc = "Name of the database."),
     FIELD_INT(struct config_database, start_timeout_ms, "start_timeout_ms", F_NONE, 0, 3600000, .doc = "How long a start waits for MongoDB."),
+    FIELD_INT(struct config_database, call_timeout_ms, "call_timeout_ms", F_NONE, 1000, 30000, .doc = "How long one call to MongoDB may take."),
     FIELD_INT(struct config_database, pool_size, "pool_size", F_NONE, 4, 1000, .doc = "Most connections to MongoDB."),
     FIELD_BOOL(struct config_database, migrate_on_start, "migrate_on_start", F_NONE, .doc = "Apply pending migrations when the service starts."),
 };
@@ -290,6 +291,7 @@ static const struct config_database database_defaults = {
     .uri = "mongodb://127.0.0.1:27017/?replicaSet=rs0",
     .name = "tenantd",
     .start_timeout_ms = 30000,
+    .call_timeout_ms = 1000,
     .pool_size = 64,
 };
 

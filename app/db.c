@@ -49,7 +49,7 @@ void db_driver_init(void)
 /* --- life --- */
 
 /* Set here and not left to the operator's URI: what is promised to callers depends on them. */
-static bool set_options(mongoc_uri_t *uri, int64_t pool_size)
+static bool set_options(mongoc_uri_t *uri, int64_t pool_size, const struct db_limits *limits)
 {
     mongoc_write_concern_t *concern = mongoc_write_concern_new();
 
@@ -60,12 +60,34 @@ static bool set_options(mongoc_uri_t *uri, int64_t pool_size)
 
     return mongoc_uri_set_appname(uri, "tenantd") && mongoc_uri_set_compressors(uri, NULL) &&
            mongoc_uri_set_option_as_int32(uri, MONGOC_URI_MAXPOOLSIZE, (int32_t)pool_size) &&
-           mongoc_uri_set_option_as_int32(uri, MONGOC_URI_WAITQUEUETIMEOUTMS, DB_POOL_WAIT_MS) &&
-           mongoc_uri_set_option_as_int32(uri, MONGOC_URI_SERVERSELECTIONTIMEOUTMS, DB_SELECT_MS) &&
+           mongoc_uri_set_option_as_int32(uri, MONGOC_URI_WAITQUEUETIMEOUTMS,
+                                          (int32_t)limits->lease) &&
+           mongoc_uri_set_option_as_int32(uri, MONGOC_URI_SERVERSELECTIONTIMEOUTMS,
+                                          (int32_t)limits->select) &&
            mongoc_uri_set_option_as_bool(uri, MONGOC_URI_SERVERSELECTIONTRYONCE, false) &&
-           mongoc_uri_set_option_as_int32(uri, MONGOC_URI_CONNECTTIMEOUTMS, DB_CONNECT_MS) &&
-           mongoc_uri_set_option_as_int32(uri, MONGOC_URI_SOCKETTIMEOUTMS, DB_SOCKET_MS) &&
+           mongoc_uri_set_option_as_int32(uri, MONGOC_URI_CONNECTTIMEOUTMS,
+                                          (int32_t)limits->connect) &&
+           mongoc_uri_set_option_as_int32(uri, MONGOC_URI_SOCKETTIMEOUTMS,
+                                          (int32_t)limits->socket) &&
            mongoc_uri_set_option_as_int32(uri, MONGOC_URI_HEARTBEATFREQUENCYMS, HEARTBEAT_MS);
+}
+
+static struct db_limits limits_of(int64_t call_ms)
+{
+    return (struct db_limits){
+        .socket = call_ms,
+        .server = call_ms * 9 / 10,
+        .select = 1000 + call_ms / 10,
+        .connect = call_ms / 2,
+        .lease = call_ms / 2,
+        .retry_before = call_ms * 15 / 100,
+        .begin_before = call_ms * 3 / 10,
+    };
+}
+
+int64_t db_answer_ms(const struct db *db)
+{
+    return 2 * db->limits.socket - 100;
 }
 
 static void init_wait(struct db *db)
@@ -89,6 +111,7 @@ enum err db_open(const struct config *config, bool monitored, struct db **ret_db
     db->uri_text = bson_strdup(config->database.uri);
     db->name = bson_strdup(config->database.name);
     db->maximum = config->database.pool_size > 0 ? config->database.pool_size : 1;
+    db->limits = limits_of(config->database.call_timeout_ms);
     db->uri = mongoc_uri_new_with_error(config->database.uri, NULL);
     if (db->uri == NULL) {
         *ret_reason = "database.uri is not a MongoDB connection string; write it like "
@@ -97,7 +120,7 @@ enum err db_open(const struct config *config, bool monitored, struct db **ret_db
         return ERR_VALIDATION;
     }
     /* One more than are leased: the audit writer's. */
-    if (!set_options(db->uri, db->maximum + 1) ||
+    if (!set_options(db->uri, db->maximum + 1, &db->limits) ||
         (monitored && (db->pool = mongoc_client_pool_new_with_error(db->uri, NULL)) == NULL)) {
         *ret_reason = "database.uri holds options that the MongoDB driver does not take together; "
                       "start from mongodb://127.0.0.1:27017/?replicaSet=rs0";
@@ -303,10 +326,11 @@ struct db_client *db_writer_client(struct db *db)
 static enum err admin_client(struct db_call *call)
 {
     AUTO(mongoc_uri_destroy) mongoc_uri_t *uri = mongoc_uri_copy(call->db->uri);
-    int64_t limit = ctx_remaining(call->ctx, DB_LONG_MS);
+    const int64_t socket = call->db->limits.socket;
+    const int64_t limit = ctx_remaining(call->ctx, DB_LONG_MS);
 
     (void)mongoc_uri_set_option_as_int32(uri, MONGOC_URI_SOCKETTIMEOUTMS,
-                                         (int32_t)(limit > DB_SOCKET_MS ? limit : DB_SOCKET_MS));
+                                         (int32_t)(limit > socket ? limit : socket));
     bson_init(&call->own.options);
     call->own.client = mongoc_client_new_from_uri(uri);
     if (call->own.client == NULL)
@@ -362,7 +386,7 @@ static enum err take_client(struct db_call *call)
         call->reserved = true;
         call->client = db_writer_client(call->db);
     } else {
-        call->client = db_lease(call->db, ctx_remaining(ctx, DB_POOL_WAIT_MS));
+        call->client = db_lease(call->db, ctx_remaining(ctx, call->db->limits.lease));
         call->leased = call->client != NULL;
     }
     if (call->client == NULL)

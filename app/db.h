@@ -1,16 +1,19 @@
 /*
  * The only door to data. Callers name a schema, never a collection; db.c finds the place, adds the
  * tenant to every filter and document of a tenant-bound schema, bounds the time by the ctx's
- * deadline, writes with w:majority and j:true, and maps driver errors: ERR_NOT_FOUND        nothing
- * matched (find_one, update_one, find_and_update, delete_one) ERR_CONFLICT         duplicate key;
- * ctx->failure.field names the index ("email_1" …), failure.path its first element
- * ERR_DOCUMENT_REFUSED the validator of a tenant's
- * own collection refused the document; nothing was written ERR_DB_UNAVAILABLE   unreachable, too
- * slow, no primary, pool empty: 503 ERR_DB_UNAVAILABLE with ctx->failure.internal beginning
- * "unknown outcome": a write that may have happened (see db_outcome_unknown) ERR_INTERNAL anything
- * else, logged Only db.c and watch.c include mongoc. Models see bson_t. Any thread; a ctx is one
- * thread's. A client is leased for the duration of one call (or one transaction), never across
- * hashing or I/O.
+ * deadline, writes with w:majority and j:true, and maps driver errors:
+ *
+ * - ERR_NOT_FOUND: nothing matched (find_one, update_one, find_and_update, delete_one).
+ * - ERR_CONFLICT: duplicate key; ctx->failure.field names the index ("email_1" …), failure.path its
+ *   first element.
+ * - ERR_DOCUMENT_REFUSED: the validator of a tenant's own collection refused the document; nothing
+ *   was written.
+ * - ERR_DB_UNAVAILABLE: unreachable, too slow, no primary, pool empty. With ctx->failure.internal
+ *   beginning "unknown outcome" it is a write that may have happened (see db_outcome_unknown).
+ * - ERR_INTERNAL: anything else, logged.
+ *
+ * Only db.c and watch.c include mongoc. Models see bson_t. Any thread; a ctx is one thread's. A
+ * client is leased for the duration of one call (or one transaction), never across hashing or I/O.
  */
 #pragma once
 
@@ -39,6 +42,10 @@ CHECKED enum err db_ping(struct ctx *ctx);
 /* A pop'able pool and database name for watch.c, which keeps clients of its own. */
 const char *db_uri(const struct db *db);
 const char *db_name(const struct db *db);
+
+/* Milliseconds within which a request knows what became of its call, whatever happens to the
+ * database: twice database.call_timeout_ms, less what an answer takes. */
+int64_t db_answer_ms(const struct db *db);
 
 /* True when this process lost the database, or waited for it in vain, within the last ms. */
 bool db_was_troubled(const struct db *db, int64_t within_ms);

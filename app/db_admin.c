@@ -85,6 +85,7 @@ static enum err judge_hello(const struct db_call *call, const bson_t *hello)
 static enum err ask_directly(struct db_call *call, const struct db_error *error)
 {
     const mongoc_host_list_t *host = mongoc_uri_get_hosts(call->db->uri);
+    const int32_t limit = (int32_t)call->db->limits.connect;
     bson_t command_bytes = BSON_INITIALIZER, reply_bytes = BSON_INITIALIZER;
     AUTO(bson_destroy) bson_t *command = &command_bytes;
     AUTO(bson_destroy) bson_t *reply = &reply_bytes;
@@ -96,9 +97,9 @@ static enum err ask_directly(struct db_call *call, const struct db_error *error)
     mongoc_uri_t *uri = mongoc_uri_new_for_host_port(host->host, host->port);
     (void)mongoc_uri_set_option_as_bool(uri, MONGOC_URI_DIRECTCONNECTION, true);
     (void)mongoc_uri_set_option_as_bool(uri, MONGOC_URI_TLS, mongoc_uri_get_tls(call->db->uri));
-    (void)mongoc_uri_set_option_as_int32(uri, MONGOC_URI_CONNECTTIMEOUTMS, DB_CONNECT_MS);
-    (void)mongoc_uri_set_option_as_int32(uri, MONGOC_URI_SOCKETTIMEOUTMS, DB_CONNECT_MS);
-    (void)mongoc_uri_set_option_as_int32(uri, MONGOC_URI_SERVERSELECTIONTIMEOUTMS, DB_CONNECT_MS);
+    (void)mongoc_uri_set_option_as_int32(uri, MONGOC_URI_CONNECTTIMEOUTMS, limit);
+    (void)mongoc_uri_set_option_as_int32(uri, MONGOC_URI_SOCKETTIMEOUTMS, limit);
+    (void)mongoc_uri_set_option_as_int32(uri, MONGOC_URI_SERVERSELECTIONTIMEOUTMS, limit);
     AUTO(mongoc_client_destroy) mongoc_client_t *client = mongoc_client_new_from_uri(uri);
     bson_put_int(command, "hello", 1);
     if (client == NULL ||

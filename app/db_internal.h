@@ -15,18 +15,7 @@
 
 #include "app/db.h"
 
-/*
- * Every call ends within 2 s whatever happens to the database: a wait for a client and a slow
- * failure, or a quick failure, the time until the driver has found the server again (it looks twice
- * a second and pauses half a second: up to 1 s, measured) and a second try.
- */
-#define DB_POOL_WAIT_MS    500
-#define DB_SELECT_MS       1100
-#define DB_CONNECT_MS      500
-#define DB_SOCKET_MS       1000
-#define DB_MAX_TIME_MS     900
-#define DB_RETRY_BEFORE_MS 150
-#define DB_LONG_MS         (INT64_C(10) * 60 * 1000)
+#define DB_LONG_MS (INT64_C(10) * 60 * 1000)
 
 #define DB_COLLECTION_SIZE 64
 #define DB_ABANDONED_MAX   64
@@ -48,6 +37,22 @@ enum {
 DEFINE_AUTO(mongoc_uri_t, mongoc_uri_destroy)
 DEFINE_AUTO(mongoc_client_t, mongoc_client_destroy)
 
+/*
+ * Milliseconds, all from database.call_timeout_ms. Every call ends within twice of that whatever
+ * happens to the database: a wait for a client and a slow failure, or a quick failure, the time
+ * until the driver has found the server again (it looks twice a second and pauses half a second: up
+ * to 1 s, measured) and a second try.
+ */
+struct db_limits {
+    int64_t socket;       /* the setting itself: 1000 */
+    int64_t server;       /* that a command may run there: 900, so that the server's answer comes */
+    int64_t select;       /* until the driver has found a server, which takes it up to 1000: 1100 */
+    int64_t connect;      /* 500 */
+    int64_t lease;        /* until a client is free: 500 */
+    int64_t retry_before; /* a failure that comes later is not tried again: 150 */
+    int64_t begin_before; /* … and of a transaction: 300 */
+};
+
 struct db_client {
     struct db_client *next;
     mongoc_client_t *client;
@@ -58,6 +63,7 @@ struct db_client {
 struct db {
     char *uri_text;
     char *name;
+    struct db_limits limits;
     mongoc_uri_t *uri;
     mongoc_client_pool_t *pool; /* its topology and monitoring; leasing is db_lease; NULL = none */
     pthread_mutex_t lock;

@@ -336,7 +336,8 @@ static bool send_once(struct db_call *call, const bson_t *command, bson_t *reply
 static bool may_send_again(const struct db_call *call, const struct db_error *error,
                            const bson_t *reply)
 {
-    if (call->transaction != NULL || clock_monotonic_ms() - call->started > DB_RETRY_BEFORE_MS)
+    if (call->transaction != NULL ||
+        clock_monotonic_ms() - call->started > call->db->limits.retry_before)
         return false;
     switch (call->use) {
     case DB_READ:
@@ -373,7 +374,7 @@ static int64_t time_limit(const struct db_call *call)
 {
     const bool is_long =
         call->use == DB_ADMIN || call->use == DB_READ_ANY_TENANT || call->use == DB_READ_LONG;
-    const int64_t most = call->most_ms > 0 ? call->most_ms : DB_MAX_TIME_MS;
+    const int64_t most = call->most_ms > 0 ? call->most_ms : call->db->limits.server;
 
     return ctx_remaining(call->ctx, is_long ? DB_LONG_MS : most);
 }

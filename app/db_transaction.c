@@ -14,7 +14,6 @@
 #include "app/log.h"
 
 #define WITHOUT_DEADLINE_MS 10000
-#define UNREACHABLE_MS      300 /* no new attempt later than this: one may take more than a second */
 #define BACKOFF_MAX_MS      32
 
 struct db_settled {
@@ -147,7 +146,7 @@ bool db_end_abandoned(struct db_call *call, struct db_error *ret_error)
 
 /* --- beginning --- */
 
-static mongoc_transaction_opt_t *transaction_options(void)
+static mongoc_transaction_opt_t *transaction_options(const struct db_limits *limits)
 {
     mongoc_transaction_opt_t *options = mongoc_transaction_opts_new();
     mongoc_read_concern_t *read = mongoc_read_concern_new();
@@ -158,7 +157,7 @@ static mongoc_transaction_opt_t *transaction_options(void)
     mongoc_write_concern_set_journal(write, true);
     mongoc_transaction_opts_set_read_concern(options, read);
     mongoc_transaction_opts_set_write_concern(options, write);
-    mongoc_transaction_opts_set_max_commit_time_ms(options, DB_MAX_TIME_MS);
+    mongoc_transaction_opts_set_max_commit_time_ms(options, limits->server);
     mongoc_read_concern_destroy(read);
     mongoc_write_concern_destroy(write);
     return options;
@@ -175,7 +174,7 @@ static mongoc_client_session_t *start_session(struct db_client *client, bson_err
     return session;
 }
 
-static bool start(struct db_transaction *transaction, bson_error_t *error)
+static bool start(const struct db *db, struct db_transaction *transaction, bson_error_t *error)
 {
     transaction->transient = transaction->unavailable = transaction->broken = false;
     if (transaction->session == NULL) {
@@ -186,7 +185,7 @@ static bool start(struct db_transaction *transaction, bson_error_t *error)
         if (!mongoc_client_session_append(transaction->session, &transaction->options, error))
             return false;
     }
-    mongoc_transaction_opt_t *options = transaction_options();
+    mongoc_transaction_opt_t *options = transaction_options(&db->limits);
     bool started = mongoc_client_session_start_transaction(transaction->session, options, error);
     mongoc_transaction_opts_destroy(options);
     return started;
@@ -204,7 +203,8 @@ static bool may_go_on(const struct attempt *attempt, bool unavailable)
 {
     int64_t now = clock_monotonic_ms();
 
-    if (unavailable && now - attempt->started > UNREACHABLE_MS)
+    /* A later one would not end in time. */
+    if (unavailable && now - attempt->started > attempt->call.db->limits.begin_before)
         return false;
     return now < attempt->until;
 }
@@ -316,7 +316,7 @@ static enum step run_once(struct attempt *attempt, db_transaction_fn body, void 
         *ret_err = db_fail(&attempt->call, &error);
         return STEP_FAILED;
     }
-    if (!start(attempt->transaction, &detail)) {
+    if (!start(attempt->call.db, attempt->transaction, &detail)) {
         db_error_read(&detail, NULL, &error);
         *ret_err = db_fail(&attempt->call, &error);
         return STEP_FAILED;

@@ -22,7 +22,6 @@
 #define FILL_MAX      64 /* holes filled along with one batch */
 #define HOLES_MAX     1024
 #define FILL_AGAIN_MS 1000
-#define WAIT_MS       1900 /* the answer must come within two seconds */
 #define BATCH_ARENA   ((size_t)4 * 1024 * 1024)
 #define ACTION_SIZE   65
 
@@ -354,7 +353,7 @@ static void leave_queue(struct audit_writer *writer, const struct waiter *waiter
 enum err audit_writer_commit(struct audit_writer *writer, struct ctx *ctx, struct audit_row *row)
 {
     struct waiter waiter = {.row = row, .result = ERR_DB_UNAVAILABLE};
-    const int64_t until = clock_monotonic_ms() + ctx_remaining(ctx, WAIT_MS);
+    const int64_t until = clock_monotonic_ms() + ctx_remaining(ctx, db_answer_ms(ctx->app->db));
     bool in_time = true;
 
     condition_init(&waiter.done);

@@ -6,8 +6,6 @@
 #include "models/audit.h"
 #include "models/tenant.h"
 
-#define WAIT_MS 1900 /* the answer must come within two seconds */
-
 struct party {
     const struct gather_guest *first;
     int64_t count;
@@ -107,7 +105,7 @@ enum err sign_up_meet(struct sign_up_guest *guest)
     struct gather *gather = ctx->app->sign_ups;
     struct gather_guest place = {.work = guest};
 
-    switch (gather_enter(gather, &place, ctx_remaining(ctx, WAIT_MS))) {
+    switch (gather_enter(gather, &place, ctx_remaining(ctx, db_answer_ms(ctx->app->db)))) {
     case GATHER_LATE:
         return fail_internal(ctx, ERR_DB_UNAVAILABLE, "too many users are made at once");
     case GATHER_SERVED:

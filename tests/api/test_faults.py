@@ -12,14 +12,14 @@ import pytest
 from bson.int64 import Int64
 
 from support.api import Api
-from support.check import ok, refused, until
-from support.instance import Instance
+from support.check import in_time, ok, refused, until
+from support.instance import SHIPPED_LIMITS, Instance, merged
 from support.ports import free_port
 from support.team import Team, make_due, nothing_left
 from support.user_search import SCHEMA, fill, random_users
 from support.world import USER_PASSWORD, World, key_of, unique
 
-FAST = {"password": {"scheme": "argon2id"}}
+FAST = {"password": {"scheme": "argon2id"}} | SHIPPED_LIMITS
 
 
 @pytest.fixture(scope="module")
@@ -40,10 +40,10 @@ def timed(request):
 
 
 def unavailable(request):
-    """503 with Retry-After, within 2 seconds and what the scheduler of a busy machine adds."""
+    """503 with Retry-After, within 2 seconds."""
     answer, took = timed(request)
     body = refused(answer, 503)
-    assert took < 2.5, f"{took:.2f} s"
+    in_time(took, 2.0)
     assert int(answer.headers["retry-after"]) >= 1
     assert "mongo" not in body["error_description"].lower()
     return body
@@ -78,7 +78,8 @@ def test_frozen_mongod(faulty, own_mongo):
         for name, request in requests_that_need_the_database(api, tenant, user).items():
             assert unavailable(request), name
         answer, took = timed(lambda: api.get("/health"))
-        assert ok(answer)["status"] == "healthy" and took < 0.5
+        assert ok(answer)["status"] == "healthy"
+        in_time(took, 0.5)
         until(lambda: api.get("/ready").status_code == 503, 5)
     whole_again(api, user)
     ok(api.post("/auth/refresh", json={"refresh_token": user.refresh_token}))
@@ -102,12 +103,27 @@ def test_frozen_mongod_does_not_pile_up_requests(faulty, own_mongo):
             thread.start()
         time.sleep(0.2)
         answer, took = timed(lambda: api.get("/health"))
-        assert answer.status_code == 200 and took < 1.0
+        assert answer.status_code == 200
+        in_time(took, 1.0)
         for thread in threads:
             thread.join()
     assert {status for status, _ in results} == {503}
-    assert max(took for _, took in results) < 3.0
+    in_time(max(took for _, took in results), 3.0)
     whole_again(api, user)
+
+
+def test_a_slow_database_has_the_time_that_is_configured(faulty, instances, connect, own_mongo):
+    """database.call_timeout_ms: what is an outage as shipped is an answer for who allows more."""
+    shipped, api, world, tenant = faulty
+    user = world.user(tenant)
+    patient = connect(instances(merged(FAST, {"database": {"call_timeout_ms": 15000}}),
+                                server=own_mongo, database=shipped.database_name))
+    for client, status in ((api, 503), (patient, 200), (api, 503)):
+        with own_mongo.failpoint(["find"], namespace=f"{shipped.database_name}.{tenant.collection}",
+                                 times=1, blockConnection=True, blockTimeMS=1500):
+            answer = client.post("/auth/login", tenant=tenant.slug, json={
+                "email": user.email, "password": USER_PASSWORD})
+            assert answer.status_code == status, answer.text
 
 
 def test_stopped_mongod(faulty, own_mongo):
@@ -258,14 +274,12 @@ def test_a_tenant_whose_creation_broke_leaves_nothing_visible(faulty, own_mongo)
 
 def test_the_start_waits_and_says_why(instances, own_mongo):
     """Issue 3: MongoDB absent at start: one sentence, and a retry until a deadline."""
-    instance = Instance(own_mongo, unique("test_api_"), FAST | {
-        "database": {"start_timeout_ms": 1500}},
+    instance = Instance(own_mongo, unique("test_api_"), merged(FAST, {"database": {"start_timeout_ms": 1500}}),
         uri=f"mongodb://127.0.0.1:{free_port()}/?replicaSet=rs0")
     start = time.monotonic()
     instance.start(wait=False)
-    status = instance.process.wait(20)
-    assert status != 0
-    assert 1.0 < time.monotonic() - start < 12
+    assert instance.process.wait(60) != 0
+    assert time.monotonic() - start > 1.0
     assert "MongoDB" in instance.output()
     instance.process = None
     instance.close()

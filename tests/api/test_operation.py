@@ -16,7 +16,7 @@ import httpx
 import pytest
 
 from support.check import ok, until
-from support.instance import Instance, program, run
+from support.instance import SHIPPED_LIMITS, Instance, merged, program, run
 from support.mongo import OwnMongo
 from support.ports import free_port
 from support.world import World, unique
@@ -123,7 +123,7 @@ def test_a_dropped_index_stops_the_start(lonely, mongo):
 
 def test_mongodb_that_never_comes(lonely):
     """75 (EX_TEMPFAIL) after the deadline; the password of the URI stays a secret."""
-    instance = lonely({"database": {"start_timeout_ms": 1200}},
+    instance = lonely(merged(SHIPPED_LIMITS, {"database": {"start_timeout_ms": 1200}}),
                       uri=f"mongodb://name:secret-word@127.0.0.1:{free_port()}/?replicaSet=rs0")
     start = time.monotonic()
     status, err = ended(instance.start(wait=False))
@@ -139,7 +139,7 @@ def test_mongodb_that_comes_later(lonely):
     server = OwnMongo()
     try:
         server.kill()
-        instance = lonely(FAST, server=server).start(wait=False)
+        instance = lonely(FAST | SHIPPED_LIMITS, server=server).start(wait=False)
         until(lambda: "does not answer yet" in stderr_of(instance), 10)
         server.start()
         instance.wait_ready()
@@ -150,7 +150,7 @@ def test_mongodb_that_comes_later(lonely):
 
 
 def test_a_stop_while_waiting_for_mongodb(lonely):
-    instance = lonely(uri=f"mongodb://127.0.0.1:{free_port()}/?replicaSet=rs0").start(wait=False)
+    instance = lonely(SHIPPED_LIMITS, uri=f"mongodb://127.0.0.1:{free_port()}/?replicaSet=rs0").start(wait=False)
     until(lambda: "does not answer yet" in stderr_of(instance), 10)
     instance.process.terminate()
     start = time.monotonic()

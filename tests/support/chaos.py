@@ -13,7 +13,7 @@ import time
 from . import actors
 from .balancer import Balancer
 from .history import Caller, Record
-from .instance import Instance
+from .instance import SHIPPED_LIMITS, Instance, merged
 from .mongo import Mongo
 
 SETTINGS = {
@@ -34,13 +34,15 @@ WHOLE_WITHIN = 20
 class Stage:
     """Two instances on a replica set, and the clients."""
 
-    def __init__(self, replica_set, cast=None, settings=None, balanced=False):
+    def __init__(self, replica_set, cast=None, settings=None, balanced=False, patience=1.0,
+                 limits=SHIPPED_LIMITS):
         self.set = replica_set
         self.balancer = None
         self.database = f"test_chaos_{os.getpid()}"
-        self.record = Record()
+        self.record = Record(patience)
         self.instances_die = False
-        self.instances = [Instance(replica_set, self.database, SETTINGS) for _ in range(2)]
+        self.instances = [Instance(replica_set, self.database, merged(SETTINGS, limits))
+                          for _ in range(2)]
         for instance in self.instances:
             instance.start()
         if balanced:
@@ -170,12 +172,13 @@ class Stage:
 
     def wait_served(self):
         """Every instance answers ready again by itself."""
-        deadline = time.monotonic() + WHOLE_WITHIN
+        limit = WHOLE_WITHIN * self.record.patience
+        deadline = time.monotonic() + limit
         call = self.caller()
         for number in range(len(call.addresses)):
             while call("ready", "GET", "/ready", {200}, instance=number).status != 200:
                 if time.monotonic() > deadline:
-                    self.record.violation(f"instance {number} not ready {WHOLE_WITHIN} s later")
+                    self.record.violation(f"instance {number} not ready {limit:.0f} s later")
                     return
                 time.sleep(0.1)
 
@@ -188,7 +191,7 @@ class Stage:
         for actor in self.cast:
             actor.stop()
         for actor in self.cast:
-            actor.join(30)
+            actor.join(30 * self.record.patience)
             if actor.is_alive():
                 self.record.violation(f"{type(actor).__name__} hangs")
         self._check_database()

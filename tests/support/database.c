@@ -66,6 +66,9 @@ bool database_begin(struct database *database, const struct database_options *op
     database->config.database.name = database->name;
     database->config.database.pool_size =
         options != NULL && options->pool_size > 0 ? options->pool_size : 8;
+    /* Behind a proxy that freezes, the limits are the subject; elsewhere only a hang ends by them.
+     */
+    database->config.database.call_timeout_ms = database->wire != NULL ? 1000 : 20000;
     database->config.plans.free.audit_days = 30;
     memset(database->config.master_key_bytes, 7, sizeof database->config.master_key_bytes);
     atomic_init(&database->app.config, &database->config);

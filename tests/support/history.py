@@ -17,8 +17,9 @@ ANSWER_LIMIT = 10.0
 class Record:
     """Counts and violations of all clients."""
 
-    def __init__(self):
+    def __init__(self, patience=1.0):
         self._lock = threading.Lock()
+        self.patience = patience  # times what is promised on a machine with nothing else to do
         self.statuses = collections.Counter()
         self.violations = []
         self.strict = False  # nothing is broken now: 503 is a failure too
@@ -102,7 +103,7 @@ class Caller:
                 self.record.violation(f"{what}: no answer: {answer.text}")
         elif answer.status not in allowed and (answer.status != 503 or self.record.strict):
             self.record.violation(f"{what}: {answer.status} {answer.text[:900]}")
-        if took > ANSWER_LIMIT:
+        if took > ANSWER_LIMIT * self.record.patience:
             self.record.violation(f"{what}: took {took:.1f} s")
         return answer
 
@@ -115,7 +116,8 @@ class Caller:
         reused = connection is not None
         if connection is None:
             host, port = self.addresses[instance]
-            connection = http.client.HTTPConnection(host, port, timeout=ANSWER_LIMIT + 5)
+            connection = http.client.HTTPConnection(host, port,
+                                                    timeout=ANSWER_LIMIT * self.record.patience + 5)
         connected = reused
         try:
             if not reused:

@@ -51,6 +51,11 @@ def merged(base, changes):
     return result
 
 
+#: The limits as they are shipped: where they are the subject. Other tests have patience, so that a
+#: machine that stalls for a second fails none of them.
+SHIPPED_LIMITS = {"server": {"request_timeout_ms": 5000}, "database": {"call_timeout_ms": 1000}}
+
+
 class Instance:
     """A tenantd process. Two with the same database are two instances of one installation."""
 
@@ -75,11 +80,12 @@ class Instance:
             "platform_key": PLATFORM_KEY,
             "server": {
                 "bind": "127.0.0.1", "port": self.port, "extra_port": self.extra_port,
-                "metrics_port": self.metrics_port, "drain_ms": 3000,
+                "metrics_port": self.metrics_port, "drain_ms": 3000, "request_timeout_ms": 60000,
                 "public_url": f"http://localhost:{self.port}",
             },
             "database": {
                 "uri": self._uri, "name": self.database_name, "migrate_on_start": True,
+                "call_timeout_ms": 20000,
             },
             # Tests hash in bursts; that the queue is bounded is the subject of one test alone.
             "password": {"queue": 256},
