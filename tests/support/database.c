@@ -9,17 +9,20 @@
 #include "app/db_internal.h"
 #include "app/metrics.h"
 #include "app/secret.h"
+#include "app/watch.h"
 
 static void on_command(const mongoc_apm_command_started_t *event)
 {
     struct database *database = mongoc_apm_command_started_get_context(event);
-    size_t at = atomic_fetch_add(&database->seen_count, 1);
 
-    if (at >= SEEN_MAX)
-        abort();
-    snprintf(database->seen[at].name, sizeof database->seen[at].name, "%s",
-             mongoc_apm_command_started_get_command_name(event));
-    database->seen[at].command = bson_copy(mongoc_apm_command_started_get_command(event));
+    pthread_mutex_lock(&database->seen_lock);
+    size_t at = database->seen_count++;
+    if (at < SEEN_MAX) {
+        snprintf(database->seen[at].name, sizeof database->seen[at].name, "%s",
+                 mongoc_apm_command_started_get_command_name(event));
+        database->seen[at].command = bson_copy(mongoc_apm_command_started_get_command(event));
+    }
+    pthread_mutex_unlock(&database->seen_lock);
 }
 
 static void watch_commands(struct database *database)
@@ -51,6 +54,7 @@ bool database_begin(struct database *database, const struct database_options *op
 {
     const char *uri = getenv("TEST_MONGODB_URI"), *reason = NULL;
     const bool unmonitored = options != NULL && options->unmonitored;
+    const struct uuid unique = uuid_new(); /* process numbers come again */
     static int count;
 
     memset(database, 0, sizeof *database);
@@ -58,9 +62,11 @@ bool database_begin(struct database *database, const struct database_options *op
         return false;
     if (!secret_init())
         abort();
+    pthread_mutex_init(&database->seen_lock, NULL);
     db_driver_init();
     set_uri(database, uri, options != NULL && options->proxied);
-    snprintf(database->name, sizeof database->name, "test_%ld_%d", (long)getpid(), ++count);
+    snprintf(database->name, sizeof database->name, "test_%ld_%d_%02x%02x%02x%02x", (long)getpid(),
+             ++count, unique.bytes[12], unique.bytes[13], unique.bytes[14], unique.bytes[15]);
     database->config.environment = ENV_DEVELOPMENT;
     database->config.database.uri = database->uri;
     database->config.database.name = database->name;
@@ -108,37 +114,59 @@ bson_t *database_command(const struct database *database, const char *db, const 
     return reply;
 }
 
+void database_watch(struct app *app)
+{
+    const char *reason = NULL;
+
+    WAIT(watch_start(app, &app->watch, &reason) == ERR_OK, 2000);
+}
+
 void database_forget(struct database *database)
 {
-    size_t count = atomic_load(&database->seen_count);
-
-    for (size_t i = 0; i < count; i++)
+    pthread_mutex_lock(&database->seen_lock);
+    for (size_t i = 0; i < database->seen_count && i < SEEN_MAX; i++)
         bson_destroy(database->seen[i].command);
     memset(database->seen, 0, SEEN_MAX * sizeof *database->seen);
-    atomic_store(&database->seen_count, 0);
+    database->seen_count = 0;
+    pthread_mutex_unlock(&database->seen_lock);
 }
 
-size_t database_sent(const struct database *database, const char *name)
+static bool is_command(const struct seen *seen, const void *arg)
+{
+    return strcmp(seen->name, arg) == 0;
+}
+
+static bool is_find(const struct seen *seen, const void *arg)
+{
+    bson_iter_t find;
+
+    return strcmp(seen->name, "find") == 0 && bson_iter_init_find(&find, seen->command, "find") &&
+           strcmp(bson_iter_utf8(&find, NULL), arg) == 0;
+}
+
+/* Other threads send meanwhile. Who counts must have looked before it was too much. */
+static size_t count_seen(struct database *database,
+                         bool (*matches)(const struct seen *seen, const void *arg), const void *arg)
 {
     size_t count = 0;
 
+    pthread_mutex_lock(&database->seen_lock);
+    if (database->seen_count > SEEN_MAX)
+        abort();
     for (size_t i = 0; i < database->seen_count; i++)
-        count += strcmp(database->seen[i].name, name) == 0;
+        count += matches(&database->seen[i], arg);
+    pthread_mutex_unlock(&database->seen_lock);
     return count;
 }
 
-size_t database_asked(const struct database *database, const char *collection)
+size_t database_sent(struct database *database, const char *name)
 {
-    size_t count = 0;
+    return count_seen(database, is_command, name);
+}
 
-    for (size_t i = 0; i < database->seen_count; i++) {
-        bson_iter_t find;
-
-        count += strcmp(database->seen[i].name, "find") == 0 &&
-                 bson_iter_init_find(&find, database->seen[i].command, "find") &&
-                 strcmp(bson_iter_utf8(&find, NULL), collection) == 0;
-    }
-    return count;
+size_t database_asked(struct database *database, const char *collection)
+{
+    return count_seen(database, is_find, collection);
 }
 
 void database_end(struct database *database)
@@ -157,5 +185,6 @@ void database_end(struct database *database)
     database_forget(database);
     free(database->seen);
     wire_stop(database->wire);
+    pthread_mutex_destroy(&database->seen_lock);
     memset(database, 0, sizeof *database);
 }

@@ -5,12 +5,14 @@
  */
 #pragma once
 
+#include <pthread.h>
 #include <stdbool.h>
 
 #include <bson/bson.h>
 
 #include "app/app.h"
 #include "app/ctx.h"
+#include "support/patience.h"
 #include "support/wire.h"
 
 struct seen {
@@ -29,7 +31,8 @@ struct database {
     char uri[256];
     struct wire *wire;
     struct seen *seen; /* commands since the last database_forget, oldest first */
-    _Atomic size_t seen_count;
+    size_t seen_count; /* also those beyond SEEN_MAX, which are not kept */
+    pthread_mutex_t seen_lock;
 };
 
 struct database_options {
@@ -43,12 +46,14 @@ bool database_begin(struct database *database, const struct database_options *op
 /* Nothing when it was not begun, or has ended. */
 void database_end(struct database *database);
 void database_forget(struct database *database);
-/* How many commands of that name were sent since database_forget. */
-size_t database_sent(const struct database *database, const char *name);
+/* How many commands of that name were sent since database_forget, of which so many are kept. */
+size_t database_sent(struct database *database, const char *name);
 /* How many finds went to a collection: housekeeping and watcher have theirs meanwhile. */
-size_t database_asked(const struct database *database, const char *collection);
+size_t database_asked(struct database *database, const char *collection);
 /* Another ctx of the same app, for a thread of its own. */
 void database_ctx(struct database *database, struct arena *arena, struct ctx *ret_ctx);
+/* Starts the app's watcher; with patience, since its own time to connect is short. */
+void database_watch(struct app *app);
 /* Runs one command as an outsider would, past the data layer; dies when it fails. Caller destroys.
  */
 bson_t *database_command(const struct database *database, const char *db, const bson_t *command);
@@ -59,15 +64,4 @@ bson_t *database_command(const struct database *database, const char *db, const 
         (void)state;                 \
         if (database.app.db == NULL) \
             skip();                  \
-    } while (0)
-
-/* Until a condition holds. */
-#define WAIT(condition, limit_ms)                                              \
-    do {                                                                       \
-        const int64_t start_ = clock_monotonic_ms();                           \
-        while (!(condition)) {                                                 \
-            if (clock_monotonic_ms() - start_ > (limit_ms))                    \
-                fail_msg("not within %d ms: %s", (int)(limit_ms), #condition); \
-            usleep(1000);                                                      \
-        }                                                                      \
     } while (0)
