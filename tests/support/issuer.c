@@ -1,7 +1,5 @@
 #include "support/issuer.h"
 
-#include <unistd.h>
-
 #include "app/cache.h"
 #include "app/clock.h"
 #include "app/db.h"
@@ -9,6 +7,9 @@
 #include "app/keys.h"
 #include "app/revocation.h"
 #include "app/watch.h"
+
+/* Only the watcher makes them forget anything. */
+#define CACHED_MS 3600000
 
 struct database database;
 
@@ -40,19 +41,17 @@ static void insert_tenant(struct tenant *tenant, const char *slug)
 
 static void start_app(void)
 {
-    const char *reason;
-
     database.config.server.public_url = "http://localhost:8080";
     database.config.tenants.issuer_form = ISSUER_PATH;
     database.config.tokens.access_ttl = 900;
     database.config.tokens.oauth_access_ttl = 3600;
-    database.app.tenants = cache_new("tenants", 16, 60000, tenant_load_by_id);
-    database.app.slugs = cache_new("slugs", 16, 60000, tenant_load_by_slug);
-    database.app.domains = cache_new("domains", 16, 60000, tenant_load_by_domain);
-    database.app.keys = cache_new("keys", 16, 60000, keys_load);
+    database.app.tenants = cache_new("tenants", 16, CACHED_MS, tenant_load_by_id);
+    database.app.slugs = cache_new("slugs", 16, CACHED_MS, tenant_load_by_slug);
+    database.app.domains = cache_new("domains", 16, CACHED_MS, tenant_load_by_domain);
+    database.app.keys = cache_new("keys", 16, CACHED_MS, keys_load);
     database.app.tokens = token_cache_new(64);
     database.app.revocations = revocations_new(64);
-    assert_int_equal(watch_start(&database.app, &database.app.watch, &reason), ERR_OK);
+    database_watch(&database.app);
     assert_int_equal(housekeeping_start(&database.app, &database.app.housekeeping), ERR_OK);
 }
 
@@ -100,8 +99,7 @@ int issuer_setup(void **state)
         .user_epoch = 5,
         .tenant_epoch = 3,
     };
-    while (!watch_is_fresh(database.app.watch))
-        usleep(1000);
+    WAIT(watch_is_fresh(database.app.watch), 10000);
     return 0;
 }
 

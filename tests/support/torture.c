@@ -143,10 +143,7 @@ void torture_beat(void)
 
 static void start_watch(void)
 {
-    const char *reason = NULL;
-
-    if (watch_start(app, &app->watch, &reason) != ERR_OK)
-        abort();
+    database_watch(app);
     torture_beat();
 }
 
@@ -160,7 +157,8 @@ bool torture_begin(void)
     if (!secret_init() || config_file_setup(NULL) != 0)
         abort();
     snprintf(text, sizeof text,
-             DEV "database: {uri: \"%s\", name: torture_%ld, migrate_on_start: true}\n"
+             DEV "database: {uri: \"%s\", name: torture_%ld, migrate_on_start: true,\n"
+                 "           call_timeout_ms: 15000}\n"
                  "password: {scheme: argon2id}\n"
                  "tenants: {self_service_plans: [free, enterprise]}\n",
              uri, (long)getpid());

@@ -254,7 +254,9 @@ static void test_rate_limits(void **state)
     assert_int_equal(send((struct sent){.method = "POST", .path = REGISTER}), 429);
     assert_string_equal(header("RateLimit-Limit"), "3");
     assert_string_equal(header("RateLimit-Remaining"), "0");
-    assert_string_equal(header("Retry-After"), "20");
+    /* One fits each 20 s; a stall of the machine is taken off. */
+    const char *wait = header("Retry-After");
+    assert_true(strlen(wait) == 2 && strcmp(wait, "10") >= 0 && strcmp(wait, "20") <= 0);
     assert_true(body_has("\"rate_limited\""));
     assert_int_equal(send((struct sent){.method = "GET", .path = "/health"}), 200);
     limiter_free(bare.app.limiter);

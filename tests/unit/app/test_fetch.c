@@ -7,11 +7,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/socket.h>
-#include <unistd.h>
 
 #include "app/network.h"
 #include "support/bare.h"
-#include "support/unit.h"
+#include "support/patience.h"
 
 #define REQUEST_MAX 4096
 
@@ -68,7 +67,7 @@ static int setup(void **state)
 
     (void)state;
     bare_init(&bare);
-    bare.config.fetch.timeout_ms = 5000;
+    bare.config.fetch.timeout_ms = PATIENCE_MS;
     server.socket = socket(AF_INET, SOCK_STREAM, 0);
     assert_int_equal(bind(server.socket, (struct sockaddr *)&here, sizeof here), 0);
     assert_int_equal(listen(server.socket, 16), 0);
@@ -334,11 +333,10 @@ static void test_silence_ends(void **state)
     (void)state;
     bare.config.fetch.timeout_ms = 100;
     assert_int_equal(run_here(NULL).outcome, FETCH_FAILED);
-    bare.config.fetch.timeout_ms = 30000;
+    bare.config.fetch.timeout_ms = PATIENCE_MS;
     bare.app.stopping = true;
     assert_int_equal(run_here(NULL).outcome, FETCH_STOPPED);
     bare.app.stopping = false;
-    bare.config.fetch.timeout_ms = 5000;
 }
 
 int main(void)

@@ -2,18 +2,16 @@
 #include "app/limit.h"
 
 #include <pthread.h>
-#include <setjmp.h>
-#include <stdarg.h>
 #include <stdatomic.h>
 #include <string.h>
 #include <time.h>
 
-#include <cmocka.h>
-
 #include "app/clock.h"
+#include "support/patience.h"
 
 #define THREADS 8
 #define TRIES   500
+#define STALL   60 /* seconds that the machine may take away */
 
 static bool take(struct limiter *limiter, enum limit_class class, const char *who,
                  const struct limit_rule *rule, struct limit_result *result)
@@ -33,15 +31,15 @@ static void test_burst_then_refused(void **state)
         assert_true(take(limiter, LIMIT_SIGN_IN, "a", &rule, &result));
         assert_int_equal(result.limit, 5);
         assert_int_equal(result.remaining, 4 - i);
-        assert_int_equal(result.reset_seconds, 720 * (i + 1));
+        assert_in_range(result.reset_seconds, 720 * (i + 1) - STALL, 720 * (i + 1));
     }
     assert_false(take(limiter, LIMIT_SIGN_IN, "a", &rule, &result));
     assert_int_equal(result.remaining, 0);
-    assert_in_range(result.retry_after, 719, 720);
-    assert_in_range(result.reset_seconds, 3599, 3600);
+    assert_in_range(result.retry_after, 720 - STALL, 720);
+    assert_in_range(result.reset_seconds, 3600 - STALL, 3600);
     /* A refusal costs nothing. */
     assert_false(take(limiter, LIMIT_SIGN_IN, "a", &rule, &result));
-    assert_in_range(result.retry_after, 719, 720);
+    assert_in_range(result.retry_after, 720 - STALL, 720);
     limiter_free(limiter);
 }
 
@@ -69,11 +67,10 @@ static void test_budget_comes_back(void **state)
     int64_t allowed = 0;
 
     (void)state;
-    while (clock_monotonic_us() - start < 350 * 1000)
-        allowed += take(limiter, LIMIT_KEY, "k", &rule, &result);
-    int64_t took = clock_monotonic_us() - start;
     /* The burst, and one each 100 ms. */
-    assert_in_range(allowed, 13, 10 + took / 100000 + 1);
+    WAIT((allowed += take(limiter, LIMIT_KEY, "k", &rule, &result)) == 13, 400);
+    int64_t took = clock_monotonic_us() - start;
+    assert_true(took >= 300 * 1000);
     limiter_free(limiter);
 }
 
@@ -111,7 +108,7 @@ struct race {
 
 static void *run_race(void *arg)
 {
-    const struct limit_rule rule = {.count = 1000, .seconds = 36000};
+    const struct limit_rule rule = {.count = 1000, .seconds = 3600000};
     struct race *race = arg;
     struct limit_result result;
 
@@ -150,7 +147,7 @@ static void test_exact_in_parallel(void **state)
 /* A million addresses in a table of a thousand: whoever is at the limit stays known. */
 static void test_bounded_and_stalest_goes(void **state)
 {
-    const struct limit_rule rule = {.count = 100, .seconds = 3600};
+    const struct limit_rule rule = {.count = 100, .seconds = 3600000};
     struct limiter *limiter = limiter_new(1000);
     struct limit_result result;
 

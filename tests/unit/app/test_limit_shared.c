@@ -5,16 +5,12 @@
 #include "app/limit.h"
 
 #include <pthread.h>
-#include <setjmp.h>
-#include <stdarg.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <time.h>
-#include <unistd.h>
-
-#include <cmocka.h>
 
 #include "app/clock.h"
+#include "support/patience.h"
 
 #define INSTANCES 3
 #define THREADS   8
@@ -22,7 +18,7 @@
 struct store {
     pthread_mutex_t lock;
     int64_t whole_us;
-    _Atomic bool down;
+    _Atomic bool down, held; /* held: answers nobody yet */
     _Atomic int64_t slow_ms;
     _Atomic int leases, at_once, most_at_once;
 };
@@ -54,6 +50,8 @@ static bool lease(void *arg, const struct limit_key *key, const struct limit_rul
         store.most_at_once = store.at_once;
     if (store.slow_ms > 0)
         usleep((useconds_t)store.slow_ms * 1000);
+    for (int64_t waited = 0; store.held && waited < PATIENCE_MS; waited++)
+        usleep(1000);
     pthread_mutex_lock(&store.lock);
     const int64_t now = clock_monotonic_us();
     int64_t start = most(store.whole_us, now - ask->age_us);
@@ -113,20 +111,21 @@ static int64_t burst(int instance, const struct limit_rule *rule)
     return allowed;
 }
 
-static const struct limit_rule hourly = {.count = 600, .seconds = 36000};
+/* One each 100 minutes: none comes back during a test. */
+static const struct limit_rule lasting = {.count = 600, .seconds = 3600000};
 
 /* One instance alone has exactly the budget, asks for nothing up to a quarter, then in chunks. */
 static void test_alone(void **state)
 {
     (void)state;
-    for (int64_t i = 0; i < limit_quarter(&hourly); i++)
-        assert_true(take(0, &hourly));
+    for (int64_t i = 0; i < limit_quarter(&lasting); i++)
+        assert_true(take(0, &lasting));
     assert_int_equal(store.leases, 0);
-    assert_int_equal(limit_quarter(&hourly) + burst(0, &hourly), hourly.count);
+    assert_int_equal(limit_quarter(&lasting) + burst(0, &lasting), lasting.count);
     assert_in_range(store.leases, 12, 14);
     /* Refusals ask nobody. */
     for (int i = 0; i < 1000; i++)
-        assert_false(take(0, &hourly));
+        assert_false(take(0, &lasting));
     assert_in_range(store.leases, 12, 15);
 }
 
@@ -134,9 +133,9 @@ static void test_alone(void **state)
 static void test_bound(void **state)
 {
     (void)state;
-    assert_int_equal(burst(0, &hourly), hourly.count);
-    assert_int_equal(burst(1, &hourly), limit_quarter(&hourly));
-    assert_int_equal(burst(2, &hourly), limit_quarter(&hourly));
+    assert_int_equal(burst(0, &lasting), lasting.count);
+    assert_int_equal(burst(1, &lasting), limit_quarter(&lasting));
+    assert_int_equal(burst(2, &lasting), limit_quarter(&lasting));
 }
 
 /* Instances that are used alike stay closer: each tells its quarter when it first asks. */
@@ -148,13 +147,13 @@ static void test_side_by_side(void **state)
     for (bool any = true; any;) {
         any = false;
         for (int i = 0; i < 2; i++) {
-            if (take(i, &hourly)) {
+            if (take(i, &lasting)) {
                 any = true;
                 allowed++;
             }
         }
     }
-    assert_in_range(allowed, hourly.count - 2 * limit_chunk(&hourly), hourly.count);
+    assert_in_range(allowed, lasting.count - 2 * limit_chunk(&lasting), lasting.count);
 }
 
 /* Small budgets are exact: each request asks. */
@@ -173,10 +172,10 @@ static void test_exact(void **state)
 static void test_restart(void **state)
 {
     (void)state;
-    burst(0, &hourly);
+    burst(0, &lasting);
     limiter_free(instances[0]);
     instances[0] = limiter_new(1000);
-    assert_int_equal(burst(0, &hourly), limit_quarter(&hourly));
+    assert_int_equal(burst(0, &lasting), limit_quarter(&lasting));
 }
 
 /* Over time: instances under flood have the rate of one budget together. */
@@ -187,7 +186,8 @@ static void test_rate(void **state)
     int64_t allowed = 0, took = 0;
 
     (void)state;
-    while ((took = clock_monotonic_us() - start) < 1500 * 1000) {
+    while ((took = clock_monotonic_us() - start) < 1500 * 1000 || allowed < rule.count) {
+        assert_true(took < PATIENCE_MS * 1000);
         for (int i = 0; i < INSTANCES; i++)
             allowed += take(i, &rule);
     }
@@ -201,16 +201,22 @@ static void test_down(void **state)
     const struct limit_rule sign_ins = {.count = 60, .seconds = 36000};
     const struct limit_key key = {.class = LIMIT_SIGN_IN, .subject = "a", .size = 1};
     struct limit_result result;
-    int64_t allowed = 0;
+    int64_t allowed = 0, start = 0;
 
-    (void)state;
-    store.down = true;
-    assert_int_equal(burst(0, &hourly), hourly.count);
-    assert_in_range(store.leases, 1, 3);
-    for (int i = 0; i < 100; i++) {
-        limit_take_shared(instances[0], &key, &sign_ins, &source, &result);
-        allowed += result.allowed;
-    }
+    /* Again when the machine stalled for the second in which nobody asks. */
+    do {
+        (void)end(state);
+        (void)begin(state);
+        store.down = true;
+        start = clock_monotonic_ms();
+        assert_int_equal(burst(0, &lasting), lasting.count);
+        allowed = 0;
+        for (int i = 0; i < 100; i++) {
+            limit_take_shared(instances[0], &key, &sign_ins, &source, &result);
+            allowed += result.allowed;
+        }
+    } while (clock_monotonic_ms() - start >= 1000);
+    assert_int_equal(store.leases, 1);
     assert_int_equal(allowed, 6);
 }
 
@@ -222,11 +228,11 @@ static void test_back(void **state)
     (void)state;
     store.down = true;
     for (int i = 0; i < 400; i++)
-        assert_true(take(0, &hourly));
+        assert_true(take(0, &lasting));
     store.down = false;
     nanosleep(&pause, NULL);
-    assert_in_range(burst(0, &hourly), 199, 200);
-    assert_in_range(burst(1, &hourly), limit_quarter(&hourly), limit_quarter(&hourly) + 1);
+    assert_in_range(burst(0, &lasting), 199, 200);
+    assert_in_range(burst(1, &lasting), limit_quarter(&lasting), limit_quarter(&lasting) + 1);
 }
 
 static _Atomic int64_t allowed_in_threads;
@@ -255,15 +261,15 @@ static void test_one_lease_at_a_time(void **state)
 {
     (void)state;
     store.slow_ms = 2;
-    run_threads(&hourly);
-    assert_int_equal(allowed_in_threads, hourly.count);
+    run_threads(&lasting);
+    assert_int_equal(allowed_in_threads, lasting.count);
     assert_int_equal(store.most_at_once, 1);
 }
 
 static void *ask_slowly(void *arg)
 {
     (void)arg;
-    (void)take(0, &hourly);
+    (void)take(0, &lasting);
     return NULL;
 }
 
@@ -273,14 +279,14 @@ static void test_slow(void **state)
     pthread_t thread;
 
     (void)state;
-    for (int64_t i = 0; i < limit_quarter(&hourly); i++)
-        assert_true(take(0, &hourly));
-    store.slow_ms = 3000;
+    for (int64_t i = 0; i < limit_quarter(&lasting); i++)
+        assert_true(take(0, &lasting));
+    store.held = true;
     assert_int_equal(pthread_create(&thread, NULL, ask_slowly, NULL), 0);
-    while (store.at_once == 0)
-        usleep(1000);
-    assert_true(take(0, &hourly));
+    WAIT(store.at_once == 1, 1000);
+    assert_true(take(0, &lasting));
     assert_int_equal(store.at_once, 1); /* the lease is still under way */
+    store.held = false;
     pthread_join(thread, NULL);
 }
 
@@ -296,8 +302,8 @@ static void test_refund(void **state)
     /* Taken and given back forever, as good keys are: nobody is asked. */
     store.leases = 0;
     for (int i = 0; i < 1000; i++) {
-        assert_true(take(2, &hourly));
-        limit_refund_shared(instances[2], &address, &hourly);
+        assert_true(take(2, &lasting));
+        limit_refund_shared(instances[2], &address, &lasting);
     }
     assert_int_equal(store.leases, 0);
 }
@@ -324,9 +330,9 @@ static void test_a_million_keys(void **state)
     for (uint32_t i = 0; i < 1000000; i++) {
         const struct limit_key key = {.class = LIMIT_ADDRESS, .subject = &i, .size = sizeof i};
 
-        limit_take_shared(limiter, &key, &hourly, &source, &result);
+        limit_take_shared(limiter, &key, &lasting, &source, &result);
     }
-    assert_in_range(resident_bytes() - before, 0, 8 * 1024 * 1024);
+    assert_true(resident_bytes() - before <= 8 * 1024 * 1024);
     limiter_free(limiter);
 }
 

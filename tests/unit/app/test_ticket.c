@@ -91,7 +91,7 @@ static void test_binding_is_not_in_the_token(void **state)
     (void)state;
     assert_int_equal(jwt_decode(&jwt, token, NULL, 0), 0);
     text = jwt_get_grants_json(jwt, NULL);
-    assert_null(strstr(text, "secret"));
+    assert_null(strstr(text, "secret-session"));
     free(text);
     jwt_free(jwt);
 }

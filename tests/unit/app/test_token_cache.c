@@ -29,7 +29,7 @@ static struct token_claims claims_of(int64_t number, int64_t lives)
 static void test_found_again(void **state)
 {
     struct token_cache *cache = token_cache_new(64);
-    struct token_claims claims = claims_of(7, 100), found;
+    struct token_claims claims = claims_of(7, 3600), found;
     uint8_t digest[SHA256_SIZE], other[SHA256_SIZE];
 
     (void)state;
@@ -76,7 +76,7 @@ static void test_bounded(void **state)
 
     (void)state;
     for (uint64_t i = 0; i < 10000; i++) {
-        const struct token_claims claims = claims_of((int64_t)i, 100);
+        const struct token_claims claims = claims_of((int64_t)i, 3600);
 
         digest_of(i, digest);
         token_cache_add(cache, digest, &claims, token_cache_age(cache));
@@ -123,7 +123,7 @@ static void *add_and_find(void *arg)
 
     for (int i = 0; i < 20000; i++) {
         const uint64_t number = (uint64_t)i % 97;
-        struct token_claims claims = claims_of((int64_t)number, 100), found;
+        struct token_claims claims = claims_of((int64_t)number, 3600), found;
         uint8_t digest[SHA256_SIZE];
 
         digest_of(number, digest);

@@ -32,7 +32,7 @@ static void test_session_token(void **state)
         assert_int_equal(claims.user_epoch, 5);
         assert_string_equal(claims.scope, "openid read");
         assert_string_equal(claims.client_id, "");
-        assert_true(claims.issued_at >= now && claims.issued_at <= now + 5);
+        assert_true(claims.issued_at >= now && claims.issued_at <= clock_now_ms() / 1000);
         assert_int_equal(claims.expires_at, claims.issued_at + 900);
     }
 }
@@ -92,6 +92,17 @@ static void test_what_stands_in_it(void **state)
                         arena_printf(&database.arena, "http://localhost:8080/t/%s", acme.slug));
 }
 
+/* An old token and a new one. False, too, while the watcher is held up. */
+static bool costs_no_round_trip(const char *token)
+{
+    database_forget(&database);
+    database.ctx.db_calls = 0;
+    assert_int_equal(access_verify(token), ERR_OK);
+    assert_int_equal(access_verify(access_sign()), ERR_OK);
+    return database.ctx.db_calls == 0 && database_asked(&database, "revocations") == 0 &&
+           database_asked(&database, "signing_keys") == 0;
+}
+
 static void test_seen_tokens_cost_no_round_trip(void **state)
 {
     NEEDS_DATABASE();
@@ -99,12 +110,7 @@ static void test_seen_tokens_cost_no_round_trip(void **state)
     const char *token = access_sign();
 
     assert_int_equal(access_verify(token), ERR_OK);
-    database_forget(&database);
-    database.ctx.db_calls = 0;
-    assert_int_equal(access_verify(token), ERR_OK);
-    assert_int_equal(access_verify(access_sign()), ERR_OK);
-    assert_int_equal(database.ctx.db_calls, 0);
-    assert_int_equal(database_sent(&database, "find"), 0);
+    WAIT(costs_no_round_trip(token), 1000);
 }
 
 static void test_texts_that_are_no_token(void **state)
@@ -200,16 +206,17 @@ static void update_tenant(const char *name, const char *text, int64_t number)
     bson_destroy(&filter);
 }
 
-static void wait_for(const char *token, enum err answer)
+static bool is_answered(const char *token, enum err answer)
 {
-    const int64_t start = clock_monotonic_ms();
-    enum err code;
+    struct arena scratch;
 
-    do {
-        code = access_verify(token);
-        ctx_clear(&database.ctx);
-    } while (code != answer && clock_monotonic_ms() - start < 1000);
-    assert_int_equal(code, answer);
+    arena_init(&scratch, (size_t)256 * 1024);
+    database.ctx.arena = &scratch;
+    const enum err code = access_verify(token);
+    ctx_clear(&database.ctx);
+    database.ctx.arena = &database.arena;
+    arena_clear(&scratch);
+    return code == answer;
 }
 
 /* TS-14: a suspended tenant's tokens end within a second, and so do those before its epoch. */
@@ -221,11 +228,11 @@ static void test_suspended_tenant(void **state)
 
     assert_int_equal(access_verify(token), ERR_OK);
     update_tenant("status", "suspended", 0);
-    wait_for(token, ERR_BAD_TOKEN);
+    WAIT(is_answered(token, ERR_BAD_TOKEN), 1000);
     update_tenant("status", "active", 0);
-    wait_for(token, ERR_OK);
+    WAIT(is_answered(token, ERR_OK), 1000);
     update_tenant("epoch", NULL, 4);
-    wait_for(token, ERR_BAD_TOKEN);
+    WAIT(is_answered(token, ERR_BAD_TOKEN), 1000);
 }
 
 static void test_every_allocation_may_fail(void **state)

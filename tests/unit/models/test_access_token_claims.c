@@ -112,9 +112,9 @@ static void test_times(void **state)
         enum err answer;
     } cases[] = {
         {"exp", 0, ERR_BAD_TOKEN},  {"exp", -1, ERR_BAD_TOKEN},  {"exp", -86400, ERR_BAD_TOKEN},
-        {"exp", 30, ERR_OK},        {"exp", 86400, ERR_OK},      {"nbf", 50, ERR_OK},
-        {"nbf", 70, ERR_BAD_TOKEN}, {"nbf", 120, ERR_BAD_TOKEN}, {"nbf", -86400, ERR_OK},
-        {"iat", 50, ERR_OK},        {"iat", 70, ERR_BAD_TOKEN},  {"iat", 86400, ERR_BAD_TOKEN},
+        {"exp", 300, ERR_OK},       {"exp", 86400, ERR_OK},      {"nbf", 50, ERR_OK},
+        {"nbf", 90, ERR_BAD_TOKEN}, {"nbf", 120, ERR_BAD_TOKEN}, {"nbf", -86400, ERR_OK},
+        {"iat", 50, ERR_OK},        {"iat", 90, ERR_BAD_TOKEN},  {"iat", 86400, ERR_BAD_TOKEN},
         {"iat", -86400, ERR_OK},
     };
 
@@ -131,13 +131,19 @@ static void test_times(void **state)
 /* A token that is in the cache ends in its last second all the same. */
 static void test_ends_on_time_although_seen(void **state)
 {
+    const char *token = NULL;
+    long long end = 0;
+    enum err seen = ERR_OK;
+
     NEEDS_DATABASE();
-
-    const long long end = clock_now_ms() / 1000 + 2;
-    const char *token = sign_text(
-        &acme, "session+jwt", claims_with("exp", arena_printf(&database.arena, "%lld", end), ""));
-
-    assert_int_equal(access_verify(token), ERR_OK);
+    /* A machine that stalls may need one that lives longer. */
+    for (long long life = 2; clock_now_ms() / 1000 >= end; life *= 2) {
+        end = clock_now_ms() / 1000 + life;
+        token = sign_text(&acme, "session+jwt",
+                          claims_with("exp", arena_printf(&database.arena, "%lld", end), ""));
+        seen = access_verify(token);
+    }
+    assert_int_equal(seen, ERR_OK);
     while (clock_now_ms() / 1000 < end) {
         const enum err code = access_verify(token);
 
