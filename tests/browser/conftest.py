@@ -1,8 +1,10 @@
 """Fixtures of the browser tests: one real service, one Chromium, a fresh profile for each test.
 
 Every page that a test opens is watched: a script error, a dialog, a violation of the content security
-policy or a request to another origin fails the test, whatever it was about.
+policy or a request to another origin fails the test, whatever it was about. So does a page that goes
+elsewhere while nobody waits for it (`press`): what is looked at next would at times be the old page.
 """
+import contextlib
 import dataclasses
 import http.server
 import os
@@ -12,11 +14,13 @@ import threading
 
 import httpx
 import pytest
-from playwright.sync_api import sync_playwright
+from playwright.sync_api import expect, sync_playwright
 
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
 # pylint: disable=wrong-import-position
+import slow  # noqa: E402
+from support.check import PATIENCE, until  # noqa: E402
 from support.instance import Instance, program  # noqa: E402
 from support.mongo import Mongo, OwnMongo  # noqa: E402
 from support.world import unique  # noqa: E402
@@ -29,6 +33,8 @@ ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking",
 PASSWORD = "battery staple 2"
 #: What Chromium says of pages that are errors on purpose.
 EXPECTED = "Failed to load resource: the server responded with a status of"
+
+expect.set_options(timeout=PATIENCE * 1000)
 
 
 # -- the service -------------------------------------------------------------------------------
@@ -47,7 +53,7 @@ class Site:
 
     def __init__(self, instance):
         self.instance = instance
-        self.http = httpx.Client(base_url=f"http://127.0.0.1:{instance.port}", timeout=30,
+        self.http = httpx.Client(base_url=f"http://127.0.0.1:{instance.port}", timeout=PATIENCE,
                                  trust_env=False)
 
     def host(self, slug):
@@ -90,6 +96,18 @@ class Site:
         assert answer.status_code == 200, answer.text
         return answer.json()["id"]
 
+    def publish(self, token, schema):
+        """A schema of custom fields, until it is in force: what takes long is answered 202 first."""
+        headers = {"Authorization": f"Bearer {token}"}
+        answer = self.http.put("/tenants/schema", json=schema, headers=headers)
+        assert answer.status_code in (200, 202), answer.text
+
+        def is_in_force():
+            found = self.http.get("/tenants/schema", headers=headers).json()
+            return found.get("version") == answer.json()["version"] and "publication" not in found
+
+        until(is_in_force, 10.0)
+
     def token(self, slug, username, password=PASSWORD):
         answer = self.post(slug, "/auth/login", {"username": username, "password": password})
         assert answer.status_code == 200, answer.text
@@ -121,11 +139,11 @@ def start_site(mongo):
 @pytest.fixture(scope="session")
 def site(start_site):
     """The instance that the tests share, with the demo tenants of a development start."""
-    started = start_site({"password": {"scheme": "argon2id"},
+    started = start_site({"password": {"scheme": "argon2id"}, "limits": {"lock_seconds": 600},
                           "plans": {"free": {"users": 0, "requests_per_minute": 0}}})
     config = os.path.join(started.instance.directory, "config.yaml")
     subprocess.run([program(), "seed", "demo", "--config", config], check=True,
-                   stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, timeout=60)
+                   stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, timeout=5 * PATIENCE)
     return started
 
 
@@ -134,8 +152,8 @@ def site(start_site):
 
 @pytest.fixture(scope="session")
 def chromium():
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
+    with slow.network() as network, sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS + network)
         yield browser
         browser.close()
 
@@ -144,6 +162,7 @@ def chromium():
 class Watch:
     """What went wrong on the pages of one test."""
     problems: list = dataclasses.field(default_factory=list)
+    moving: list = dataclasses.field(default_factory=list)  # pages that somebody waits for
 
     def console(self, message):
         if message.type in ("error", "warning") and not message.text.startswith(EXPECTED):
@@ -157,8 +176,31 @@ class Watch:
         host = request.url.split("/")[2].split(":")[0]
         if not (host == "localhost" or host.endswith(".localhost") or host == "127.0.0.1"):
             self.problems.append(f"request to another origin: {request.url}")
+        if request.is_navigation_request() and request.redirected_from is None \
+                and request.frame.page not in self.moving:
+            self.problems.append(f"nobody waits for the page {request.url}: use press() or moves()")
+
+    def page(self, page):
+        """goto and reload wait by themselves."""
+        page.watch = self
+        page.goto, page.reload = self.waiting(page, page.goto), self.waiting(page, page.reload)
+
+    def waiting(self, page, go):
+        def waited(*args, **options):
+            with self.moves(page):
+                return go(*args, **options)
+        return waited
+
+    @contextlib.contextmanager
+    def moves(self, page):
+        self.moving.append(page)
+        try:
+            yield
+        finally:
+            self.moving.remove(page)
 
     def attach(self, context):
+        context.on("page", self.page)
         context.on("console", self.console)
         context.on("dialog", self.dialog)
         context.on("request", self.request)
@@ -179,8 +221,10 @@ def profile(chromium, watch):
 
     def make(**options):
         context = chromium.new_context(**options)
-        context.set_default_timeout(15000)
+        context.set_default_timeout(PATIENCE * 1000)
         watch.attach(context)
+        if slow.DELAY:
+            context.add_init_script(slow.HESITATE)
         opened.append(context)
         return context
 
@@ -197,19 +241,51 @@ def page(profile):
 # -- what people do ----------------------------------------------------------------------------
 
 
+def moves(page):
+    """Within it the page may go elsewhere by itself, or by what is done to it: who writes this waits
+    for where that ends."""
+    return page.watch.moves(page)
+
+
+@contextlib.contextmanager
+def arrives(page):
+    """What is done within it leads to another page, or to the same one anew: until that has loaded."""
+    with moves(page), page.expect_navigation() as moved:
+        yield moved
+
+
+def press(where, selector=None):
+    """press(page, selector) or press(locator): clicks a link, or what sends a form, and waits for the
+    page that answers. What is looked at or asked for afterwards is what came of it.
+
+    A plain click() is for what stays on its page; where a script changes that, `expect` waits.
+    """
+    target = where.locator(selector) if selector else where
+    with arrives(target.page) as moved:
+        target.click()
+    return moved.value
+
+
+def press_enter(page):
+    """The same with the Enter key, on what has the focus."""
+    with arrives(page) as moved:
+        page.keyboard.press("Enter")
+    return moved.value
+
+
 def register(page, base, username, password=PASSWORD, email=""):
     page.goto(base + "/")
     page.fill("#register-username", username)
     page.fill("#register-email", email)
     page.fill("#register-password", password)
-    page.click("#register-submit")
+    return press(page, "#register-submit")
 
 
 def log_in(page, base, username, password=PASSWORD):
     page.goto(base + "/login")
     page.fill("#username", username)
     page.fill("#password", password)
-    page.click("#login-submit")
+    return press(page, "#login-submit")
 
 
 def whoami(page):

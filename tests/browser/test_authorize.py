@@ -8,7 +8,7 @@ import urllib.parse
 
 import pytest
 
-from conftest import PASSWORD, log_in, whoami
+from conftest import PASSWORD, log_in, moves, press, whoami
 from support.authorize import pkce
 from support.world import unique
 
@@ -73,16 +73,16 @@ def test_login_consent_callback(site, app, attacker, page, by):
     page.wait_for_url(base + "/login?ticket=*")
     page.fill("#username", user)
     page.fill("#password", "wrong password")
-    page.click("#login-submit")
+    press(page, "#login-submit")
     assert page.locator("#message").count() == 1
     page.fill("#password", PASSWORD)
-    page.click("#login-submit")
+    press(page, "#login-submit")
     page.wait_for_selector("#consent-allow")
     shoot(page, "consent-" + by)
     assert "Orders" in page.locator("h1").inner_text() and whoami(page) == user
     assert "see your e-mail address" in page.locator("#consent-scopes").inner_text()
     assert page.locator("#consent-host").inner_text() == attacker.url.split("/")[2]
-    page.click("#consent-allow")
+    press(page, "#consent-allow")
     page.wait_for_url(attacker.url + "cb?*")
     found = parameters(page)
     assert found["state"] == "a&b <c>" and found["iss"].endswith(slug)
@@ -100,12 +100,12 @@ def test_registering_on_the_way(site, app, attacker, page):
     page.goto(address(client))
     page.fill("#register-username", name)
     page.fill("#register-password", PASSWORD)
-    page.click("#register-submit")
+    press(page, "#register-submit")
     page.wait_for_url("**/login?notice=registered&ticket=*")
     page.fill("#username", name)
     page.fill("#password", PASSWORD)
-    page.click("#login-submit")
-    page.click("#consent-deny")
+    press(page, "#login-submit")
+    press(page, "#consent-deny")
     page.wait_for_url(attacker.url + "cb?*")
     assert parameters(page)["error"] == "access_denied"
     assert slug in parameters(page)["iss"]
@@ -117,8 +117,9 @@ def test_form_post_sends_itself(site, app, attacker, page):
     user = site.user(slug)
     log_in(page, site.path(slug), user)
     page.wait_for_url("**/dashboard")
-    page.goto(address(register(first_party=True), response_mode="form_post"))
-    page.wait_for_url(attacker.url + "cb")
+    with moves(page):
+        page.goto(address(register(first_party=True), response_mode="form_post"))
+        page.wait_for_url(attacker.url + "cb")
     sent = dict(urllib.parse.parse_qsl(attacker.received[-1]))
     assert sent["state"] == "a&b <c>" and "code" in sent
 
@@ -190,7 +191,7 @@ def test_everybody_stays_signed_in(site, app, foreign, page):
     assert "code" in parameters(page) and page.locator("#who").inner_text() == "True"
     sees("client1", slug)
     page.goto(site.path("client1") + "/dashboard")
-    page.click("#logout-submit")
+    press(page, "#logout-submit")
     page.wait_for_url("**/login?notice=signed-out")
     sees(slug)
     sign_in("client1")

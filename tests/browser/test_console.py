@@ -3,7 +3,7 @@ import re
 
 import pytest
 
-from conftest import PASSWORD, log_in, message
+from conftest import PASSWORD, log_in, message, moves, press, press_enter
 from support.world import unique
 
 ADMIN = "/dashboard/admin"
@@ -29,14 +29,14 @@ def enter(site, page, slug, name="owner"):
 
 
 def go(page, label):
-    page.get_by_role("navigation", name="Console").get_by_role("link", name=label).click()
+    press(page.get_by_role("navigation", name="Console").get_by_role("link", name=label))
 
 
 def open_user(page, name):
     go(page, "Users")
     page.fill("#search", name)
-    page.get_by_role("button", name="Find").click()
-    page.locator("#users").get_by_role("link", name=name).click()
+    press(page.get_by_role("button", name="Find"))
+    press(page.locator("#users").get_by_role("link", name=name))
 
 
 def facts(page):
@@ -50,10 +50,10 @@ def test_life_of_a_user(site, owner, slug, profile):
     """Create, find, change, give a role, sign out, deactivate, delete: each seen from outside."""
     name = unique("made")
     go(owner, "Users")
-    owner.click("#user-new")
+    press(owner, "#user-new")
     owner.fill("#new-username", name)
     owner.fill("#new-password", PASSWORD)
-    owner.click("#user-create")
+    press(owner, "#user-create")
     assert message(owner) == "The user was created."
     assert facts(owner)["Role"] == "user"
     # The page counts what the plan counts.
@@ -70,11 +70,11 @@ def test_life_of_a_user(site, owner, slug, profile):
     open_user(owner, name)
     owner.fill("#edit-email", f"{name}@example.com")
     owner.fill("#edit-name", "Ada Lovelace")
-    owner.click("#user-save")
+    press(owner, "#user-save")
     assert message(owner) == "The user is saved."
     assert facts(owner)["E-mail"] == f"{name}@example.com not verified"
     owner.select_option("#edit-role", "admin")
-    owner.click("#user-role")
+    press(owner, "#user-role")
     assert message(owner) == "The role is changed. The user has to sign in again."
     theirs.reload()
     assert theirs.url == site.path(slug) + "/login"
@@ -93,26 +93,26 @@ def test_life_of_a_user(site, owner, slug, profile):
 
     owner.reload()
     assert owner.locator("#devices .device").count() == 1
-    owner.click("#user-sign-out")
+    press(owner, "#user-sign-out")
     assert message(owner) == "The user was signed out everywhere."
     theirs.reload()
     assert theirs.url == site.path(slug) + "/login"
-    owner.click("#user-active")
+    press(owner, "#user-active")
     assert facts(owner)["Status"] == "inactive"
     log_in(theirs, site.path(slug), name)
     assert "Invalid credentials" in message(theirs)
-    owner.click("#user-active")
+    press(owner, "#user-active")
     assert message(owner) == "The user is active and can sign in."
 
     owner.get_by_text("Delete this user").click()
     owner.fill("#delete-confirm", "somebody else")
-    owner.click("#user-delete")
+    press(owner, "#user-delete")
     assert "type the name exactly" in owner.locator("#delete-confirm-error").inner_text()
     owner.fill("#delete-confirm", name)
-    owner.click("#user-delete")
+    press(owner, "#user-delete")
     assert message(owner) == "The user was deleted."
     owner.fill("#search", name)
-    owner.get_by_role("button", name="Find").click()
+    press(owner.get_by_role("button", name="Find"))
     assert "Nobody's user name" in owner.locator("main").inner_text()
 
 
@@ -120,7 +120,7 @@ def test_refusals_stand_beside_their_field(site, owner, slug):
     """What was typed stays, except passwords; nothing is made."""
     taken = site.user(slug)
     go(owner, "Users")
-    owner.click("#user-new")
+    press(owner, "#user-new")
     for username, email, field, sentence in (
             (taken, "", "new-username", "taken"), ("with space", "", "new-username", "blank"),
             (unique("ok"), "nobody@nowhere", "new-email", "")):
@@ -129,7 +129,7 @@ def test_refusals_stand_beside_their_field(site, owner, slug):
                                              " field.value = value}", email)
         owner.fill("#new-password", PASSWORD)
         owner.select_option("#new-role", "admin")
-        owner.click("#user-create")
+        press(owner, "#user-create")
         if owner.locator("#user-create").count() == 0:
             owner.goto(site.path(slug) + ADMIN + "/users/new")
             continue
@@ -141,7 +141,7 @@ def test_refusals_stand_beside_their_field(site, owner, slug):
         assert owner.input_value("#new-password") == ""
     owner.fill("#new-username", unique("short"))
     owner.fill("#new-password", "short")
-    owner.click("#user-create")
+    press(owner, "#user-create")
     assert "8" in owner.locator("#new-password-error").inner_text()
 
 
@@ -153,9 +153,9 @@ def test_a_stale_form_overwrites_nothing(site, profile, slug):
         enter(site, page, slug)
         open_user(page, name)
     first.fill("#edit-name", "First")
-    first.click("#user-save")
+    press(first, "#user-save")
     second.fill("#edit-name", "Second")
-    second.click("#user-save")
+    press(second, "#user-save")
     assert "changed elsewhere" in message(second)
     first.reload()
     assert facts(first)["Name"] == "First"
@@ -168,7 +168,7 @@ def test_settings_take_effect_and_go_back(site, owner, slug):
     owner.fill("#setting-access_token_ttl", "77")
     owner.select_option("#setting-self_registration", "false")
     owner.fill("#setting-allowed_origins", "https://app.example.com\nhttp://localhost:3000")
-    owner.click("#settings-save")
+    press(owner, "#settings-save")
     assert message(owner).startswith("The settings are saved.")
     answer = site.post(slug, "/auth/login", {"username": "owner", "password": PASSWORD})
     assert answer.json()["expires_in"] == 77
@@ -178,18 +178,18 @@ def test_settings_take_effect_and_go_back(site, owner, slug):
     assert owner.input_value("#setting-access_token_ttl") == "77"
     assert owner.input_value("#setting-allowed_origins").splitlines() == [
         "https://app.example.com", "http://localhost:3000"]
-    owner.click("#settings-save")
+    press(owner, "#settings-save")
     assert message(owner) == "Nothing was changed."
     owner.fill("#setting-access_token_ttl", "0")
     owner.fill("#setting-session_ttl", "7200")
-    owner.click("#settings-save")
+    press(owner, "#settings-save")
     assert owner.locator("#setting-access_token_ttl-error").is_visible()
     assert owner.input_value("#setting-session_ttl") == "7200"
     owner.fill("#setting-access_token_ttl", "")
     owner.fill("#setting-session_ttl", "")
     owner.fill("#setting-allowed_origins", "")
     owner.select_option("#setting-self_registration", "")
-    owner.click("#settings-save")
+    press(owner, "#settings-save")
     answer = site.post(slug, "/auth/login", {"username": "owner", "password": PASSWORD})
     assert answer.json()["expires_in"] == 900
 
@@ -202,9 +202,9 @@ def test_stale_settings_overwrite_nothing(site, profile):
         enter(site, one, slug)
         go(one, "Settings")
     first.fill("#setting-session_ttl", "7200")
-    first.click("#settings-save")
+    press(first, "#settings-save")
     second.fill("#setting-session_ttl", "3600")
-    second.click("#settings-save")
+    press(second, "#settings-save")
     assert "meanwhile" in message(second)
     first.reload()
     assert first.input_value("#setting-session_ttl") == "7200"
@@ -214,7 +214,7 @@ def test_a_key_is_shown_once_and_works(site, owner, slug):
     """Created, used by a program, replaced with an overlap, deleted."""
     go(owner, "Access keys")
     owner.fill("#key-label", "Billing service")
-    owner.click("#key-create")
+    press(owner, "#key-create")
     key = owner.locator("#access-key").inner_text()
     assert re.fullmatch(r"ak_[0-9a-f]{32}_[\w-]+", key)
 
@@ -232,7 +232,7 @@ def test_a_key_is_shown_once_and_works(site, owner, slug):
     assert key not in owner.content()
     owner.get_by_text("Replace or delete").click()
     owner.get_by_label("The old key works on for").select_option("3600")
-    owner.get_by_role("button", name="Replace by a new key: Billing service").click()
+    press(owner.get_by_role("button", name="Replace by a new key: Billing service"))
     successor = owner.locator("#access-key").inner_text()
     assert successor != key and status(key) == status(successor) == 200
     owner.reload()
@@ -241,21 +241,21 @@ def test_a_key_is_shown_once_and_works(site, owner, slug):
     assert "works until" in owner.locator("#keys").inner_text()
     for _ in range(2):
         owner.get_by_text("Replace or delete").first.click()
-        owner.get_by_role("button", name="Delete the key: Billing service").first.click()
+        press(owner.get_by_role("button", name="Delete the key: Billing service").first)
         assert message(owner) == "The key is deleted. It does not work any more."
     assert status(key) == status(successor) == 401
     assert "There are no keys." in owner.locator("main").inner_text()
     # The form's token is for the id that the form came with.
     owner.fill("#key-label", "Forged")
     owner.locator("[name=once]").evaluate("one => one.value = one.value.replace(/.$/, c => c === '0' ? '1' : '0')")
-    owner.click("#key-create")
+    press(owner, "#key-create")
     assert owner.locator("#access-key").count() == 0
     go(owner, "Access keys")
     assert "There are no keys." in owner.locator("main").inner_text()
     for box in owner.get_by_role("checkbox").all():
         box.uncheck()
     owner.fill("#key-label", "Nothing")
-    owner.click("#key-create")
+    press(owner, "#key-create")
     assert "at least one" in message(owner)
 
 
@@ -263,10 +263,10 @@ def test_a_key_is_replaced_once(site, owner, slug):
     """A reload of the answer sends the form again; the old key has ended, and nothing more happens."""
     go(owner, "Access keys")
     owner.fill("#key-label", "Replaced")
-    owner.click("#key-create")
+    press(owner, "#key-create")
     go(owner, "Access keys")
     owner.get_by_text("Replace or delete").click()
-    owner.get_by_role("button", name="Replace by a new key: Replaced").click()
+    press(owner.get_by_role("button", name="Replace by a new key: Replaced"))
     key = owner.locator("#access-key").inner_text()
     owner.reload()
     assert message(owner) == "That key was replaced or deleted before."
@@ -274,7 +274,7 @@ def test_a_key_is_replaced_once(site, owner, slug):
     assert site.http.get("/api/v1/clients/me",
                          headers={"Authorization": f"Bearer {key}"}).status_code == 200
     owner.get_by_text("Replace or delete").click()
-    owner.get_by_role("button", name="Delete the key: Replaced").click()
+    press(owner.get_by_role("button", name="Delete the key: Replaced"))
     assert message(owner) == "The key is deleted. It does not work any more."
 
 
@@ -288,16 +288,16 @@ def test_the_audit_log_is_read_and_filtered(site, owner, slug):
     owner.fill("#audit-user", "owner")
     owner.fill("#audit-from", "2020-01-01")
     owner.fill("#audit-to", "2099-01-01")
-    owner.click("#audit-filter")
+    press(owner, "#audit-filter")
     rows = owner.locator("#events tbody tr").all_inner_texts()
     assert rows and all("failed" not in row and row.startswith("login") for row in rows)
     assert owner.input_value("#audit-user") == "owner"
     owner.fill("#audit-user", "nobody at all")
-    owner.click("#audit-filter")
+    press(owner, "#audit-filter")
     assert "Nothing matches" in owner.locator("main").inner_text()
-    owner.get_by_role("link", name="Show all").click()
+    press(owner.get_by_role("link", name="Show all"))
     assert owner.locator("#events tbody tr").count() > 3
-    with owner.expect_download() as download:
+    with moves(owner), owner.expect_download() as download:
         owner.click("#audit-export")
     assert download.value.suggested_filename == f"audit-{slug}.ndjson"
 
@@ -311,7 +311,7 @@ def test_long_lists_have_pages(site, profile):
     enter(site, page, slug)
     go(page, "Users")
     seen = page.locator("#users tbody a").all_inner_texts()
-    page.get_by_role("link", name="Next page").click()
+    press(page.get_by_role("link", name="Next page"))
     address = page.url
     seen += page.locator("#users tbody a").all_inner_texts()
     assert len(seen) == len(set(seen)) == 28
@@ -334,7 +334,7 @@ def test_keyboard_and_no_script(site, profile, slug):
     for text in ("", "", PASSWORD):
         page.keyboard.press("Tab")
         page.keyboard.type(text)
-    page.keyboard.press("Enter")
+    press_enter(page)
     page.wait_for_url("**/users/*?notice=user-created")
     assert page.locator("h1").inner_text() == name
 

@@ -1,8 +1,10 @@
 """The console's applications as an administrator uses them (R004-28, R004-58, R000-20)."""
 import httpx
 import pytest
+from playwright.sync_api import expect
 
-from conftest import log_in, message
+from conftest import log_in, message, press, press_enter
+from support.check import PATIENCE
 
 ADMIN = "/dashboard/admin"
 REDIRECT = "https://app.example/callback"
@@ -21,7 +23,8 @@ def lines(page):
 def token_status(made):
     """Of the token endpoint, as the application that was given these lines."""
     return httpx.post(made["ISSUER"] + "/oauth/token", data={"grant_type": "client_credentials"},
-                      auth=(made["CLIENT_ID"], made["CLIENT_SECRET"]), trust_env=False).status_code
+                      auth=(made["CLIENT_ID"], made["CLIENT_SECRET"]), trust_env=False,
+                      timeout=PATIENCE).status_code
 
 
 def steps_to(page, selector):
@@ -44,20 +47,20 @@ def test_life_of_an_application_on_a_phone(site, profile, slug):
     log_in(page, site.path(slug), "owner")
     page.wait_for_url("**/dashboard")
     page.goto(site.path(slug) + ADMIN)
-    page.get_by_role("navigation", name="Console").get_by_role("link", name="Applications").click()
+    press(page.get_by_role("navigation", name="Console").get_by_role("link", name="Applications"))
     nothing_beyond_the_edge(page)
-    page.click("#client-new")
+    press(page, "#client-new")
     page.fill("#client-name", "Nightly <b>import</b>")
     page.select_option("#client-kind", "machine")
     page.fill("#client-redirects", "not a URI")
-    page.click("#client-create")
+    press(page, "#client-create")
     assert "Number 1" in page.locator("#client-redirects-error").inner_text()
-    assert page.locator("#client-redirects").evaluate("field => field === document.activeElement")
+    expect(page.locator("#client-redirects")).to_be_focused()  # autofocus comes after load
     assert page.input_value("#client-name") == "Nightly <b>import</b>"
     assert page.input_value("#client-kind") == "machine"
     nothing_beyond_the_edge(page)
     page.fill("#client-redirects", "")
-    page.click("#client-create")
+    press(page, "#client-create")
     first = lines(page)
     assert first["ISSUER"] == site.path(slug) and token_status(first) == 200
     nothing_beyond_the_edge(page)
@@ -65,26 +68,26 @@ def test_life_of_an_application_on_a_phone(site, profile, slug):
     assert message(page).startswith("This application was registered before")
     assert page.locator("#clients tbody tr").count() == 1
     assert first["CLIENT_SECRET"] not in page.content()
-    page.get_by_role("link", name="Nightly <b>import</b>").click()
+    press(page.get_by_role("link", name="Nightly <b>import</b>"))
     assert lines(page) == {"ISSUER": first["ISSUER"], "CLIENT_ID": first["CLIENT_ID"]}
     nothing_beyond_the_edge(page)
     page.fill("#client-name", "Nightly import")
     page.fill("#client-scope", "read orders:read")
-    page.click("#client-save")
+    press(page, "#client-save")
     assert message(page).startswith("The application is saved.")
     assert page.locator("h1").inner_text() == "Nightly import"
     page.select_option("#rotate-overlap", "3600")
-    page.click("#client-rotate")
+    press(page, "#client-rotate")
     second = lines(page)
     assert token_status(first) == token_status(second) == 200
     page.reload()
     assert "replaced before" in message(page) and token_status(second) == 200
     page.get_by_text("Delete this application").click()
     page.fill("#delete-confirm", "Nightly")
-    page.click("#client-delete")
+    press(page, "#client-delete")
     assert "exactly" in page.locator("#delete-confirm-error").inner_text()
     page.fill("#delete-confirm", "Nightly import")
-    page.click("#client-delete")
+    press(page, "#client-delete")
     assert message(page).startswith("The application is deleted.") and token_status(second) == 401
     assert "No applications yet" in page.locator("main").inner_text()
 
@@ -102,11 +105,9 @@ def test_by_keyboard_without_script(site, profile, slug):
     steps_to(page, "#client-redirects")
     page.keyboard.type(REDIRECT)
     steps_to(page, "#client-create")
-    page.keyboard.press("Enter")
-    page.wait_for_selector("#client-lines")
+    press_enter(page)
     assert "no secret" in message(page) and set(lines(page)) == {"ISSUER", "CLIENT_ID"}
     steps_to(page, "#client-stored")
-    page.keyboard.press("Enter")
-    page.wait_for_selector("#client-save")
+    press_enter(page)
     assert page.locator("#client-rotate").count() == 0
     assert page.input_value("#client-redirects") == REDIRECT

@@ -8,8 +8,9 @@ import uuid
 
 import bson
 import pytest
+from playwright.sync_api import expect
 
-from conftest import log_in, message
+from conftest import log_in, message, moves, press
 from support.world import unique
 
 PAGE = "/dashboard/admin/fields"
@@ -17,15 +18,16 @@ PAGE = "/dashboard/admin/fields"
 
 @pytest.fixture(scope="module")
 def slug(site):
-    made = site.tenant("Schema & Söhne")
-    for n in range(3):
-        site.user(made, f"user{n}", custom_fields={"department": "sales", "age": n})
-    return made
+    return site.tenant("Schema & Söhne")
 
 
 @pytest.fixture
 def owner(site, page, slug):
-    log_in(page, site.path(slug), "owner")
+    return enter(site, page, slug)
+
+
+def enter(site, page, slug, name="owner"):
+    log_in(page, site.path(slug), name)
     page.wait_for_url("**/dashboard")
     page.goto(site.path(slug) + PAGE)
     return page
@@ -41,15 +43,30 @@ def put_field(page, name, **settings):
             control.select_option(value)
         else:
             control.fill(value)
-    page.click("#field-put")
+    press(page, "#field-put")
+
+
+def publish(page):
+    """The draft, until it is in force: what takes long shows how far it is, and comes anew by itself."""
+    with moves(page):
+        press(page, "#schema-publish")
+        if page.locator("#schema-publish").count() == 0:
+            page.wait_for_selector("#schema-publish")
+            page.wait_for_load_state()
+        else:
+            assert "The schema is published." in message(page)
 
 
 def draft(page):
     return json.loads(page.input_value("#schema"))
 
 
-def test_a_field_without_json(site, owner, slug):
+def test_a_field_without_json(site, page):
     """Put together by a form, tried on the users, published; then the table, and the field again."""
+    slug = site.tenant()
+    for n in range(3):
+        site.user(slug, f"user{n}", custom_fields={"department": "sales", "age": n})
+    owner = enter(site, page, slug)
     assert "No schema yet" in owner.locator("main").inner_text()
     put_field(owner, "department", title="Department", kind="choice", values="sales\n support \n",
               required=True, index="yes")
@@ -58,7 +75,7 @@ def test_a_field_without_json(site, owner, slug):
         "type": "string", "enum": ["sales", "support"], "title": "Department", "x-index": True}}}
     assert draft(owner) == wanted
     # The owner has no department: nothing is published, and a link leads to the user.
-    owner.click("#schema-publish")
+    press(owner, "#schema-publish")
     assert "not all users fit" in message(owner)
     assert owner.locator("#trial").inner_text() == "1 of 4 users does not fit this schema."
     assert owner.locator("#sample tbody tr").all_inner_texts()[0].split("\t")[-1].endswith(
@@ -68,33 +85,32 @@ def test_a_field_without_json(site, owner, slug):
     theirs.goto(site.front + owner.locator("#sample a").get_attribute("href"))
     theirs.get_by_text("Edit custom fields as JSON").click()
     theirs.fill("#user-json", '{"department": "support"}')
-    theirs.click("#user-json-save")
+    press(theirs, "#user-json-save")
     theirs.wait_for_url("**notice=user-saved")
-    owner.click("#schema-try")
+    press(owner, "#schema-try")
     assert owner.locator("#trial").inner_text() == "All of 4 users fit this schema. It can be published."
-    owner.click("#schema-publish")
-    assert "The schema is published." in message(owner)
+    publish(owner)
     assert owner.locator("#schema-version").inner_text() == "1"
     assert owner.locator("#fields tbody tr").inner_text().split() == [
         "department", "Department", "one", "of", "some", "values", "yes", "no", "yes", "users", "users"]
     assert draft(owner) == wanted
 
-    owner.locator("#fields").get_by_role("link", name="department").click()
+    press(owner.locator("#fields").get_by_role("link", name="department"))
     assert owner.input_value("#field-kind") == "choice" and owner.locator("#field-required").is_checked()
     owner.locator("#field-required").uncheck()
     owner.fill("#field-values", "")
-    owner.click("#field-put")
+    press(owner, "#field-put")
     assert "Give the values" in owner.locator("#field-values-error").inner_text()
     owner.select_option("#field-kind", "text")
     owner.select_option("#field-write", "admin")
-    owner.click("#field-put")
+    press(owner, "#field-put")
     assert draft(owner) == {"type": "object", "properties": {"department": {
         "type": "string", "title": "Department", "x-index": True, "x-write": "admin"}}}
     put_field(owner, "age", kind="integer")
     owner.fill("#field-name", "department")
-    owner.click("#field-remove")
+    press(owner, "#field-remove")
     assert list(draft(owner)["properties"]) == ["age"]
-    owner.click("#field-remove")
+    press(owner, "#field-remove")
     assert "no field of that name" in owner.locator("#field-name-error").inner_text()
 
 
@@ -102,27 +118,27 @@ def test_mistakes_are_shown_with_their_line(site, owner, slug):
     """JSON and schema: what was written stays, and the line stands beside what is wrong with it."""
     text = '{\n  "properties": {\n    "age": {\n      "type": "integer",\n      "minimum": "x"\n    }\n  }\n}'
     owner.fill("#schema", text)
-    owner.click("#schema-try")
+    press(owner, "#schema-try")
     assert message(owner) == "Nothing was done: the schema below has a mistake."
     wrong = owner.locator("#schema-error").inner_text()
     assert wrong.startswith("Line 5: /properties/age/minimum") and '>   5        "minimum": "x"' in wrong
     assert owner.input_value("#schema") == text
-    owner.wait_for_function("document.activeElement.id === 'schema'")  # autofocus comes after load
+    expect(owner.locator("#schema")).to_be_focused()  # autofocus comes after load
     for button in ("#schema-publish", "#field-put"):
         owner.fill("#schema", '{\n "a": 1,\n oops <b>')
-        owner.click(button)
+        press(owner, button)
         assert "Line 3, column" in owner.locator("#schema-error").inner_text()
         assert ">   3   oops <b>" in owner.locator("#schema-error").inner_text()
         assert owner.input_value("#schema") == '{\n "a": 1,\n oops <b>'
     owner.fill("#schema", "")
-    owner.click("#schema-publish")
+    press(owner, "#schema-publish")
     assert owner.locator("#schema-error").is_visible()
 
 
 def test_a_mistake_in_a_long_line_cuts_nothing_off(site, owner, slug):
     """The excerpt scrolls by itself: editor and message stay within their card."""
     owner.fill("#schema", '{"properties": {"a": {"title": "' + "é" * 300 + '", "type": "strin"}}}')
-    owner.click("#schema-try")
+    press(owner, "#schema-try")
     assert "…" in owner.locator("#schema-error pre").inner_text()
     assert "\ufffd" not in owner.content()
     outside = owner.evaluate("""() => [...document.querySelectorAll('.card')].flatMap(card =>
@@ -134,23 +150,22 @@ def test_a_mistake_in_a_long_line_cuts_nothing_off(site, owner, slug):
 
 def test_what_was_published_meanwhile_is_not_overwritten(site, owner, slug):
     """If-Match, and older versions as drafts; without scripts in the way of anything."""
-    headers = {"Authorization": f"Bearer {site.token(slug, 'owner')}"}
+    token = site.token(slug, "owner")
+    headers = {"Authorization": f"Bearer {token}"}
 
     def version():
         answer = site.http.get("/tenants/schema", headers=headers)
         return answer.json()["version"] if answer.status_code == 200 else 0
 
     before = version()
-    assert site.http.put("/tenants/schema", headers=headers, json={
-        "properties": {"big": {"type": "integer", "maximum": 9223372036854775807}}}).status_code == 200
+    site.publish(token, {"properties": {"big": {"type": "integer", "maximum": 9223372036854775807}}})
     assert version() == before + 1
     owner.fill("#schema", '{"properties": {"mine": {"type": "string"}}}')
-    owner.click("#schema-publish")
+    press(owner, "#schema-publish")
     assert "Another version was published meanwhile" in message(owner)
     assert "mine" in owner.input_value("#schema") and version() == before + 1
-    owner.click("#schema-publish")
-    assert "The schema is published." in message(owner)
-    owner.get_by_role("link", name=f"Version {before + 1}").click()
+    publish(owner)
+    press(owner.get_by_role("link", name=f"Version {before + 1}"))
     assert draft(owner) == {"properties": {"big": {"type": "integer", "maximum": 9223372036854775807}}}
     assert "9223372036854775807" in owner.input_value("#schema")
     assert version() == before + 2
@@ -163,27 +178,21 @@ def test_administrators_look_and_do_not_touch(site, profile, page, slug):
     tenant = site.http.get("/tenants/current", headers=headers).json()["id"]
     assert site.http.put(f"/tenants/{tenant}/users/{site.user_id(slug, name)}/role", headers=headers,
                          json={"role": "admin"}).status_code == 200
-    log_in(page, site.path(slug), name)
-    page.wait_for_url("**/dashboard")
-    page.goto(site.path(slug) + PAGE)
+    enter(site, page, slug, name)
     assert page.locator("main form").count() == 0 and page.locator("main pre").is_visible()
-    owner = profile().new_page()
-    log_in(owner, site.path(slug), "owner")
-    owner.wait_for_url("**/dashboard")
-    owner.goto(site.path(slug) + PAGE)
+    owner = enter(site, profile().new_page(), slug)
     cookies = [one for one in page.context.cookies() if one["name"].startswith("session-")]
     owner.context.add_cookies(cookies)
-    owner.click("#schema-try")
+    press(owner, "#schema-try")
     assert owner.locator("#message").is_visible() and owner.locator("#trial").count() == 0
 
 
 def test_the_page_follows_a_publication(site, page, mongo):
     """While one is under way the page comes anew by itself, without an editor; then what came of it."""
     slug = site.tenant()
-    headers = {"Authorization": f"Bearer {site.token(slug, 'owner')}"}
     schema = {"properties": {"team": {"type": "string", "x-index": True},
                              "a&b #%<c>": {"type": "string", "title": "<img src=x onerror=alert(1)>"}}}
-    assert site.http.put("/tenants/schema", headers=headers, json=schema).status_code == 200
+    site.publish(site.token(slug, "owner"), schema)
     database = mongo.database(site.instance.database_name)
     tenant = database["tenants"].find_one({"slug": slug})["_id"]
     job = database["jobs"].find_one({"tenant_id": tenant})
@@ -202,26 +211,40 @@ def test_the_page_follows_a_publication(site, page, mongo):
     log_in(page, site.path(slug), "owner")
     page.wait_for_url("**/dashboard")
     now("running", "indexing", ("ended_at",))
-    answer = page.goto(site.path(slug) + PAGE + "?notice=schema-publishing")
+    refreshes = []
+
+    def stand_still(route):
+        answer = route.fetch()
+        refreshes.append(answer.headers["refresh"])
+        headers = {name: value for name, value in answer.headers.items() if name != "refresh"}
+        route.fulfill(response=answer, headers=headers)
+
+    # As the page comes, but it stays until the test has looked at it.
+    page.route(site.path(slug) + PAGE + "**", stand_still)
+    page.goto(site.path(slug) + PAGE + "?notice=schema-publishing")
     assert "is being published" in message(page)
-    assert answer.headers["refresh"] == f"5;url=/t/{slug}{PAGE}"
     assert page.locator("#publication").inner_text() == (
         "Publishing version 2: building indexes. 1,200 of 5,000 users looked at so far.")
     assert page.locator("#schema").count() == 0 and page.locator("#publication-title").is_visible()
-    sample = {"user_id": bson.Binary.from_uuid(uuid.UUID(owner)), "pointer": "/custom_fields/team",
-              "keyword": "type", "message": "must be a string"}
-    page.click("#publication-cancel")
+    press(page, "#publication-cancel")
     assert message(page) == "It is cancelled. What was done of it is being taken back."
     assert "Publishing version 2: being cancelled." in page.locator("#publication").inner_text()
     assert page.locator("#publication-cancel").count() == 0
-    now("failed", "checking", found={"failing": 2, "sample": [sample]}, ended_at=later,
-        error="documents_fail", message="Two do not fit.")
-    page.wait_for_selector("#publication-sample")  # by itself
+    assert refreshes == [f"5;url=/t/{slug}{PAGE}"] * 2
+    page.unroute_all()
+    sample = {"user_id": bson.Binary.from_uuid(uuid.UUID(owner)), "pointer": "/custom_fields/team",
+              "keyword": "type", "message": "must be a string"}
+    with moves(page):
+        page.goto(site.path(slug) + PAGE)
+        now("failed", "checking", found={"failing": 2, "sample": [sample]}, ended_at=later,
+            error="documents_fail", message="Two do not fit.")
+        page.wait_for_selector("#publication-sample")  # by itself
+        page.wait_for_load_state()
     assert page.locator("#message").count() == 0
     assert page.locator("#publication").inner_text() == (
         "Version 2 was not published. 2 of 1,200 users do not fit this schema.")
     assert page.locator("#publication-sample").get_by_role("link", name="owner").is_visible()
     assert page.locator("#schema").is_visible()
-    page.locator("#fields").get_by_role("link", name="a&b").click()
+    press(page.locator("#fields").get_by_role("link", name="a&b"))
     assert page.input_value("#field-name") == "a&b #%<c>"
     assert page.input_value("#field-title") == schema["properties"]["a&b #%<c>"]["title"]

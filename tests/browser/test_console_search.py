@@ -7,8 +7,9 @@ import uuid
 
 import bson
 import pytest
+from playwright.sync_api import expect
 
-from conftest import log_in, message
+from conftest import log_in, message, moves, press
 
 USERS = "/dashboard/admin/users"
 #: Nobody signs in by it; a hash takes its time to make.
@@ -26,20 +27,30 @@ SCHEMA = {"properties": {
 
 @pytest.fixture(scope="module")
 def slug(site):
-    made = site.tenant("Search & Söhne")
-    headers = {"Authorization": f"Bearer {site.token(made, 'owner')}"}
-    for n in range(28):
+    return filled(site, "Search & Söhne", 28)
+
+
+def filled(site, name, users):
+    """A tenant with so many users beside its owner."""
+    made = site.tenant(name)
+    token = site.token(made, "owner")
+    headers = {"Authorization": f"Bearer {token}"}
+    for n in range(users):
         answer = site.http.post("/users", headers=headers, json={
             "username": f"user{n:02}", "password_hash": READY, "custom_fields": {
                 "department": ("sales", "R & <D>")[n % 2], "age": n, "vip": n % 3 == 0,
                 "tags": ["a", "b"], "born": f"2000-01-{n + 1:02}", "home": {"city": "Ulm"}}})
         assert answer.status_code == 201, answer.text
-    assert site.http.put("/tenants/schema", json=SCHEMA, headers=headers).status_code == 200
+    site.publish(token, SCHEMA)
     return made
 
 
 @pytest.fixture
 def owner(site, page, slug):
+    return enter(site, page, slug)
+
+
+def enter(site, page, slug):
     log_in(page, site.path(slug), "owner")
     page.wait_for_url("**/dashboard")
     page.goto(site.path(slug) + USERS)
@@ -69,11 +80,11 @@ def test_rows_become_a_filter_and_back(site, owner, slug):
     assert offered[:3] == ["–", "User name", "E-mail"] and "Department" in offered and "City" in offered
     assert "Sealed" not in offered and "Key" not in offered
     row(owner, 1, "custom_fields.age", "ge", "20")
-    owner.click("#search-rows")
+    press(owner, "#search-rows")
     assert owner.input_value("#filter") == "custom_fields.age ge 20"
     assert names(owner) == [f"user{n}" for n in range(20, 28)]
     row(owner, 2, "custom_fields.department", "eq", "R & <D>")
-    owner.click("#search-rows")
+    press(owner, "#search-rows")
     wanted = 'custom_fields.age ge 20 and custom_fields.department eq "R & <D>"'
     assert owner.input_value("#filter").replace("\\u0026", "&").replace("\\u003c", "<").replace(
         "\\u003e", ">") == wanted
@@ -88,17 +99,17 @@ def test_rows_become_a_filter_and_back(site, owner, slug):
     owner.select_option("#search-field-1", "")
     row(owner, 3, "custom_fields.vip", "eq", "true")
     owner.select_option("#search-match", "any")
-    owner.click("#search-rows")
+    press(owner, "#search-rows")
     assert owner.locator("#search-value-2").input_value() == "true"
     assert owner.input_value("#filter").endswith(" or custom_fields.vip eq true")
     assert len(names(owner)) == 19 and owner.input_value("#search-match") == "any"
 
     owner.fill("#filter", 'not (username sw "user" or custom_fields.home.city eq "Ulm")')
-    owner.click("#search-filter")
+    press(owner, "#search-filter")
     assert names(owner) == ["owner"]
     assert "Rows cannot say" in owner.locator("main").inner_text()
     owner.fill("#filter", 'username eq "nobody"')
-    owner.click("#search-filter")
+    press(owner, "#search-filter")
     assert "No user meets this filter" in owner.locator("main").inner_text()
 
 
@@ -111,20 +122,20 @@ def test_columns_order_and_pages(owner):
         owner.get_by_label(label, exact=True).uncheck()
     for label in ("Age", "City", "Tags"):
         owner.get_by_label(label, exact=True).check()
-    owner.click("#search-rows")
+    press(owner, "#search-rows")
     assert columns(owner) == ["User", "Age", "Tags", "City"]
-    owner.locator("#users th").get_by_role("link", name="Age").click()
-    owner.locator("#users th").get_by_role("link", name="Age").click()
+    press(owner.locator("#users th").get_by_role("link", name="Age"))
+    press(owner.locator("#users th").get_by_role("link", name="Age"))
     assert owner.locator("#users th[aria-sort=descending]").inner_text().startswith("Age")
     assert owner.locator("#users th").get_by_role("link", name="Tags").count() == 0
     first = owner.locator("#users tbody tr").first.locator("td").all_inner_texts()
     assert first[1:] == ["27", "a, b", "Ulm"]
     seen = names(owner)
-    owner.get_by_role("link", name="Next page").click()
+    press(owner.get_by_role("link", name="Next page"))
     seen += names(owner)
     assert seen == [f"user{n:02}" for n in range(27, -1, -1)] + ["owner"]
     assert columns(owner) == ["User", "Age", "Tags", "City"]
-    owner.locator("#users th").get_by_role("link", name="Age").click()
+    press(owner.locator("#users th").get_by_role("link", name="Age"))
     assert "sort=" not in owner.url
 
 
@@ -139,7 +150,7 @@ def test_refusals_stand_at_the_filter(site, owner, slug):
         assert sentence in owner.locator("#filter-error").inner_text()
         assert owner.input_value("#filter") == text and owner.locator("#users").count() == 0
         assert "refused" in message(owner)
-        owner.wait_for_function("document.activeElement.id === 'filter'")  # autofocus comes after load
+        expect(owner.locator("#filter")).to_be_focused()  # autofocus comes after load
     answer = owner.goto(base + "?sort=nothing")
     assert answer.status == 400 and owner.locator("#filter-error").is_visible()
     for query in ("cursor=x", "q=a&q=b", "filter=%ff", "filter=" + "x" * 5000, "columns=" + "y," * 900):
@@ -151,8 +162,10 @@ def test_refusals_stand_at_the_filter(site, owner, slug):
     assert names(owner) == []
 
 
-def test_what_no_index_serves_leads_to_the_index(site, owner, slug, mongo):
+def test_what_no_index_serves_leads_to_the_index(site, page, mongo):
     """filter_not_indexed: beside the filter with what to do, and the field is opened to be indexed."""
+    slug = filled(site, "Search among many", 1)
+    owner = enter(site, page, slug)
     database = mongo.database(site.instance.database_name)
     tenant = database["tenants"].find_one({"slug": slug})["_id"]
     users = database["users_" + tenant.hex]
@@ -164,12 +177,13 @@ def test_what_no_index_serves_leads_to_the_index(site, owner, slug, mongo):
     answer = owner.goto(f"{site.path(slug)}{USERS}?{query}")
     assert answer.status == 400
     assert "custom_fields.age" in owner.locator("#filter-error").inner_text()
-    owner.get_by_role("link", name="Add the index under User fields").click()
+    press(owner.get_by_role("link", name="Add the index under User fields"))
     assert owner.input_value("#field-name") == "age" and owner.input_value("#field-kind") == "integer"
     owner.select_option("#field-index", "yes")
-    owner.click("#field-put")
-    owner.click("#schema-publish")
-    assert "publish" in message(owner)
-    owner.wait_for_selector("#schema-publish")  # it may still be under way
+    press(owner, "#field-put")
+    with moves(owner):
+        press(owner, "#schema-publish")
+        owner.wait_for_selector("#schema-publish")  # it may still be under way
+        owner.wait_for_load_state()
     owner.goto(f"{site.path(slug)}{USERS}?{query}")
     assert len(names(owner)) == 25

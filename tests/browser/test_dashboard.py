@@ -1,7 +1,7 @@
 """The dashboard: profile, custom fields, password."""
 import json
 
-from conftest import PASSWORD, log_in, message, whoami
+from conftest import PASSWORD, log_in, message, press, whoami
 from support.world import unique
 
 FIELDS = {"department": "Research & <Development>", "level": 9007199254740993, "ratio": 1.0,
@@ -48,7 +48,7 @@ def test_saving_without_a_change_changes_nothing(site, page):
     """Values survive the way through a form byte for byte: line ends, numbers, Unicode."""
     name = signed_in(site, page, custom_fields=FIELDS, name="Ada")
     before = stored(site, name)
-    page.click("#profile-submit")
+    press(page, "#profile-submit")
     assert message(page) == "Nothing was changed."
     assert stored(site, name).json()["version"] == before.json()["version"]
     assert '"level":9007199254740993' in stored(site, name).text.replace(" ", "")
@@ -61,7 +61,7 @@ def test_simple_fields_keep_their_types(site, page):
     page.get_by_label("level").fill("-3")
     page.get_by_label("ratio").fill("2.5")
     page.get_by_label("remote").select_option("false")
-    page.click("#profile-submit")
+    press(page, "#profile-submit")
     assert message(page) == "Your changes are saved."
     user = stored(site, name).json()
     assert user["name"] == "Grace Hopper"
@@ -69,7 +69,7 @@ def test_simple_fields_keep_their_types(site, page):
                                               "remote": False}
     assert "Grace Hopper" in page.locator("h1").inner_text()
     page.fill("#profile-name", "")
-    page.click("#profile-submit")
+    press(page, "#profile-submit")
     assert stored(site, name).json().get("name") is None
 
 
@@ -77,7 +77,7 @@ def test_a_number_must_be_one(site, page):
     name = signed_in(site, page, custom_fields=FIELDS)
     for text in ("three", "1,\"x\":2", "0x10", "NaN", "1e999", ""):
         page.get_by_label("level").fill(text)
-        page.click("#profile-submit")
+        press(page, "#profile-submit")
         assert page.locator("#message").get_attribute("role") == "alert", text
         assert page.get_by_label("level").input_value() == text
     assert stored(site, name).json()["custom_fields"] == FIELDS
@@ -91,7 +91,7 @@ def test_all_fields_as_json(site, page):
     assert "Research & <Development>" in text and "9007199254740993" in text
     wanted = {"a": {"b": [1, 2.5, None, "x"]}, "big": 9223372036854775807}
     page.fill("#profile-json", json.dumps(wanted))
-    page.click("#profile-json-submit")
+    press(page, "#profile-json-submit")
     assert message(page) == "Your changes are saved."
     assert stored(site, name).json()["custom_fields"] == wanted
 
@@ -102,7 +102,7 @@ def test_bad_json_is_kept_and_explained(site, page):
         if not page.locator("#profile-json").is_visible():
             page.click("details summary")
         page.fill("#profile-json", text)
-        page.click("#profile-json-submit")
+        press(page, "#profile-json-submit")
         assert page.locator("#message").get_attribute("role") == "alert", text
         assert page.locator("#profile-json").is_visible()
         assert page.input_value("#profile-json") == text
@@ -117,7 +117,7 @@ def test_json_does_not_overwrite_what_it_has_not_seen(site, page):
     assert answer.status_code == 200
     page.click("details summary")
     page.fill("#profile-json", '{"a":9}')
-    page.click("#profile-json-submit")
+    press(page, "#profile-json-submit")
     assert "changed elsewhere" in message(page)
     assert stored(site, name).json()["custom_fields"] == {"a": 1, "b": 2}
 
@@ -128,7 +128,7 @@ def test_simple_fields_merge_with_another_writer(site, page):
     site.http.patch("/users/me", json={"custom_fields": {"b": 2}},
                     headers={"Authorization": f"Bearer {token}"})
     page.fill("[name='field:a']", "y")
-    page.click("#profile-submit")
+    press(page, "#profile-submit")
     assert stored(site, name).json()["custom_fields"] == {"a": "y", "b": 2}
 
 
@@ -139,7 +139,7 @@ def session_cookie(page):
 def change_password(page, current, new):
     page.fill("#current-password", current)
     page.fill("#new-password", new)
-    page.click("#password-submit")
+    press(page, "#password-submit")
 
 
 def test_password_change(site, profile):
@@ -174,7 +174,7 @@ def test_new_password_must_be_allowed(site, page):
     page.fill("#current-password", PASSWORD)
     page.locator("#new-password").evaluate("field => field.removeAttribute('minlength')")
     page.fill("#new-password", "short")
-    page.click("#password-submit")
+    press(page, "#password-submit")
     assert page.locator("#message").get_attribute("role") == "alert"
     assert "8" in message(page)
 
@@ -185,7 +185,7 @@ def test_session_that_ended_elsewhere(site, page):
     answer = site.http.post("/auth/logout-all", headers={"Authorization": f"Bearer {token}"})
     assert answer.status_code == 204
     page.fill("#profile-name", unique("x"))
-    page.click("#profile-submit")
+    press(page, "#profile-submit")
     assert page.url == site.path("client1") + "/login?notice=ended"
     assert "nothing was done" in message(page)
 
@@ -203,7 +203,7 @@ def test_closing_the_account(site, profile):
         if not page.locator("#close-password").is_visible():
             page.locator("summary", has_text="What happens then").click()
         page.fill("#close-password", password)
-        page.click("#close-submit")
+        press(page, "#close-submit")
 
     close("not it at all")
     assert message(page) == "The current password is wrong."
@@ -221,9 +221,9 @@ def test_closing_the_account(site, profile):
     close(PASSWORD)
     assert "at least one active owner" in message(page)
     page.goto(site.path(slug) + "/dashboard/admin/users?q=" + name)
-    page.locator("#users").get_by_role("link", name=name).click()
+    press(page.locator("#users").get_by_role("link", name=name))
     assert "closed this account" in page.locator("main").inner_text()
-    page.click("#user-active")
+    press(page, "#user-active")
     log_in(elsewhere, site.path(slug), name)
     elsewhere.wait_for_url("**/dashboard")
     assert whoami(elsewhere) == name

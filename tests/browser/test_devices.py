@@ -1,7 +1,9 @@
 """The dashboard's list of sign-ins: what it shows, ending one, ending all others (R001-07, AU-17)."""
 import httpx
+from playwright.sync_api import expect
 
-from conftest import PASSWORD, log_in, message, whoami
+from conftest import PASSWORD, log_in, message, press, whoami
+from support.check import PATIENCE
 from support.world import unique
 
 IPHONE = ("Mozilla/5.0 (iPhone; CPU iPhone OS 17_5 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like "
@@ -27,17 +29,17 @@ def test_devices_are_named_and_ended_one_by_one(site, profile):
     signed_in(site, phone, name)
     answer = httpx.post(f"{site.front}/auth/login", headers={
         "X-Tenant-Slug": "client1", "User-Agent": "curl/8.5.0"},
-        json={"username": name, "password": PASSWORD}, trust_env=False)
+        json={"username": name, "password": PASSWORD}, trust_env=False, timeout=PATIENCE)
     token = {"Authorization": f"Bearer {answer.json()['access_token']}"}
     page.reload()
     assert devices(page) == ["Chrome on Linux This device", "curl App", "Safari on iPhone"]
-    page.get_by_role("button", name="Sign out Safari on iPhone").click()
+    press(page.get_by_role("button", name="Sign out Safari on iPhone"))
     assert message(page) == "That device is signed out."
     assert devices(page) == ["Chrome on Linux This device", "curl App"]
     phone.reload()
     assert phone.url == site.path("client1") + "/login"
     assert site.http.get("/users/me", headers=token).status_code == 200
-    page.get_by_role("button", name="Sign out curl").click()
+    press(page.get_by_role("button", name="Sign out curl"))
     assert site.http.get("/users/me", headers=token).status_code == 401
     assert devices(page) == ["Chrome on Linux This device"]
     assert page.locator("#sessions-end-others").count() == 0
@@ -50,7 +52,7 @@ def test_signing_out_everywhere_else_keeps_this_browser(site, profile):
     signed_in(site, other, name)
     token = {"Authorization": f"Bearer {site.token('client1', name)}"}
     page.reload()
-    page.click("#sessions-end-others")
+    press(page, "#sessions-end-others")
     assert message(page) == "Every other device is signed out."
     assert whoami(page) == name
     assert page.locator("#sessions .device").count() == 1
@@ -68,7 +70,7 @@ def test_a_long_list_is_folded(site, page):
     signed_in(site, page, name)
     assert page.locator("#sessions .device").count() == 5
     page.get_by_text("3 more devices").click()
-    assert page.get_by_role("button", name="Sign out Python").count() == 7
+    expect(page.get_by_role("button", name="Sign out Python")).to_have_count(7)
 
 
 def test_an_expired_form_ends_nothing(site, profile):
@@ -80,7 +82,7 @@ def test_an_expired_form_ends_nothing(site, profile):
     token = other.locator("form[action$='/sessions/end-others'] [name=form_token]").first
     page.locator("form[action$='/sessions/end-others'] [name=form_token]").evaluate(
         "(field, value) => field.value = value", token.input_value())
-    page.click("#sessions-end-others")
+    press(page, "#sessions-end-others")
     assert "expired" in message(page)
     other.reload()
     assert whoami(other) == name

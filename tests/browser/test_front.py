@@ -4,9 +4,9 @@ import os
 import re
 import subprocess
 import tempfile
-import time
 
-from conftest import log_in, whoami
+from conftest import log_in, press, whoami
+from support.check import PATIENCE, until
 
 JSON_ONLY = {"Accept": "application/json"}
 HTML = {"Accept": "text/html,application/xhtml+xml,*/*;q=0.8"}
@@ -30,7 +30,7 @@ def test_front_page_of_a_development_start(site, page):
         logins[slug] = card.locator("dd code").all_inner_texts()
     for slug, (username, password) in logins.items():
         page.goto(site.front + "/")
-        page.click(f"a[href='/t/{slug}/']")
+        press(page, f"a[href='/t/{slug}/']")
         log_in(page, site.path(slug), username, password)
         page.wait_for_url("**/dashboard")
         assert whoami(page) == username
@@ -117,7 +117,7 @@ def test_commands_of_the_documentation_work(site):
              find("$API/logout") + " -o /dev/null -w '%{http_code}'"]
     script = "\n".join(lines)
     done = subprocess.run(["bash", "-c", script.replace("curl -s", "curl -sS --fail")],
-                          capture_output=True, text=True, timeout=60, check=False)
+                          capture_output=True, text=True, timeout=5 * PATIENCE, check=False)
     assert done.returncode == 0, done.stderr + done.stdout
     assert done.stdout.endswith("204")
     assert '"level":4' in done.stdout.replace(" ", "")
@@ -169,7 +169,4 @@ def test_override_directory(start_site):
         assert answer.status_code == 500
         reason = 'template login.html:2: there is no value named "brnd"'
         assert reason in html.unescape(answer.text)  # development shows it, the log has it always
-        deadline = time.monotonic() + 10
-        while reason not in site.instance.output().replace('\\"', '"'):
-            assert time.monotonic() < deadline, site.instance.tail()
-            time.sleep(0.02)
+        until(lambda: reason in site.instance.output().replace('\\"', '"'))

@@ -4,7 +4,8 @@ import urllib.parse
 
 import pytest
 
-from conftest import PASSWORD, log_in, whoami
+from conftest import PASSWORD, log_in, press, whoami
+from support.check import until
 from test_authorize import app, exchange, parameters, shoot  # noqa: F401  pylint: disable=unused-import
 
 
@@ -20,7 +21,7 @@ def shop(site, app, attacker):  # noqa: F811  pylint: disable=redefined-outer-na
         page.goto(address(client))
         page.fill("#username", user)
         page.fill("#password", PASSWORD)
-        page.click("#login-submit")
+        press(page, "#login-submit")
         page.wait_for_url(attacker.url + "cb?*")
         answer = exchange(site, slug, client, parameters(page)["code"], attacker.url + "cb")
         assert answer.status_code == 200, answer.text
@@ -34,13 +35,9 @@ def is_signed_out(page, base):
     page.wait_for_url("**/login")
 
 
-def told(page, attacker):
+def told(attacker):
     """Until the application has its logout token; which user it names is the API tests' matter."""
-    for _ in range(200):
-        if any(body.startswith("logout_token=") for body in attacker.received):
-            return
-        page.wait_for_timeout(20)
-    raise AssertionError("no logout token came")
+    until(lambda: any(body.startswith("logout_token=") for body in attacker.received), 5.0)
 
 
 def test_an_application_signs_out(site, shop, attacker, page):
@@ -55,10 +52,10 @@ def test_an_application_signs_out(site, shop, attacker, page):
         "".join(f"<input name={name} value='{html.escape(value)}'>"
                 for name, value in fields.items()) + "<button id=out>Out</button></form>"
     page.goto(attacker.url)
-    page.click("#out")
+    press(page, "#out")
     page.wait_for_url(attacker.url + "bye?*")
     assert parameters(page) == {"state": "a&b <c>"}
-    told(page, attacker)
+    told(attacker)
     is_signed_out(page, site.path(slug))
     fields["id_token_hint"] = enter(page, user)
     page.goto(f"{site.path(slug)}/oauth/end-session?" + urllib.parse.urlencode(fields))
@@ -72,23 +69,23 @@ def test_the_person_is_asked(site, shop, attacker, page):
     hint, other = enter(page, site.user(slug)), site.user(slug)
     end = site.path(slug) + "/oauth/end-session"
     page.goto(end)
-    page.click("#logout-confirm")
+    press(page, "#logout-confirm")
     page.wait_for_selector("#login-again")
     assert page.locator("h1").inner_text() == "Signed out" and page.title().startswith("Signed out")
     shoot(page, "signed-out")
-    page.click("#login-again")
+    press(page, "#login-again")
     log_in(page, site.path(slug), other)
     page.wait_for_url("**/dashboard")
     page.goto(end)
     shoot(page, "logout-confirm")
     assert whoami(page) == other
-    page.click("#logout-stay")
+    press(page, "#logout-stay")
     page.wait_for_url("**/dashboard")
     page.goto(end + "?" + urllib.parse.urlencode({
         "id_token_hint": hint, "post_logout_redirect_uri": attacker.url + "bye", "state": "s"}))
     shoot(page, "logout-confirm-other")
     assert client["client_name"] in page.locator(".lead").inner_text()
-    page.click("#logout-confirm")
+    press(page, "#logout-confirm")
     page.wait_for_url(attacker.url + "bye?state=s")
     is_signed_out(page, site.path(slug))
 

@@ -5,8 +5,10 @@ import shlex
 import subprocess
 
 import pytest
+from playwright.sync_api import expect
 
-from conftest import PASSWORD
+from conftest import PASSWORD, press, press_enter
+from support.check import PATIENCE
 
 SHOTS = os.environ.get("TENANTD_SHOTS")
 
@@ -34,7 +36,7 @@ def run(page, step):
     """The step's line for curl, as it stands there."""
     words = shlex.split(page.locator(f"#{step}-curl").inner_text().replace("\\\n", " "))
     assert words[:2] == ["curl", "-s"]
-    done = subprocess.run(words, capture_output=True, text=True, timeout=30, check=True)
+    done = subprocess.run(words, capture_output=True, text=True, timeout=PATIENCE, check=True)
     return json.loads(done.stdout)
 
 
@@ -50,7 +52,7 @@ def test_the_whole_walk(site, page, slug):
     """From the front page to a revoked token, by keyboard where there is something to press."""
     user = site.user(slug)
     page.goto(site.front + "/")
-    page.click(f'a[href="/t/{slug}/playground"]')
+    press(page, f'a[href="/t/{slug}/playground"]')
     page.wait_for_selector("#ask-params > div")
     sent = facts(page, "#ask-params")
     assert sent["redirect_uri"] == site.path(slug) + "/playground"
@@ -60,17 +62,17 @@ def test_the_whole_walk(site, page, slug):
     page.wait_for_function("document.getElementById('ask-url').textContent.includes('prompt=login')")
     shoot(page, f"playground-{slug}-1")
     page.focus("#ask-go")
-    page.keyboard.press("Enter")
+    press_enter(page)
     page.fill("#username", user)
     page.fill("#password", PASSWORD)
-    page.click("#login-submit")
-    page.click("#consent-allow")
+    press(page, "#login-submit")
+    press(page, "#consent-allow")
     page.wait_for_selector("#code-params > div")
-    assert page.url == site.path(slug) + "/playground"  # the code is not left in the address
+    expect(page).to_have_url(site.path(slug) + "/playground")  # the code is not left in the address
     came = facts(page, "#code-params")
     assert came["iss"] == site.path(slug) and came["state"] == sent["state"]
     assert "code=" + came["code"] in page.locator("#token-curl").inner_text()
-    assert page.evaluate("document.activeElement.id") == "token-send"
+    expect(page.locator("#token-send")).to_be_focused()
     page.keyboard.press("Enter")
     status, pair = answer(page, "token")
     assert status == 200 and pair["token_type"] == "Bearer" and pair["refresh_token"]
@@ -107,7 +109,7 @@ def test_what_comes_from_elsewhere_is_not_used(site, page):
     page.wait_for_selector("#ask-params > div")
     page.select_option("#ask-prompt", "none")
     page.wait_for_function("document.getElementById('ask-go').href.includes('prompt=none')")
-    page.click("#ask-go")
+    press(page, "#ask-go")
     page.wait_for_selector("#code-params > div")
     assert facts(page, "#code-params")["error"] == "login_required"
     assert page.locator("#token-send").is_disabled()

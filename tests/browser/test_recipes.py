@@ -13,8 +13,9 @@ import threading
 
 import pytest
 
-from conftest import whoami
+from conftest import press, whoami
 from support import ports
+from support.check import PATIENCE
 from support.guides import Guide
 from support.proxies import wait_for_port
 
@@ -45,22 +46,21 @@ def started(recipe):
         guide.url = f"http://localhost:{guide.ports[port]}/"
         with open(guide.directory / "log", "wb") as log:
             running.append(guide.start(os.path.dirname(sys.executable), stdout=log, stderr=log))
-        wait_for_port(guide.ports[port], running[0])
+        wait_for_port(guide.ports[port], running[-1])
         return guide
 
     yield start
     for process in running:
         process.terminate()
-        process.wait(10)
+        process.wait(PATIENCE)
 
 
 def sign_in(page):
     page.fill("#username", "ada")
     page.fill("#password", PASSWORD)
-    page.click("#login-submit")
-    page.wait_for_selector("#consent-allow")
+    press(page, "#login-submit")
     assert whoami(page) == "ada"
-    page.click("#consent-allow")
+    press(page, "#consent-allow")
 
 
 def test_web_application(started, page):
@@ -80,7 +80,7 @@ def test_single_page_application(started, page):
     did not ask for gives nothing."""
     url = started("single-page-application").url
     page.goto(url)
-    page.click("#sign-in")
+    press(page, "#sign-in")
     sign_in(page)
     page.wait_for_url(url)
     page.wait_for_function("document.querySelector('#user').textContent === 'ada'")
@@ -100,7 +100,7 @@ def test_command_line_tool(recipe, page):
         sign_in(page)
         page.wait_for_url("http://127.0.0.1:*/callback?*")
         assert "close this window" in page.content()
-        output = tool.communicate(timeout=20)[0]
+        output = tool.communicate(timeout=PATIENCE)[0]
     finally:
         if tool.poll() is None:
             os.killpg(tool.pid, signal.SIGKILL)
@@ -131,7 +131,7 @@ def test_oauth2_proxy(started, site, page):
         threading.Thread(target=application.serve_forever, daemon=True).start()
         assert site.http.get(guide.url).status_code == 403
         page.goto(guide.url)
-        page.click("button[type=submit]")
+        press(page, "button[type=submit]")
         sign_in(page)
         page.wait_for_url(guide.url)
         told = json.loads(page.locator("body").inner_text())

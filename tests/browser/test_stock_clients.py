@@ -10,8 +10,8 @@ import urllib.parse
 import httpx
 import pytest
 
-from conftest import PASSWORD, whoami
-from support.check import until
+from conftest import PASSWORD, press, whoami
+from support.check import PATIENCE, until
 from support.relying_parties import CLAIMS, Apache, Flask, Registered
 
 TENANTS = ("first", "second")
@@ -50,8 +50,8 @@ def sign_in(page, user):
     """The login page as a person fills it, and the consent page."""
     page.fill("#username", user)
     page.fill("#password", PASSWORD)
-    page.click("#login-submit")
-    page.click("#consent-allow")
+    press(page, "#login-submit")
+    press(page, "#consent-allow")
 
 
 def shown(page):
@@ -115,7 +115,7 @@ def test_an_application_is_told_that_a_session_ended(site, tenants, party, page)
     sign_in(page, site.user(slug))
     page.wait_for_url(party.url("second"))
     page.goto(site.path(slug) + "/dashboard")
-    page.click("#logout-submit")
+    press(page, "#logout-submit")
     page.wait_for_url(site.path(slug) + "/login*")
     asks = page.context.request
     until(lambda: "/login?ticket=" in asks.get(party.url("second")).url, 5.0)
@@ -127,7 +127,7 @@ class Browser:
 
     def __init__(self, site, tenants, party):
         self.party = party
-        self.http = httpx.Client(timeout=30, trust_env=False)
+        self.http = httpx.Client(timeout=PATIENCE, trust_env=False)
         for name, (slug, user) in tenants.items():
             answer = self.http.post(site.path(slug) + "/oauth/login",
                                     json={"username": user, "password": PASSWORD})
