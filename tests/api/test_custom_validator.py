@@ -49,7 +49,7 @@ class Formats(Maker):
 def ask(pairs):
     lines = "".join(json.dumps({"schema": schema, "document": document}) + "\n"
                     for schema, document in pairs)
-    done = subprocess.run([PROGRAM], input=lines, capture_output=True, text=True, check=False, timeout=120)
+    done = subprocess.run([PROGRAM], input=lines, capture_output=True, text=True, check=False, timeout=600)
     assert done.returncode == 0, done.stderr[-3000:]
     answers = [json_util.loads(line, json_options=json_util.CANONICAL_JSON_OPTIONS)
                for line in done.stdout.splitlines()]

@@ -13,10 +13,10 @@ import time
 
 import pytest
 
-from support.check import until
+from support.check import in_time, until
 from support.framing import CASES
 
-LIMIT = 15  # seconds until a test gives up on an answer
+LIMIT = 90  # seconds until a test gives up on an answer
 GUARDS = {
     "x-content-type-options": "nosniff",
     "cross-origin-opener-policy": "same-origin",
@@ -100,8 +100,7 @@ def alive(service, within=1.0):
     with connect(service) as connection:
         connection.sendall(b"GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n")
         assert read_answer(connection).status == 200
-    took = time.monotonic() - start
-    assert took < within, f"{took:.2f} s"
+    in_time(time.monotonic() - start, within)
 
 
 # -- the gate ----------------------------------------------------------------------------------
@@ -286,7 +285,8 @@ class Dripper(threading.Thread):
 
 @pytest.fixture
 def impatient(start_instance):
-    return start_instance({"server": {"header_timeout_ms": 2000, "body_timeout_ms": 8000,
+    """A body that comes too slowly is refused long before its time is over."""
+    return start_instance({"server": {"header_timeout_ms": 2000, "body_timeout_ms": 120000,
                                       "threads": 64}})
 
 
@@ -299,21 +299,23 @@ def test_dripping_clients_delay_nobody_and_end(impatient):
         alive(impatient)
         time.sleep(0.1)
     for dripper in heads:
-        dripper.join(10)
-        assert dripper.took is not None and dripper.took < 5, dripper.took
+        dripper.join(LIMIT)
+        assert dripper.took is not None
+        in_time(dripper.took, 5)
         assert Answer(dripper.raw).status == 408
         assert Answer(dripper.raw).json()["error"] == "request_timeout"
     for dripper in bodies:
-        dripper.join(15)
-        assert dripper.took is not None and 4 < dripper.took < 9, dripper.took
+        dripper.join(LIMIT)
+        assert dripper.took is not None and dripper.took > 4, dripper.took
+        in_time(dripper.took, 9)
         assert Answer(dripper.raw).status == 408
         assert Answer(dripper.raw).json()["error_description"] == "The body came too slowly."
     alive(impatient)
 
 
-def test_a_slow_but_honest_body_is_read(service):
+def test_a_slow_but_honest_body_is_read(start_instance):
     body = b'{"tenant_name": "slow"}'
-    with connect(service) as connection:
+    with connect(start_instance({"server": {"body_min_rate": 1}})) as connection:
         connection.sendall(b"POST /tenants/register HTTP/1.1\r\n" + HOST + b"Content-Type: "
                            b"application/json\r\nContent-Length: %d\r\n\r\n" % len(body))
         for i in range(len(body)):
@@ -348,7 +350,7 @@ def open_connections(instance):
 
 def test_idle_connections_do_not_starve_others(start_instance):
     """More kept-alive clients than threads: idle ones give way, and answers close."""
-    instance = start_instance({"server": {"threads": 16}})
+    instance = start_instance({"server": {"threads": 16, "keep_alive_ms": 120000}})
     idle = [connect(instance) for _ in range(16)]
     try:
         closing = 0
@@ -377,15 +379,15 @@ def test_internal_listener_never_starves(start_instance):
 
 def test_stopping_answers_what_is_in_flight(start_instance):
     """SIGTERM: a request whose body is still arriving is answered, with close; then the end."""
-    instance = start_instance()
+    instance = start_instance({"server": {"drain_ms": 120000, "body_min_rate": 0, "body_timeout_ms": 120000}})
     with connect(instance) as idle, connect(instance) as slow:
         idle.sendall(b"GET /health HTTP/1.1\r\n" + HOST + b"\r\n")
         assert read_answer(idle).status == 200
         slow.sendall(b"POST /tenants/register HTTP/1.1\r\n" + HOST + b"Content-Type: "
-                     b"application/json\r\nContent-Length: 2\r\n\r\n")
-        time.sleep(0.3)
+                     b"application/json\r\nContent-Length: 2\r\nExpect: 100-continue\r\n\r\n")
+        assert slow.recv(1000) == b"HTTP/1.1 100 Continue\r\n\r\n"  # its body is read now
         instance.process.terminate()
-        time.sleep(0.5)
+        until(lambda: any(line.get("event") == "stopping" for line in instance.log_lines()))
         slow.sendall(b"{}")
         answer = Answer(read_to_end(slow))
         assert answer.status == 400 and answer.headers["connection"] == "close"

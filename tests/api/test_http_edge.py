@@ -37,7 +37,7 @@ def https(behind):
 
 
 def exchange(port, raw):
-    with socket.create_connection(("127.0.0.1", port), timeout=10) as connection:
+    with socket.create_connection(("127.0.0.1", port), timeout=60) as connection:
         connection.sendall(raw)
         return read_answers(connection, quiet=0.4)[0]
 
@@ -143,7 +143,7 @@ def test_production_answers_only_https(instances):
     ok(api.get("/health"))
     ok(api.get("/ready"))
     instance.reconfigure({"server": {"trusted_proxies": ["127.0.0.1"]}})
-    instance.stop()
+    assert instance.stop() == []
     instance.start()
     ok(api.get("/openapi.json", headers={"X-Forwarded-Proto": "https"}))
     refused(api.get("/openapi.json"), 403, "https_required")
@@ -312,7 +312,7 @@ def last_ip(instance, request_id):
 def test_the_rightmost_untrusted_hop_is_the_client(instances, sent, seen):
     """HT-8: whatever stands left of it may be made up."""
     instance = trusting(instances)
-    with httpx.Client(base_url=instance.url) as http:
+    with httpx.Client(base_url=instance.url, timeout=60) as http:
         answer = http.get("/nothing", headers=[("X-Forwarded-For", value) for value in sent])
     assert answer.status_code == 404
     found = last_ip(instance, answer.headers["x-request-id"])
@@ -334,6 +334,6 @@ def test_strangers_choose_no_address(service):
     for name, value in FORGED.items():
         if name == "Host":
             continue
-        with httpx.Client(base_url=service.url) as http:
+        with httpx.Client(base_url=service.url, timeout=60) as http:
             answer = http.get("/nothing", headers={name: value})
         assert last_ip(service, answer.headers["x-request-id"]) == "127.0.0.1", name

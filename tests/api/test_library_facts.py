@@ -42,7 +42,7 @@ def test_the_table_tells_what_is_missing():
 def register(service, api):
     """register(chunks) -> (status, whether the tenant is there), for a body sent in raw chunks."""
     def send(slug, chunks):
-        with socket.create_connection(("127.0.0.1", service.port), timeout=15) as connection:
+        with socket.create_connection(("127.0.0.1", service.port), timeout=60) as connection:
             connection.sendall(b"POST /tenants/register HTTP/1.1\r\nHost: localhost\r\nContent-Type: "
                                b"application/json\r\nTransfer-Encoding: chunked\r\n\r\n" + chunks)
             connection.shutdown(socket.SHUT_WR)

@@ -5,10 +5,11 @@ A mongod of its own: the failpoint that holds a command back belongs to the whol
 import contextlib
 import os
 import subprocess
-import time
 
 import pytest
+from pymongo.errors import ExecutionTimeout
 
+from support.check import until
 from support.instance import Instance, program
 from support.mongo import OwnMongo
 from support.world import unique
@@ -44,7 +45,7 @@ def place(server):
 
 def migrate(config, *arguments):
     return subprocess.run([program(), "migrate", *arguments, "--config", config],
-                          capture_output=True, text=True, timeout=60, check=False)
+                          capture_output=True, text=True, timeout=180, check=False)
 
 
 def structure(instance):
@@ -60,14 +61,24 @@ def structure(instance):
 
 @contextlib.contextmanager
 def held_back(server, number):
-    """The command after this number of others does not end."""
+    """The command after this number of others does not end; gives how often one was held before."""
     admin = server.client.admin
-    admin.command({"configureFailPoint": "failCommand", "mode": {"skip": number}, "data": {
+    told = admin.command({"configureFailPoint": "failCommand", "mode": {"skip": number}, "data": {
         "failCommands": COMMANDS, "blockConnection": True, "blockTimeMS": 4000}})
     try:
-        yield
+        yield told["count"]
     finally:
         admin.command({"configureFailPoint": "failCommand", "mode": "off"})
+
+
+def is_held(server, before):
+    """Whether the failpoint has taken a command since, or does so in a moment."""
+    try:
+        server.client.admin.command({"waitForFailPoint": "failCommand", "timesEntered": before + 1,
+                                     "maxTimeMS": 200})
+    except ExecutionTimeout:
+        return False
+    return True
 
 
 def commands_of_a_migration(server, place):
@@ -88,11 +99,10 @@ def test_killed_at_any_command(server, place):
     killed = 0
     for number in range(step // 2, total, step):
         instance, config = place()
-        with held_back(server, number):
+        with held_back(server, number) as before:
             process = subprocess.Popen([program(), "migrate", "up", "--config", config],
                                        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-            with contextlib.suppress(subprocess.TimeoutExpired):
-                process.wait(1.2)
+            until(lambda: process.poll() is not None or is_held(server, before), 10, 0)
             killed += process.poll() is None
             process.kill()
             process.wait()
@@ -111,7 +121,7 @@ def test_several_at_once(place):
     processes = [subprocess.Popen([program(), "migrate", "up", "--config", config],
                                   stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
                  for _ in range(4)]
-    errors = [process.communicate(timeout=60)[1] for process in processes]
+    errors = [process.communicate(timeout=180)[1] for process in processes]
     assert {process.returncode for process in processes} == {0}, errors
     numbers = [row["_id"] for row in instance.db.schema_migrations.find().sort("_id")]
     assert numbers == list(range(1, len(numbers) + 1))
@@ -134,8 +144,7 @@ def test_up_twice_and_down(place):
 def test_pending_steps_refuse_the_start(place):
     """E9: the sentence says what to do."""
     _, config = place()
-    started = time.monotonic()
     done = subprocess.run([program(), "serve", "--config", config], capture_output=True, text=True,
-                          timeout=60, check=False)
-    assert done.returncode == 1 and time.monotonic() - started < 30
+                          timeout=180, check=False)
+    assert done.returncode == 1
     assert "tenantd migrate up" in done.stdout + done.stderr

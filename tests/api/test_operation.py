@@ -15,16 +15,18 @@ import time
 import httpx
 import pytest
 
-from support.check import ok, until
+from support.check import in_time, ok, until
 from support.instance import SHIPPED_LIMITS, Instance, merged, program, run
 from support.mongo import OwnMongo
 from support.ports import free_port
 from support.world import World, unique
 
 FAST = {"password": {"scheme": "argon2id"}}
+#: Nothing ends half a request but its other half.
+PATIENT = merged(FAST, {"server": {"drain_ms": 120000, "body_timeout_ms": 120000, "body_min_rate": 0}})
 
 
-def ended(instance, limit=20):
+def ended(instance, limit=90):
     """(status, standard error) of an instance that ends by itself or by a signal."""
     status = instance.process.wait(limit)
     assert not instance.sanitizer_reports(), instance.tail()
@@ -128,7 +130,8 @@ def test_mongodb_that_never_comes(lonely):
     start = time.monotonic()
     status, err = ended(instance.start(wait=False))
     assert status == 75
-    assert 1.0 < time.monotonic() - start < 8
+    assert time.monotonic() - start > 1.0
+    in_time(time.monotonic() - start, 8)
     first, second = err.splitlines()
     assert "does not answer yet; trying for up to 2 s" in first
     assert "did not answer within 2 s; start it, or set database.uri" in second
@@ -156,40 +159,45 @@ def test_a_stop_while_waiting_for_mongodb(lonely):
     start = time.monotonic()
     status, _ = ended(instance)
     assert status == 0
-    assert time.monotonic() - start < 4
+    in_time(time.monotonic() - start, 4)
 
 
 # -- stopping ----------------------------------------------------------------------------------
 
 
-def half_a_request(instance, body=b'{"username": "x", "password": "yyyyyyyy"}'):
+def half_a_request(instance, body=b'{"tenant_name": "x"}'):
     """A connection whose body is only half there: a request that is running."""
-    connection = socket.create_connection(("127.0.0.1", instance.port), 10)
-    head = (f"POST /api/login HTTP/1.1\r\nHost: localhost:{instance.port}\r\n"
-            f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n").encode()
-    connection.sendall(head + body[:10])
+    connection = socket.create_connection(("127.0.0.1", instance.port), 90)
+    head = (f"POST /tenants/register HTTP/1.1\r\nHost: localhost:{instance.port}\r\n"
+            "Content-Type: application/json\r\nExpect: 100-continue\r\n"
+            f"Content-Length: {len(body)}\r\n\r\n").encode()
+    connection.sendall(head)
+    assert connection.recv(1000) == b"HTTP/1.1 100 Continue\r\n\r\n"
+    connection.sendall(body[:10])
     return connection, body[10:]
 
 
 def answer_of(connection):
-    connection.settimeout(10)
     data = b""
     while part := connection.recv(65536):
         data += part
     return data
 
 
+def asked(instance, path):
+    return httpx.get(instance.url + path, trust_env=False, timeout=60)
+
+
 def test_a_stop_lets_running_requests_end(start_instance):
     """OP-8: not ready first, live all the while, and what runs is answered before the exit."""
-    instance = start_instance({**FAST, "server": {"drain_ms": 8000}})
+    instance = start_instance(PATIENT)
     connection, rest = half_a_request(instance)
-    time.sleep(0.2)  # the head must have been read: nothing outside tells
     instance.process.terminate()
-    _, _ = until(lambda: events(instance, "stopping"), 5)
-    ready = httpx.get(instance.url + "/ready", trust_env=False)
+    until(lambda: events(instance, "stopping"), 5)
+    ready = asked(instance, "/ready")
     assert ready.status_code == 503
     assert ready.headers["connection"] == "close"
-    assert httpx.get(instance.url + "/health", trust_env=False).status_code == 200
+    assert asked(instance, "/health").status_code == 200
     assert instance.process.poll() is None
     connection.sendall(rest)
     answer = answer_of(connection)
@@ -203,11 +211,11 @@ def test_a_stop_under_load_fails_nothing(start_instance, connect):
     instance = start_instance({**FAST, "limits": {"development_factor": 100000}})
     world = World(connect(instance))
     tenant = world.tenant()
-    stopping = threading.Event()
+    stopping, all_answered = threading.Event(), []
 
-    def hammer(_):
+    def hammer(number):
         answered = 0
-        with httpx.Client(base_url=instance.url, timeout=20, trust_env=False) as client:
+        with httpx.Client(base_url=instance.url, timeout=120, trust_env=False, verify=False) as client:
             while True:
                 try:
                     answer = client.post("/api/login", headers={"X-Tenant-Slug": tenant.slug}, json={
@@ -222,28 +230,29 @@ def test_a_stop_under_load_fails_nothing(start_instance, connect):
                 assert answer.status_code == 200 or \
                     (answer.status_code == 503 and stopping.is_set()), answer.text
                 answered += 1
+                all_answered.append(number)
 
     with concurrent.futures.ThreadPoolExecutor(8) as pool:
         work = [pool.submit(hammer, number) for number in range(8)]
-        time.sleep(0.7)
+        until(lambda: set(all_answered) == set(range(8)) or any(one.done() for one in work), 20)
+        time.sleep(0.5)
         stopping.set()
         instance.process.terminate()
-        assert sum(one.result(30) for one in work) > 8
+        assert sum(one.result(150) for one in work) >= 8
     assert ended(instance)[0] == 0
 
 
 def test_a_second_signal_does_not_wait(lonely):
-    instance = lonely({**FAST, "server": {"drain_ms": 60000, "body_timeout_ms": 60000}}).start()
+    instance = lonely(PATIENT).start()
     connection, _ = half_a_request(instance)
-    time.sleep(0.2)
     instance.process.terminate()
     until(lambda: events(instance, "stopping"), 5)
     time.sleep(0.3)
     assert instance.process.poll() is None
     start = time.monotonic()
     instance.process.terminate()
-    assert instance.process.wait(10) == 1
-    assert time.monotonic() - start < 3
+    assert instance.process.wait(90) == 1
+    in_time(time.monotonic() - start, 3)
     connection.close()
 
 
@@ -257,11 +266,11 @@ def test_ctrl_c_is_a_stop(lonely):
 def test_clients_that_go_away_do_no_harm(service):
     """An answer to nobody ends one connection, not the process."""
     for _ in range(20):
-        connection = socket.create_connection(("127.0.0.1", service.port), 10)
+        connection = socket.create_connection(("127.0.0.1", service.port), 60)
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
         connection.sendall(b"GET /openapi.json HTTP/1.1\r\nHost: localhost\r\n\r\n" * 3)
         connection.close()  # with a reset
-    assert httpx.get(service.url + "/health", trust_env=False).status_code == 200
+    assert asked(service, "/health").status_code == 200
 
 
 def test_a_log_that_nobody_reads_does_no_harm(lonely):
@@ -276,7 +285,7 @@ def test_a_log_that_nobody_reads_does_no_harm(lonely):
     instance.wait_ready()
     os.close(reader)
     for _ in range(3):
-        assert httpx.get(instance.url + "/health", trust_env=False).status_code == 200
+        assert asked(instance, "/health").status_code == 200
         time.sleep(0.1)  # the log is written by a thread of its own
     instance.process.terminate()
     assert ended(instance)[0] == 0
@@ -324,7 +333,7 @@ def test_a_reload_says_what_needs_a_restart(start_instance, connect):
     assert kept == {("server", "port"), ("server", "threads"), (None, "master_key"),
                     ("database", "pool_size")}
     assert all(other not in str(line) for line in instance.log_lines())
-    assert httpx.get(f"http://127.0.0.1:{port}/ready", trust_env=False).status_code == 200
+    assert httpx.get(f"http://127.0.0.1:{port}/ready", trust_env=False, timeout=60).status_code == 200
     # The keys of tenants are still opened with the old master key.
     tenant = World(connect(instance)).tenant()
     assert ok(connect(instance).post("/auth/login", tenant=tenant.slug, json={
@@ -341,7 +350,7 @@ def test_reloads_under_load(start_instance, connect):
     answered = []
 
     def hammer(number):
-        with httpx.Client(base_url=instance.url, timeout=20, trust_env=False, verify=False) as client:
+        with httpx.Client(base_url=instance.url, timeout=120, trust_env=False, verify=False) as client:
             while not done.is_set():
                 answer = client.get("/users/me", headers={"Authorization": f"Bearer {user.token}"})
                 assert answer.status_code == 200, answer.text
@@ -363,7 +372,7 @@ def test_reloads_under_load(start_instance, connect):
         finally:
             done.set()
         for one in work:
-            one.result(30)
+            one.result(150)
     assert len(answered) > 20
 
 
@@ -407,7 +416,14 @@ def test_a_service_manager_is_told(lonely, tmp_path):
     path = str(tmp_path / "notify")
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
         manager.bind(path)
-        manager.settimeout(20)
+        manager.settimeout(90)
+
+        def next_but_watchdog():
+            said = manager.recv(200)
+            while said == b"WATCHDOG=1":
+                said = manager.recv(200)
+            return said
+
         instance = lonely(FAST)
         instance.port, instance.extra_port, instance.metrics_port = free_port(), 0, 0
         environment = dict(os.environ, NOTIFY_SOCKET=path, WATCHDOG_USEC="2000000")
@@ -418,16 +434,10 @@ def test_a_service_manager_is_told(lonely, tmp_path):
         assert manager.recv(200) == b"READY=1"
         assert manager.recv(200) == b"WATCHDOG=1"
         instance.process.send_signal(signal.SIGHUP)
-        said = manager.recv(200)
-        while said == b"WATCHDOG=1":
-            said = manager.recv(200)
-        assert said.startswith(b"RELOADING=1\nMONOTONIC_USEC=")
-        assert manager.recv(200) == b"READY=1"
+        assert next_but_watchdog().startswith(b"RELOADING=1\nMONOTONIC_USEC=")
+        assert next_but_watchdog() == b"READY=1"
         instance.process.terminate()
-        said = manager.recv(200)
-        while said == b"WATCHDOG=1":
-            said = manager.recv(200)
-        assert said == b"STOPPING=1"
+        assert next_but_watchdog() == b"STOPPING=1"
         assert ended(instance)[0] == 0
 
 

@@ -3,7 +3,6 @@
 Instances of their own, in which the limits are small and nothing multiplies them.
 """
 import datetime
-import threading
 import time
 import urllib.request
 import uuid
@@ -32,12 +31,14 @@ def small(start_instance, connect):
     return start
 
 
-def spend(request, allowed):
-    """allowed answers that are no 429, then one that is; returns the 429."""
-    for number in range(allowed):
-        answer = request()
-        assert answer.status_code != 429, f"request {number + 1} of {allowed} was refused"
-    answer = request()
+def spend(request, allowed, each, since=None):
+    """allowed answers that are no 429, and what comes back meanwhile, one in each so many seconds;
+    then one that is. Returns the 429."""
+    began, passed = since or time.monotonic(), 0
+    while (answer := request()).status_code != 429:
+        passed += 1
+        assert passed <= allowed + (time.monotonic() - began) / each, f"{passed} passed"
+    assert passed >= allowed, f"request {passed + 1} of {allowed} was refused"
     refused(answer, 429, "rate_limited")
     assert int(answer.headers["retry-after"]) >= 1
     return answer
@@ -55,7 +56,7 @@ def test_sign_ins_from_one_address(small):
         return api.post(path, tenant=tenant.slug, json={
             member: f"{unique('nobody')}@example.com", "password": "wrong password"})
 
-    spend(request, 6)
+    spend(request, 6, 10)
     ok(api.get("/tenants/info", tenant=tenant.slug))
 
 
@@ -65,19 +66,15 @@ def test_tokens_for_clients(small):
     api, world = small({"sign_ins_per_minute": 5, "client_percent": 100},
                        plans={"free": {"requests_per_minute": 12}})
     busy, calm = world.tenant(plan="free"), world.tenant()
-    machines = []
+    machines, began = [], time.monotonic()
     for tenant in (busy, calm):
         world.login(tenant.owner)
         machines.append(client(api, tenant, grant_types=["password", "client_credentials"]))
     spend(lambda: token(api, machines[1], grant_type="password", username=unique("nobody"),
-                        password="wrong password"), 3)
+                        password="wrong password"), 3, 12, began)
     ok(token(api, machines[1], grant_type="client_credentials"))
-    taken = 0
-    while token(api, machines[0], grant_type="client_credentials").status_code == 200:
-        taken += 1
-        assert taken <= 12
-    assert taken >= 8
-    refused(token(api, machines[0], grant_type="client_credentials"), 429, "rate_limited")
+    for least in (8, 0):
+        spend(lambda: token(api, machines[0], grant_type="client_credentials"), least, 5, began - 20)
     ok(token(api, machines[1], grant_type="client_credentials"))
 
 
@@ -94,12 +91,14 @@ def test_a_clients_flood_leaves_the_others_served(small):
         def request(made, path=path):
             return ask(api, path, made, grant_type="client_credentials").status_code
 
+        began = time.monotonic()
         answers = [request(noisy) for _ in range(120)]
+        back = (time.monotonic() - began) / 3  # while it lasts
         assert answers[0] == 200 and set(answers) == {200, 429}
-        assert 20 <= answers.count(200) <= 23, answers  # what comes back while it lasts
+        assert 20 <= answers.count(200) <= 21 + back, answers
         assert [request(calm) for _ in range(8)] == [200] * 8
         ok(api.get("/tenants/info", tenant=tenant.slug))
-        assert request(noisy) == 429
+        until(lambda: request(noisy) == 429, pause=0)
 
 
 def test_registrations_from_one_address(small):
@@ -114,7 +113,7 @@ def test_registrations_from_one_address(small):
         return api.post(paths[next(turn) % 2], tenant=tenant.slug, json={
             "username": name, "email": f"{name}@example.com", "password": USER_PASSWORD})
 
-    answer = spend(request, 4)
+    answer = spend(request, 4, 900)
     assert int(answer.headers["retry-after"]) <= 3600
 
 
@@ -132,13 +131,13 @@ def test_tenants_from_one_address(small):
             "tenant_name": "T", "tenant_slug": slug, "admin_username": "admin",
             "admin_email": f"a@{slug}.example", "admin_password": USER_PASSWORD})
 
-    spend(request, 2)
+    spend(request, 2, 43200)
 
 
 def test_the_platforms_hourly_budget(small):
     api, _ = small({"tenants_per_hour": 1, "tenants_per_day": 100})
     spend(lambda: api.post("/api/v1/clients/register",
-                           json={"client_name": unique("c"), "industry": "x"}), 1)
+                           json={"client_name": unique("c"), "industry": "x"}), 1, 3600)
 
 
 def test_everything_from_one_address(small):
@@ -167,8 +166,10 @@ def test_a_key_has_its_plans_budget(small):
             assert int(answer.headers["ratelimit-reset"]) >= 0
         return answer
 
-    answer = spend(request, 12)
-    assert remaining == sorted(remaining, reverse=True) and remaining[-1] == 0
+    began = time.monotonic()
+    answer = spend(request, 12, 5)
+    assert remaining[-1] == 0
+    assert remaining == sorted(remaining, reverse=True) or time.monotonic() - began > 5
     assert answer.headers["ratelimit-remaining"] == "0"
 
 
@@ -180,16 +181,24 @@ def test_unknown_tenants_from_one_address(small):
     ways = [lambda: {"tenant": unique("ghost")}, lambda: {"tenant_id": uuid.uuid4()},
             lambda: {"host": unique("ghost") + ".localhost"}]
     ok(api.get("/tenants/info", tenant=tenant.slug))
-    for number in range(20):
-        refused(api.get("/tenants/info", **ways[number % 3]()), 404, "tenant_not_found")
+    turn = iter(range(1000))
+
+    def ask(way=None):
+        answer = api.get("/tenants/info", **(way or ways[next(turn) % 3])())
+        refused(answer, (404, 429)[answer.status_code == 429], ("tenant_not_found", "rate_limited"))
+        return answer
+
+    spend(ask, 20, 3)
     for way in ways:
-        answer = api.get("/tenants/info", **way())
-        refused(answer, 429, "rate_limited")
+        answer, _ = until(lambda way=way: (answer := ask(way)).status_code == 429 and answer)
         assert 1 <= int(answer.headers["retry-after"]) <= 60
-    _, before = counters(api.instance)
-    answers = [api.get("/tenants/info", tenant=unique("ghost")).status_code for _ in range(100)]
-    assert counters(api.instance)[1] - before < 100, "a refused look-up read the database"
-    assert answers.count(429) >= 95  # one comes back every three seconds
+
+    def cheap():
+        _, before = counters(api.instance)
+        answers = [ask().status_code for _ in range(100)]
+        return counters(api.instance)[1] - before < 100 and answers.count(429) >= 95
+
+    until(cheap)  # one comes back every three seconds, and the service has calls of its own
     ok(api.get("/tenants/info", tenant=tenant.slug))
     ok(api.get("/api/ping"))
 
@@ -208,9 +217,13 @@ def test_unknown_origins_from_one_address(small):
             .headers.get("access-control-allow-origin")
 
     assert allowed(mine) == mine
-    _, before = counters(api.instance)
-    assert {allowed(f"https://{unique('x')}.example") for _ in range(150)} == {None}
-    assert counters(api.instance)[1] - before < 100
+
+    def cheap():
+        _, before = counters(api.instance)
+        assert {allowed(f"https://{unique('x')}.example") for _ in range(150)} == {None}
+        return counters(api.instance)[1] - before < 100
+
+    until(cheap)
     assert allowed(mine) == mine
 
 
@@ -255,12 +268,13 @@ def test_instances_share_a_budget(start_instance, connect):
     passed, took = burst(apis, slugs[0])
     assert 64 - 8 <= passed <= 64 + 16 + took * 64 / 60 + 1, passed
     # One instance uses it up, then the other starts anew: what it has is a quarter.
+    began = time.monotonic()
     passed, took = burst(apis[:1], slugs[1])
     assert 64 <= passed <= 64 + took * 64 / 60 + 1, passed
     assert second.stop() == []
     second.start()
-    passed, took = burst(apis[1:], slugs[1])
-    assert passed <= 16 + took * 64 / 60 + 1, passed
+    passed, _ = burst(apis[1:], slugs[1])
+    assert passed <= 16 + (time.monotonic() - began) * 64 / 60 + 1, passed
 
 
 def counters(instance):
@@ -278,16 +292,27 @@ def test_a_refused_request_costs_nothing(small):
     api, world = small({"sign_ins_per_minute": 3})
     tenant = world.tenant()
     login = {"username": unique("nobody"), "password": "wrong password"}
-    spend(lambda: api.post("/api/login", tenant=tenant.slug, json=login), 3)
-    attempts = list(api.instance.db.login_attempts.find())
-    before, calls_before = counters(api.instance)
-    assert before
-    for _ in range(100):
-        refused(api.post("/api/login", tenant=tenant.slug, json=login), 429, "rate_limited")
-    after, calls_after = counters(api.instance)
-    assert after == before
-    assert calls_after - calls_before < 100, "more than the service's own heartbeats"
-    assert list(api.instance.db.login_attempts.find()) == attempts
+
+    def send():
+        return api.post("/api/login", tenant=tenant.slug, json=login)
+
+    spend(send, 3, 20)
+
+    def free():
+        """Whether none of a hundred passed, and they cost less than a call each: the service has
+        heartbeats of its own."""
+        attempts = list(api.instance.db.login_attempts.find())
+        before, calls_before = counters(api.instance)
+        answers = [send() for _ in range(100)]
+        if any(answer.status_code != 429 for answer in answers):
+            return False  # one comes back in 20 s
+        assert {answer.json()["error"] for answer in answers} == {"rate_limited"}
+        after, calls_after = counters(api.instance)
+        assert before and after == before
+        assert list(api.instance.db.login_attempts.find()) == attempts
+        return calls_after - calls_before < 100
+
+    until(free)
 
 
 def test_development_multiplies_only_the_addresses_limits(start_instance, connect):
@@ -310,27 +335,30 @@ def test_a_full_hash_queue_is_503_and_everything_else_fast(start_instance, conne
                                             "cost": 12}})
     api = connect(instance)
     tenant = World(api).tenant()
-    statuses = []
 
-    def login():
-        client = Api(instance, api.contract)
-        statuses.append(client.post("/api/login", tenant=tenant.slug, json={
-            "username": unique("n"), "password": "wrong password"}))
-        client.close()
+    def login(_):
+        with closing(Api(instance, api.contract)) as client:
+            return client.post("/api/login", tenant=tenant.slug, json={
+                "username": unique("n"), "password": "wrong password"})
 
-    threads = [threading.Thread(target=login) for _ in range(8)]
-    for thread in threads:
-        thread.start()
-    time.sleep(0.05)
-    start = time.monotonic()
-    ok(api.get("/tenants/info", tenant=tenant.slug))
-    assert time.monotonic() - start < 0.5
-    for thread in threads:
-        thread.join()
-    busy = [answer for answer in statuses if answer.status_code == 503]
-    assert busy and all(answer.json()["error"] == "busy" for answer in busy)
+    def flood():
+        """The answers to logins at once, and how many others were answered while one had none."""
+        with ThreadPoolExecutor(8) as pool:
+            logins, served = [pool.submit(login, number) for number in range(8)], 0
+            while not all(login.done() for login in logins):
+                ok(api.get("/tenants/info", tenant=tenant.slug))
+                served += 1
+        return [login.result() for login in logins], served
+
+    def decided():
+        """None where the machine was too slow to bring them together."""
+        answers, served = flood()
+        assert {answer.status_code for answer in answers} <= {401, 503}
+        return served > 8 and [answer for answer in answers if answer.status_code == 503]
+
+    busy, _ = until(decided, 20)
+    assert all(answer.json()["error"] == "busy" for answer in busy)
     assert all(int(answer.headers["retry-after"]) >= 1 for answer in busy)
-    assert {answer.status_code for answer in statuses} == {401, 503}
 
 
 def test_tries_that_were_never_looked_at_do_not_lock(start_instance, connect):
@@ -340,18 +368,24 @@ def test_tries_that_were_never_looked_at_do_not_lock(start_instance, connect):
     api = connect(instance)
     world = World(api)
     tenant = world.tenant()
-    user = world.named_user(tenant)
 
-    def guess(_):
+    def guess(user):
         with closing(Api(instance)) as own:
             return own.post("/api/login", tenant=tenant.slug, json={
                 "username": user.username, "password": "wrong password"}).status_code
 
-    with ThreadPoolExecutor(24) as pool:
-        found = list(pool.map(guess, range(24)))
-    assert 503 in found and set(found) <= {401, 429, 503}, found
+    def flood():
+        """Somebody new and what their guessers were told; None where the queue kept up with them."""
+        user = world.named_user(tenant)
+        instance.db.login_attempts.delete_many({})
+        with ThreadPoolExecutor(24) as pool:
+            found = list(pool.map(guess, [user] * 24))
+        assert set(found) <= {401, 429, 503}, found
+        return 503 in found and found.count(401) < 10 and (user, found)
+
+    (user, found), _ = until(flood, 20)
     (attempts,) = instance.db.login_attempts.find()
-    assert attempts["tries"] == found.count(401) < 10
+    assert attempts["tries"] == found.count(401)
     ok(api.post("/api/login", tenant=tenant.slug, json={
         "username": user.username, "password": user.password}))
 

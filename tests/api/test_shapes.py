@@ -10,6 +10,7 @@ import time
 import jsonschema
 import pytest
 
+from support.check import in_time
 from support.instance import program
 from support.shapes import Maker
 
@@ -23,7 +24,7 @@ def ask(pairs):
     lines = "".join(json.dumps({"schema": schema, "document": document}) + "\n"
                     for schema, document in pairs)
     done = subprocess.run([PROGRAM], input=lines, capture_output=True, text=True, check=False,
-                          timeout=120)
+                          timeout=600)
     assert done.returncode == 0, done.stderr[-3000:]
     return [json.loads(line) for line in done.stdout.splitlines()]
 
@@ -216,4 +217,4 @@ def test_no_text_makes_a_pattern_slow(pattern):
     answers = ask(pairs)
     spent = time.monotonic() - began
     assert all("failures" in answer for answer in answers)
-    assert spent < 5, spent
+    in_time(spent, 5)

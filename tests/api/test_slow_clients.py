@@ -5,11 +5,13 @@ No time is asserted beyond generous bounds: what counts is that every good clien
 import socket
 import threading
 import time
-from contextlib import closing
+from contextlib import closing, suppress
 
 import pytest
 
-LIMIT = 30
+from support.check import in_time
+
+LIMIT = 90
 HOST = b"Host: localhost\r\n"
 PING = b"GET /api/ping HTTP/1.1\r\n" + HOST + b"Connection: close\r\n\r\n"
 BODY = (b"POST /auth/login HTTP/1.1\r\n" + HOST + b"Content-Type: application/json\r\n"
@@ -93,16 +95,18 @@ class Drippers:
 
 @pytest.fixture
 def guarded(start_instance):
-    return start_instance({"server": {"connections_per_address": 16, "threads": 64}})
+    return start_instance({"server": {"connections_per_address": 16, "threads": 64, "keep_alive_ms": 120000}})
 
 
-def test_silent_connections_of_one_address_delay_nobody(guarded):
-    """140 that say nothing from one address, more than there are threads."""
+def test_silent_connections_of_one_address_delay_nobody(start_instance):
+    """140 that say nothing from one address, more than there are threads; their own time is long."""
+    guarded = start_instance({"server": {"connections_per_address": 16, "threads": 64,
+                                         "header_timeout_ms": 120000}})
     silent = [connect(guarded, "127.0.0.9") for _ in range(140)]
     start = time.monotonic()
     for _ in range(10):
         assert ping(guarded) == 200
-    assert time.monotonic() - start < 8, "they waited for the silent ones' time-out"
+    in_time(time.monotonic() - start, 8)  # and not for the silent ones' time-out
     for connection in silent:
         connection.close()
 
@@ -132,7 +136,7 @@ def test_a_share_is_for_everybody(guarded):
 
 
 def test_trusted_proxies_have_no_share(start_instance):
-    instance = start_instance({"server": {"connections_per_address": 4, "threads": 64,
+    instance = start_instance({"server": {"connections_per_address": 4, "threads": 64, "keep_alive_ms": 120000,
                                           "trusted_proxies": ["127.0.0.7"]}})
     mine = [connect(instance, "127.0.0.7") for _ in range(20)]
     for connection in mine:
@@ -146,13 +150,16 @@ def test_trusted_proxies_have_no_share(start_instance):
 
 
 def test_a_first_head_ends_with_its_time_out(start_instance):
-    """A byte shortly before the time-out buys no second one."""
+    """A byte shortly before the time-out buys no second one, however often."""
     instance = start_instance({"server": {"header_timeout_ms": 2000}})
-    with closing(connect(instance)) as connection:
+    with closing(connect(instance)) as connection, suppress(ConnectionError):
         start = time.monotonic()
-        connection.sendall(b"GET /api/ping HT")
-        time.sleep(1.8)
-        connection.sendall(b"T")
-        while connection.recv(4096):
-            pass
-        assert time.monotonic() - start < 3.6
+        connection.sendall(b"GET /api/ping HTTP/1.1\r\nX: ")
+        connection.settimeout(0.5)
+        while time.monotonic() - start < LIMIT:
+            try:
+                if not connection.recv(4096):
+                    break
+            except TimeoutError:
+                connection.sendall(b"T")
+    in_time(time.monotonic() - start, 3.6)
