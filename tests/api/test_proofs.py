@@ -14,8 +14,9 @@ from support.world import OWNER_PASSWORD, World
 
 PROOFS = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "proofs")
 BUDGET = 60
-#: Seconds of the first lock; by default it is 30.
-LOCK = 5
+#: Seconds of the first lock, by default 30; longer ones for machines on which it was over too soon.
+LOCKS = (5, 15, 30)
+UNDECIDED = 75
 
 
 @pytest.fixture
@@ -24,17 +25,22 @@ def prove(start_instance, connect, tmp_path):
     def run(script, prepare=None, **settings):
         for tool in ("bash", "curl", "jq", "openssl"):
             assert shutil.which(tool), f"the proofs need {tool}"
-        instance = start_instance(settings)
-        variables = {"H": f"http://localhost:{instance.port}", "PORT": str(instance.extra_port),
-                     "BUDGET": str(BUDGET), "LOCK": str(LOCK)}
-        if prepare:
-            variables |= prepare(World(connect(instance))) or {}
-        done = subprocess.run(["bash", os.path.join(PROOFS, script)], cwd=tmp_path, text=True,
-                              env=os.environ | variables, capture_output=True, timeout=180,
-                              check=False)
+        for lock in LOCKS:
+            directory = tmp_path / str(lock)
+            directory.mkdir()
+            instance = start_instance({"limits": {"lock_seconds": lock}} | settings)
+            variables = {"H": f"http://localhost:{instance.port}", "PORT": str(instance.extra_port),
+                         "BUDGET": str(BUDGET), "LOCK": str(lock)}
+            if prepare:
+                variables |= prepare(World(connect(instance))) or {}
+            done = subprocess.run(["bash", os.path.join(PROOFS, script)], cwd=directory, text=True,
+                                  env=os.environ | variables, capture_output=True, timeout=600,
+                                  check=False)
+            if done.returncode != UNDECIDED:
+                break
         assert done.returncode == 0, f"{script}:\n{done.stdout[-2000:]}\n{done.stderr}"
         assert "proven" in done.stdout
-        return instance, tmp_path
+        return instance, directory
     return run
 
 
@@ -99,4 +105,4 @@ def test_e8_roles_and_plan(prove):
 
 def test_e10_abuse(prove):
     """E10; RL-2, TS-1, TS-6, TI-6, R004-58, C14, C17."""
-    prove("e10.sh", limits={"lock_seconds": LOCK}, password={"scheme": "argon2id"})
+    prove("e10.sh", password={"scheme": "argon2id"})

@@ -30,6 +30,7 @@ SEC=$(member .client_secret) ROTATED=$EPOCHREALTIME
 # Both secrets work inside the overlap.
 for secret in "$OLD" "$SEC"; do
     curl -X POST $H/oauth/token -u $CID:$secret -d grant_type=client_credentials -d scope=read
+    [[ $(last_status) == 200 ]] || late "$ROTATED" 5
     expect_status 200
 done
 
@@ -97,13 +98,16 @@ expect_status 200
 
 # Ten guesses are 401, the next two 429. (The wrapper of lib.sh keeps out of it.)
 unset -f curl
+GUESSED=$EPOCHREALTIME
 # printed:
 for i in $(seq 12); do curl -s -o /dev/null -w '%{http_code} ' -X POST $H/oauth/login -H "$J" -H 'X-Tenant-Slug: acme' -d '{"username":"admin","password":"wrong-pass"}'; done >codes.txt
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
+[[ $(<codes.txt) == *" 429 429 " ]] || late "$GUESSED" "$LOCK"
 [[ $(<codes.txt) == "401 401 401 401 401 401 401 401 401 401 429 429 " ]] || fail "twelve guesses gave $(<codes.txt)"
 
 # The right password is refused too until the lock ends; the other tenant's admin is not concerned.
 curl -X POST $H/oauth/login -H "$J" -H 'X-Tenant-Slug: acme' -d '{"username":"admin","password":"secure123"}'
+[[ $(last_status) == 429 ]] || late "$GUESSED" "$LOCK"
 expect_error 429 too_many_attempts
 WAIT=$(header Retry-After)
 [[ $WAIT -ge 1 && $WAIT -le $LOCK ]] || fail "Retry-After is $WAIT"

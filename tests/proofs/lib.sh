@@ -41,6 +41,14 @@ fail() {
     exit 1
 }
 
+# late SINCE SECONDS: ends the run as undecided (75) when so many have passed since.
+late() {
+    if [[ $(jq -n "$EPOCHREALTIME - $1 >= $2") == true ]]; then
+        echo "proof undecided: $2 s were over too soon on this machine" >&2
+        exit 75
+    fi
+}
+
 expect_status() {
     [[ $(last_status) == "$1" ]] || fail "expected status $1, got $(last_status)${2:+ ($2)}"
 }

@@ -14,7 +14,7 @@ class Api:
         self.contract = contract
         self._keep_cookies = keep_cookies
         self._http = httpx.Client(  # no TLS here: to read the authorities takes 20 ms each time
-            base_url=f"http://127.0.0.1:{port or instance.port}", timeout=30, trust_env=False,
+            base_url=f"http://127.0.0.1:{port or instance.port}", timeout=120, trust_env=False,
             verify=False,
             limits=httpx.Limits(max_connections=None, max_keepalive_connections=None))
 

@@ -50,7 +50,7 @@ class Balancer:
         self._wait()
 
     def _wait(self):
-        deadline = time.monotonic() + 10
+        deadline = time.monotonic() + 60
         while time.monotonic() < deadline and self.process.poll() is None:
             try:
                 with socket.create_connection(("127.0.0.1", self.port), 1):
@@ -70,7 +70,7 @@ class Balancer:
         rows = [line.split(",") for line in text.decode().splitlines()]
         return {row[1]: row[17] for row in rows if row[0] == "instances" and row[1] != "BACKEND"}
 
-    def wait_all_up(self, limit=20):
+    def wait_all_up(self, limit=90):
         deadline = time.monotonic() + limit
         while set(self.states().values()) != {"UP"}:
             if time.monotonic() > deadline:
@@ -80,5 +80,5 @@ class Balancer:
     def close(self):
         if self.process.poll() is None:
             self.process.terminate()
-            self.process.wait(10)
+            self.process.wait(60)
         shutil.rmtree(self.directory, ignore_errors=True)

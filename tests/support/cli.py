@@ -21,7 +21,7 @@ class Cli:
     def __call__(self, *arguments, stdin=None, status=0):
         words = with_options(arguments, "--config", self.config)
         done = subprocess.run([program(), *words], input=stdin,
-                              capture_output=True, text=True, timeout=60, check=False)
+                              capture_output=True, text=True, timeout=180, check=False)
         assert done.returncode == status, (arguments, done.returncode, done.stdout, done.stderr)
         assert "Sanitizer" not in done.stderr and "runtime error" not in done.stderr, done.stderr
         self.stdout, self.stderr = done.stdout, done.stderr

@@ -70,7 +70,7 @@ class Shell:
 
     def _client(self, **login):
         return pymongo.MongoClient("127.0.0.1", self.port, directConnection=True,
-                                   serverSelectionTimeoutMS=10000, **login)
+                                   serverSelectionTimeoutMS=30000, **login)
 
     def run(self, script, env):
         """The exit status of the script."""
@@ -85,7 +85,7 @@ class Shell:
         os.close(to_script[0])
         with os.fdopen(to_us[0]) as calls, os.fdopen(to_script[1], "w") as answers:
             self._serve(calls, answers)
-        return process.wait(30)
+        return process.wait(120)
 
     def _serve(self, calls, answers):
         client = self._client()

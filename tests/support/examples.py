@@ -29,7 +29,7 @@ EXAMPLES = ROOT / "examples"
 AUDIENCE = "https://orders.example/api"
 #: Addresses as the READMEs print them.
 PRINTED, PRINTED_PORT = "http://localhost:8080", "9000"
-START_LIMIT = 60
+START_LIMIT = 180
 
 
 def blocks(name):
@@ -70,14 +70,14 @@ class Example:
         while True:
             assert self.process.poll() is None, f"{self.script} ended:\n{self.output()}"
             try:
-                return httpx.get(self.url + path, timeout=30, trust_env=False)
+                return httpx.get(self.url + path, timeout=120, trust_env=False)
             except httpx.TransportError:
                 assert time.monotonic() < deadline, f"{self.script} does not answer:\n{self.output()}"
             time.sleep(0.05)
 
     def get(self, bearer=None, path="/data"):
         headers = {} if bearer is None else {"Authorization": f"Bearer {bearer}"}
-        return httpx.get(self.url + path, headers=headers, timeout=30, trust_env=False)
+        return httpx.get(self.url + path, headers=headers, timeout=120, trust_env=False)
 
     def output(self):
         return self.log.read_text(encoding="utf-8", errors="replace")[-4000:]
@@ -87,7 +87,7 @@ class Example:
         if self.process.poll() is None:
             os.killpg(self.process.pid, signal.SIGTERM)
             try:
-                self.process.wait(10)
+                self.process.wait(30)
             except subprocess.TimeoutExpired:
                 os.killpg(self.process.pid, signal.SIGKILL)
                 self.process.wait()
@@ -201,14 +201,14 @@ def check_answers(example, tokens):
 def run_readme_call(example):
     """The README's second block."""
     done = subprocess.run(["bash", "-c", example.as_here(blocks(example.name)[1])], text=True,
-                          cwd=EXAMPLES / example.name, capture_output=True, timeout=60, check=False,
+                          cwd=EXAMPLES / example.name, capture_output=True, timeout=180, check=False,
                           env=os.environ | {"TENANTD_CONFIG": example.instance.write_config()})
     assert done.returncode == 0 and '"yours"' in done.stdout, done.stdout + done.stderr
 
 
 def sign_in_through(example, api, user, start="/"):
     """What a browser does: to the application, to the tenant and its consent, and back."""
-    with httpx.Client(base_url=example.url, trust_env=False, timeout=30) as browser:
+    with httpx.Client(base_url=example.url, trust_env=False, timeout=120) as browser:
         asked = away(example, press(browser, browser.get(start)), browser)
         assert asked.startswith(f"{example.instance.public_url}/t/{user.tenant.slug}/oauth/authorize?")
         params = dict(urllib.parse.parse_qsl(urllib.parse.urlsplit(asked).query))

@@ -62,7 +62,7 @@ class Guide:
             lines.append(REFUSED.sub(r"refused \2 \3 \1", line))
         lines.append("env -0 > environment")
         done = subprocess.run(["bash", "-c", "\n".join(lines)], cwd=self.directory, text=True,
-                              env=self.environment, capture_output=True, timeout=60, check=False)
+                              env=self.environment, capture_output=True, timeout=300, check=False)
         assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
         exported = (self.directory / "environment").read_text(encoding="utf-8").split("\0")
         self.environment = dict(entry.split("=", 1) for entry in exported if entry)

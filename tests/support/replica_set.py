@@ -13,7 +13,7 @@ from pymongo.errors import ConnectionFailure, OperationFailure, PyMongoError
 from . import ports
 from .mongo import Mongo, start_mongod
 
-START_LIMIT = 40
+START_LIMIT = 120
 
 
 class Node:
@@ -112,7 +112,7 @@ class ReplicaSet(Mongo):
             time.sleep(0.05)
         raise AssertionError("the replica set has no primary")
 
-    def wait_whole(self, limit=60):
+    def wait_whole(self, limit=180):
         """Until one primary and two secondaries are there."""
         deadline = time.monotonic() + limit
         while time.monotonic() < deadline:

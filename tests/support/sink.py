@@ -56,7 +56,7 @@ class Sink:
                 status = sink._take(self.path, body, self.headers)
                 gate = sink.gates.get(self.path)
                 if gate is not None:
-                    gate.wait(30)
+                    gate.wait(180)
                 try:
                     self.send_response(status)
                     self.send_header("Content-Length", "0")
