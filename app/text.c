@@ -88,6 +88,18 @@ static uint8_t *to_lower_nfc(const uint8_t *text, size_t size, uint8_t *buffer, 
     return u8_tolower(text, size, NULL, UNINORM_NFC, buffer, size_p);
 }
 
+static uint8_t *to_lower_nfkc(const uint8_t *text, size_t size, uint8_t *buffer, size_t *size_p)
+{
+    uint8_t *lower = u8_tolower(text, size, NULL, UNINORM_NFKC, buffer, size_p);
+
+    /* The small sigma has another form at the end of a word: ς is CF 82, σ is CF 83. */
+    for (size_t i = 1; lower != NULL && i < *size_p; i++) {
+        if (lower[i - 1] == 0xcf && lower[i] == 0x82)
+            lower[i] = 0x83;
+    }
+    return lower;
+}
+
 /* Case folded (so that a sharp s becomes ss) and taken apart into letters and marks. */
 static uint8_t *to_folded_nfd(const uint8_t *text, size_t size, uint8_t *buffer, size_t *size_p)
 {
@@ -153,6 +165,11 @@ enum err text_canonical(struct ctx *ctx, const char *text, const char **ret_text
     text = text_trim(text, strlen(text), &length);
     TRY(convert(ctx, to_nfc, text, length, &nfc));
     return convert(ctx, to_lower_nfc, nfc, strlen(nfc), ret_text);
+}
+
+enum err text_without_case(struct ctx *ctx, const char *text, const char **ret_text)
+{
+    return convert(ctx, to_lower_nfkc, text, strlen(text), ret_text);
 }
 
 /* --- characters that are refused --- */

@@ -20,6 +20,9 @@ CHECKED enum err text_clip(struct ctx *ctx, const char *text, size_t limit, cons
 CHECKED enum err text_nfc(struct ctx *ctx, const char *text, const char **ret_text);
 /* The form under a unique index: trimmed, NFC, lower case. */
 CHECKED enum err text_canonical(struct ctx *ctx, const char *text, const char **ret_text);
+/* One form for what an index without case takes for the same text (models/custom_index.h), but for
+ * invisible characters: compatible characters in one form, lower case. */
+CHECKED enum err text_without_case(struct ctx *ctx, const char *text, const char **ret_text);
 /* field_check_fn: NULL when fine, else what is wrong and what is allowed. */
 const char *text_check_email(const char *text); /* one address, ≤ 254, no blanks, controls, comma */
 const char *

@@ -104,6 +104,7 @@ static enum err decide(struct ctx *ctx, struct import_batch *batch, size_t i, in
     if (batch->work.input->mode == IMPORT_UPSERT && (twin != NULL || is_unsettled(batch, i))) {
         *ret_later = !batch->work.input->dry_run;
         entry->outcome = IMPORT_UPDATE;
+        entry->mask = 0; /* unknown yet */
         return ERR_OK;
     }
     if (twin != NULL)
@@ -167,27 +168,46 @@ static enum err keep_an_owner(struct ctx *ctx, struct import_batch *batch, int64
     return ERR_OK;
 }
 
-static enum err decide_all(struct ctx *ctx, struct import_batch *batch)
+/* A dry run does so twice when there are unique custom fields: whose values are to be looked up is
+ * known after the first time. */
+static enum err decide_each(struct ctx *ctx, struct import_batch *batch, int64_t places)
 {
-    int64_t places = 0, owners = 0;
     bool later = false;
 
-    TRY(user_authority(ctx, &batch->work.authority));
-    TRY(import_match(ctx, &batch->entries[batch->from], batch->to - batch->from));
-    TRY(import_seen_load(ctx, batch));
-    TRY(count_places(ctx, batch, &places, &owners));
     for (size_t i = batch->from; i < batch->to; i++) {
         struct import_entry *entry = &batch->entries[i];
-        const enum err decided = decide(ctx, batch, i, &places, &later);
+        const int64_t places_before = places;
+        enum err decided = decide(ctx, batch, i, &places, &later);
 
+        if (decided == ERR_OK)
+            decided = import_unique_judge(ctx, batch, i);
         if (decided != ERR_OK) {
             TRY(import_entry_refuse(ctx, entry, decided));
             entry->refused = false; /* of this attempt alone */
             entry->outcome = IMPORT_FAILED;
+            places = places_before;
         }
         if (later)
             batch->to = i;
     }
+    return ERR_OK;
+}
+
+static enum err decide_all(struct ctx *ctx, struct import_batch *batch)
+{
+    int64_t places = 0, owners = 0;
+
+    batch->unique = (struct list){0};
+    TRY(user_authority(ctx, &batch->work.authority));
+    TRY(import_match(ctx, &batch->entries[batch->from], batch->to - batch->from));
+    TRY(import_seen_load(ctx, batch));
+    TRY(count_places(ctx, batch, &places, &owners));
+    if (batch->work.input->dry_run) {
+        TRY(decide_each(ctx, batch, places));
+        TRY(import_unique_load(ctx, batch));
+    }
+    if (!batch->work.input->dry_run || batch->unique.count > 0)
+        TRY(decide_each(ctx, batch, places));
     return keep_an_owner(ctx, batch, owners);
 }
 

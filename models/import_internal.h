@@ -3,10 +3,12 @@
 
 #include "app/lines.h"
 #include "app/value.h"
+#include "models/custom_index.h"
 #include "models/import.h"
 #include "models/user.h"
 #include "models/user_authority.h"
 #include "models/user_line.h"
+#include "models/user_value.h"
 
 #define IMPORT_KEPT_MS (INT64_C(7) * 24 * 3600 * 1000) /* chunks that nobody deleted */
 
@@ -54,6 +56,15 @@ enum import_outcome {
     IMPORT_UPDATE
 };
 
+/* Of a dry run: the value of a unique custom field that a line gives. */
+struct import_mark {
+    const struct custom_index *index;
+    struct user_value value;
+    const char *id; /* of its key (import_seen.c); the same for values that are the same */
+    bool taken;     /* another user has it */
+    int64_t line;   /* … or a line of a batch before; 0 = none */
+};
+
 struct import_entry {
     int64_t number, offset; /* of the line, and of what follows it */
     const char *text;
@@ -69,7 +80,10 @@ struct import_entry {
     const char *seen_ids[3]; /* of a dry run: names of its keys, and who had one of them before */
     int64_t seen_line;
     int seen_key;
-    bool refused; /* for good: */
+    struct import_mark *marks;
+    size_t mark_count;
+    bool is_marked; /* … are filled in */
+    bool refused;   /* for good: */
     const char *error, *pointer, *message;
     enum import_outcome outcome; /* of this attempt */
     uint64_t mask;               /* of an update: what differs */
@@ -114,6 +128,7 @@ struct import_batch {
     struct import_work work;
     struct import_entry *entries;
     size_t from, to;              /* those of this transaction */
+    struct list unique;           /* of a dry run: struct custom_index of the unique fields */
     struct import_result *result; /* of everything before; changed when it is committed */
     struct import_place *place;
     /* Of the attempt: */
@@ -128,9 +143,23 @@ CHECKED enum err import_batch_take(struct ctx *ctx, struct import_batch *batch, 
 
 extern const struct schema import_key_schema;
 
+/* The name of what is remembered of one value of this kind; NULL without memory. */
+const char *import_seen_id(struct ctx *ctx, const struct uuid *import_id, int key,
+                           const char *text);
 /* Fills seen_ids, and of those who stand in the file before seen_line and seen_key. */
 CHECKED enum err import_seen_load(struct ctx *ctx, struct import_batch *batch);
-/* Remembers whom this batch would make. */
+/* Fills the line of these marks, at most DB_MAX_RESULTS. */
+CHECKED enum err import_seen_marks(struct ctx *ctx, struct import_mark *const *marks, size_t count);
+/* Remembers whom this batch would make, and with which unique values. */
 CHECKED enum err import_seen_add(struct ctx *ctx, const struct import_batch *batch);
 /* Forgets some of them; *ret_more when there are others. */
 CHECKED enum err import_seen_forget(struct ctx *ctx, const struct uuid *import_id, bool *ret_more);
+
+/* --- import_unique.c: the unique custom fields --- */
+
+/* Fills unique, and the marks of the entries that would be written as far as is decided: one look
+ * for all of them. */
+CHECKED enum err import_unique_load(struct ctx *ctx, struct import_batch *batch);
+/* ERR_VALUE_TAKEN when entry i, which would be written, gives a value that somebody else has; those
+ * before it are decided for good. */
+CHECKED enum err import_unique_judge(struct ctx *ctx, const struct import_batch *batch, size_t i);

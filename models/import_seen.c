@@ -45,14 +45,12 @@ static void digest_of(const struct import_entry *entry, int key, uint8_t ret[SHA
         secret_sha256(text, strlen(text), ret);
 }
 
-static const char *id_of(struct ctx *ctx, const struct uuid *import_id,
-                         const struct import_entry *entry, int key)
+static const char *name_of(struct ctx *ctx, const struct uuid *import_id, int key,
+                           const uint8_t digest[SHA256_SIZE])
 {
     char tenant[UUID_HEX_SIZE], import[UUID_HEX_SIZE], hex[UUID_HEX_SIZE];
-    uint8_t digest[SHA256_SIZE];
     struct uuid half;
 
-    digest_of(entry, key, digest);
     memcpy(half.bytes, digest, DIGEST_BYTES);
     uuid_hex(&ctx->tenant_id, tenant);
     uuid_hex(import_id, import);
@@ -60,11 +58,20 @@ static const char *id_of(struct ctx *ctx, const struct uuid *import_id,
     return arena_printf(ctx->arena, "%s:%s:%d%s", tenant, import, key, hex);
 }
 
+const char *import_seen_id(struct ctx *ctx, const struct uuid *import_id, int key, const char *text)
+{
+    uint8_t digest[SHA256_SIZE];
+
+    secret_sha256(text, strlen(text), digest);
+    return name_of(ctx, import_id, key, digest);
+}
+
 static enum err load(struct ctx *ctx, const struct uuid *import_id, struct import_batch *batch,
                      int key)
 {
     AUTO(bson_destroy) bson_t *filter = bson_new();
     struct list found = {0};
+    uint8_t digest[SHA256_SIZE];
     bson_t in, list;
     bool any = false;
 
@@ -76,7 +83,8 @@ static enum err load(struct ctx *ctx, const struct uuid *import_id, struct impor
         entry->seen_ids[key] = NULL;
         if (entry->refused || entry->keys[key] == 0)
             continue;
-        entry->seen_ids[key] = id_of(ctx, import_id, entry, key);
+        digest_of(entry, key, digest);
+        entry->seen_ids[key] = name_of(ctx, import_id, key, digest);
         if (entry->seen_ids[key] == NULL)
             continue;
         bson_put_text(&list, "0", entry->seen_ids[key]); /* the server does not read these names */
@@ -112,25 +120,63 @@ enum err import_seen_load(struct ctx *ctx, struct import_batch *batch)
     return ERR_OK;
 }
 
+enum err import_seen_marks(struct ctx *ctx, struct import_mark *const *marks, size_t count)
+{
+    AUTO(bson_destroy) bson_t *filter = bson_new();
+    struct list found = {0};
+    bson_t in, list;
+
+    BSON_APPEND_DOCUMENT_BEGIN(filter, "_id", &in);
+    BSON_APPEND_ARRAY_BEGIN(&in, "$in", &list);
+    for (size_t i = 0; i < count; i++)
+        bson_put_text(&list, "0", marks[i]->id); /* the server does not read these names */
+    bson_append_array_end(&in, &list);
+    bson_append_document_end(filter, &in);
+    if (count > 0)
+        TRY(db_find_many(ctx, &import_key_schema, &(struct db_find){.filter = filter}, &found));
+
+    const struct import_key *keys = found.items;
+
+    for (size_t i = 0; i < found.count; i++) {
+        for (size_t j = 0; j < count; j++) {
+            if (strcmp(marks[j]->id, keys[i].id) == 0)
+                marks[j]->line = keys[i].line;
+        }
+    }
+    return ERR_OK;
+}
+
+static struct import_key key_of(const struct ctx *ctx, const struct import_entry *entry,
+                                const char *id)
+{
+    return (struct import_key){.id = id,
+                               .tenant_id = ctx->tenant_id,
+                               .line = entry->number,
+                               .expires_at = clock_now_ms() + IMPORT_KEPT_MS};
+}
+
 enum err import_seen_add(struct ctx *ctx, const struct import_batch *batch)
 {
-    const size_t most = (batch->to - batch->from) * KEYS;
+    size_t most = (batch->to - batch->from) * KEYS, count = 0;
+
+    for (size_t i = batch->from; i < batch->to; i++)
+        most += batch->entries[i].mark_count;
+
     struct import_key *keys = arena_array(ctx->arena, most + 1, sizeof *keys);
-    const int64_t expires_at = clock_now_ms() + IMPORT_KEPT_MS;
-    size_t count = 0;
 
     if (keys == NULL)
         return ERR_MEMORY;
     for (size_t i = batch->from; i < batch->to; i++) {
         const struct import_entry *entry = &batch->entries[i];
 
-        for (int key = 0; key < KEYS && entry->outcome == IMPORT_CREATE; key++) {
+        if (entry->outcome != IMPORT_CREATE)
+            continue;
+        for (int key = 0; key < KEYS; key++) {
             if (entry->seen_ids[key] != NULL)
-                keys[count++] = (struct import_key){.id = entry->seen_ids[key],
-                                                    .tenant_id = ctx->tenant_id,
-                                                    .line = entry->number,
-                                                    .expires_at = expires_at};
+                keys[count++] = key_of(ctx, entry, entry->seen_ids[key]);
         }
+        for (size_t k = 0; k < entry->mark_count; k++)
+            keys[count++] = key_of(ctx, entry, entry->marks[k].id);
     }
     return db_insert_many(ctx, &import_key_schema, &(struct list){.items = keys, .count = count});
 }
