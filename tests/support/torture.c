@@ -157,7 +157,8 @@ bool torture_begin(void)
     if (!secret_init() || config_file_setup(NULL) != 0)
         abort();
     snprintf(text, sizeof text,
-             DEV "database: {uri: \"%s\", name: torture_%ld, migrate_on_start: true,\n"
+             DEV "server: {request_timeout_ms: 60000}\n"
+                 "database: {uri: \"%s\", name: torture_%ld, migrate_on_start: true,\n"
                  "           call_timeout_ms: 15000}\n"
                  "password: {scheme: argon2id}\n"
                  "tenants: {self_service_plans: [free, enterprise]}\n",

@@ -7,7 +7,9 @@
 #include "app/keys.h"
 #include "models/custom_schema.h"
 #include "models/job.h"
+#include "models/publication.h"
 #include "models/tenant.h"
+#include "support/patience.h"
 #include "support/torture.h"
 
 void torture_publish_schema(struct ctx *ctx, struct tenant *tenant)
@@ -21,12 +23,16 @@ void torture_publish_schema(struct ctx *ctx, struct tenant *tenant)
     struct custom_trial trial = {.version = -1};
     struct job_workers *workers = NULL;
     struct value schema;
+    struct job job = {0};
 
     ctx_set_tenant(ctx, tenant, &tenant->id);
     trial.schema = &schema;
     if (job_workers_start(ctx->app, job_kinds, &tenant->id, &workers) != ERR_OK ||
         json_parse(ctx, text, sizeof text - 1, &schema) != ERR_OK ||
-        custom_schema_put(ctx, &trial) != ERR_OK || !trial.is_over) {
+        custom_schema_put(ctx, &trial) != ERR_OK ||
+        job_find_last(ctx, &publication_job, &job) != ERR_OK ||
+        job_await(ctx, &publication_job, PATIENCE_MS, &job) != ERR_OK || !job_is_over(&job) ||
+        tenant_refresh(ctx) != ERR_OK) {
         fprintf(stderr, "the schema: %s\n", ctx->failure.detail);
         abort();
     }

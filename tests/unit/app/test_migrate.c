@@ -150,22 +150,25 @@ static void test_recorded_steps(void **state)
 }
 
 /* OP-15: what a killed process left half done is done again: here the step fails at every call in
- * turn until it gets through. */
+ * turn until it gets through. From the beginning when it does too early: the thread that keeps the
+ * lease calls too, where a step takes long, and does not mind a failure. */
 static void test_resumed(void **state)
 {
     NEEDS_DATABASE();
     struct ctx *ctx = &database.ctx;
-    int64_t calls = 0;
+    int64_t calls = 0, failures = 0;
     enum err err = ERR_DB_UNAVAILABLE;
 
-    while (err != ERR_OK) {
+    while (err != ERR_OK || failures < 10) {
+        if (err == ERR_OK)
+            assert_int_equal(migrate_down(ctx, 0, NULL, NULL), ERR_OK);
         db_fail_after(database.app.db, ++calls);
         err = migrate_up(ctx, NULL, NULL);
         db_fail_after(database.app.db, 0);
         assert_true(err == ERR_OK || err == ERR_DB_UNAVAILABLE);
         assert_in_range(calls, 1, 200);
+        failures += err != ERR_OK;
     }
-    assert_true(calls > 10);
     assert_int_equal(pending(), 0);
     assert_int_equal(migrations_verify(ctx), ERR_OK);
 }
