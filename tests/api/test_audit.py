@@ -6,7 +6,7 @@ import uuid
 
 import pytest
 
-from support.check import ok, refused
+from support.check import ok, refused, until
 from support.world import USER_PASSWORD, unique
 
 
@@ -34,6 +34,7 @@ def call(api, tenant, path, **body):
 def test_the_four_rows_of_the_proof(api, service, tenant):
     """E6: signup, failed login, login, logout: action, status, address, agent, both ids."""
     email = f"{unique('a')}@example.com"
+    began = datetime.datetime.now(datetime.timezone.utc)
     made = ok(call(api, tenant, "signup", email=email, password=USER_PASSWORD), 201)
     refused(call(api, tenant, "login", email=email, password="wrong password"), 401)
     pair = ok(call(api, tenant, "login", email=email, password=USER_PASSWORD))
@@ -45,8 +46,8 @@ def test_the_four_rows_of_the_proof(api, service, tenant):
         assert row["user_id"] == uuid.UUID(made["user_id"])
         assert row["ip_address"] == "127.0.0.1"
         assert row["user_agent"] == "audit-test/1.0"
-        assert abs(row["timestamp"] - datetime.datetime.now(datetime.timezone.utc)) \
-            < datetime.timedelta(seconds=30)
+        assert began - datetime.timedelta(seconds=1) < row["timestamp"] \
+            <= datetime.datetime.now(datetime.timezone.utc)
 
 
 def test_the_members_that_003_names(api, service, tenant):
@@ -139,12 +140,16 @@ def test_rows_are_dense_and_authenticated(service, tenant, api):
     for _ in range(5):
         ok(call(api, tenant, "signup", email=f"{unique('n')}@example.com",
                 password=USER_PASSWORD), 201)
-    numbers = {}
-    for row in service.db.audit_logs.find():
-        numbers.setdefault(row["writer"], set()).add(row["n"])
-        assert len(row["mac"]) == 32
-    for seen in numbers.values():
-        assert seen == set(range(min(seen), max(seen) + 1))
+
+    def are_dense():
+        """Rows that the service writes by itself may be on their way."""
+        numbers = {}
+        for row in service.db.audit_logs.find():
+            numbers.setdefault(row["writer"], set()).add(row["n"])
+            assert len(row["mac"]) == 32
+        return all(seen == set(range(min(seen), max(seen) + 1)) for seen in numbers.values())
+
+    until(are_dense)
 
 
 def test_rows_hold_no_personal_data(api, service, tenant):

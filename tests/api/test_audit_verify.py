@@ -90,7 +90,8 @@ def installation(instances, connect):
                     json={"username": "made", "password": USER_PASSWORD})
         made = oauth.client(client, tenants[-1], grant_types=["client_credentials"])
         oauth.token(client, made, grant_type="client_credentials")
-    assert second.stop() == []  # then it writes what it has counted
+    for instance in (first, second):
+        assert instance.stop() == []  # then it writes what it has counted, and nothing from then on
     return first, [uuid.UUID(tenant.id) for tenant in tenants]
 
 

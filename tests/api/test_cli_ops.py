@@ -95,7 +95,7 @@ def test_migrate_new_writes_a_step_that_compiles(tmp_path):
     for name in (f"{last + 1:04}_add_colours.c", "list.c"):
         subprocess.run(["cc", "-std=c17", "-Wall", "-Wextra", "-Werror", "-D_GNU_SOURCE", "-fsyntax-only",
                         f"-I{tmp_path}", f"-I{ROOT}", "-isystem", "/usr/include/libbson-1.0", steps / name],
-                       check=True, timeout=60)
+                       check=True, timeout=300)
 
 
 @pytest.mark.parametrize("arguments, status, says", [

@@ -139,12 +139,12 @@ class Stack:
         env = self.environment(service) | compose.image_environment()
         env |= {"TENANTD_CONFIG": str(ROOT / "config.yaml"), "BIND": "127.0.0.1",
                 "PORT": str(self.api_port), "METRICS_PORT": str(ports.free_port()),
-                "TRUSTED_PROXIES": "127.0.0.1", "DATABASE_START_TIMEOUT_MS": "30000"}
+                "TRUSTED_PROXIES": "127.0.0.1", "DATABASE_START_TIMEOUT_MS": "120000"}
         return [program(), *command], env
 
     def migrate(self):
         command, env = self.tenantd("migrate")
-        return subprocess.run(command, env=env, capture_output=True, text=True, timeout=60,
+        return subprocess.run(command, env=env, capture_output=True, text=True, timeout=180,
                               check=False, cwd=self.directory)
 
     def start_api(self):
@@ -166,7 +166,7 @@ class Stack:
             if process.poll() is None:
                 process.send_signal(signal.SIGTERM)
                 try:
-                    process.wait(30)
+                    process.wait(90)
                 except subprocess.TimeoutExpired:
                     process.kill()
                     process.wait()
@@ -191,7 +191,7 @@ def stack():
         made.front = FrontNginx(made.api_port, {"PUBLIC_URL": made.services["nginx_frontend"]
                                                 ["environment"]["PUBLIC_URL"]})
         made.proxies.append(made.front)
-        with httpx.Client(base_url=f"http://127.0.0.1:{made.gateway.port}") as http:
+        with httpx.Client(base_url=f"http://127.0.0.1:{made.gateway.port}", timeout=120) as http:
             answer = http.post("/tenants/register", json=TENANT)
             assert answer.status_code == 201, answer.text
         yield made
@@ -212,7 +212,7 @@ def make_certificate(directory):
 
 @pytest.fixture
 def gateway(stack):
-    with httpx.Client(base_url=f"http://127.0.0.1:{stack.gateway.port}", timeout=30) as http:
+    with httpx.Client(base_url=f"http://127.0.0.1:{stack.gateway.port}", timeout=120) as http:
         yield http
 
 
@@ -242,7 +242,7 @@ def test_a_long_import_passes_the_gateway(gateway):
 
 def test_front_page_and_api_status(stack):
     """R004-29, api.md §8: the front page, /health and /api-status on port 8000."""
-    with httpx.Client(base_url=f"http://127.0.0.1:{stack.front.port}") as http:
+    with httpx.Client(base_url=f"http://127.0.0.1:{stack.front.port}", timeout=120) as http:
         page = http.get("/")
         assert page.status_code == 200 and "text/html" in page.headers["content-type"]
         assert http.get("/health").json() == {"status": "healthy", "service": "frontend"}
@@ -259,7 +259,7 @@ def test_front_page_and_api_status(stack):
 def test_api_status_when_the_api_is_away():
     front = FrontNginx(ports.free_port(), {"PUBLIC_URL": "http://localhost:8080"})
     try:
-        answer = httpx.get(f"http://127.0.0.1:{front.port}/api-status")
+        answer = httpx.get(f"http://127.0.0.1:{front.port}/api-status", timeout=120)
         assert answer.status_code == 503
         assert answer.json() == {"api_reachable": False, "api_status": "unavailable"}
     finally:
@@ -269,7 +269,7 @@ def test_api_status_when_the_api_is_away():
 def test_the_gateway_says_that_the_service_is_away():
     gateway = Nginx(ports.free_port())
     try:
-        answer = httpx.get(f"http://127.0.0.1:{gateway.port}/health")
+        answer = httpx.get(f"http://127.0.0.1:{gateway.port}/health", timeout=120)
         assert answer.status_code == 503 and answer.headers["retry-after"] == "1"
         assert answer.json()["error"] == "try_again"
     finally:
@@ -353,7 +353,7 @@ def test_no_javascript_in_the_database(stack, command):
 def tenantd_says(stack, *words, status=0):
     """A command with the service's own rights."""
     _, env = stack.tenantd("api")
-    done = subprocess.run([program(), *words], env=env, capture_output=True, text=True, timeout=60,
+    done = subprocess.run([program(), *words], env=env, capture_output=True, text=True, timeout=180,
                           check=False, cwd=stack.directory)
     assert done.returncode == status, done.stdout + done.stderr
     return done.stdout if status == 0 else done.stderr
@@ -425,19 +425,19 @@ def test_compressors_without_zlib(stack):
 def test_tls(stack):
     """R004-49, R004-55: https with HSTS and the cookie of https; plain http is sent there."""
     trust = ssl.create_default_context(cafile=stack.directory / "tls" / "fullchain.pem")
-    with httpx.Client(base_url=f"https://localhost:{stack.gateway.tls_port}", verify=trust) as http:
+    with httpx.Client(base_url=f"https://localhost:{stack.gateway.tls_port}", verify=trust, timeout=120) as http:
         answer = http.post("/oauth/login", headers={"X-Tenant-Slug": "acme"}, json=OWNER)
         assert answer.status_code == 200, answer.text
         assert "__Host-session-acme" in answer.cookies
         assert "Secure" in answer.headers["set-cookie"]
         assert answer.headers["strict-transport-security"].startswith("max-age=31536000")
     plain = httpx.get(f"http://127.0.0.1:{stack.gateway.redirect_port}/docs?a=b",
-                      headers={"Host": "acme.example"})
+                      headers={"Host": "acme.example"}, timeout=120)
     assert plain.status_code == 301 and plain.headers["location"] == "https://acme.example/docs?a=b"
     old = ssl.create_default_context(cafile=stack.directory / "tls" / "fullchain.pem")
     old.minimum_version, old.maximum_version = ssl.TLSVersion.TLSv1, ssl.TLSVersion.TLSv1_1
     with pytest.raises((ssl.SSLError, ConnectionError)):
-        with socket.create_connection(("127.0.0.1", stack.gateway.tls_port), 5) as raw:
+        with socket.create_connection(("127.0.0.1", stack.gateway.tls_port), 120) as raw:
             old.wrap_socket(raw, server_hostname="localhost")
 
 
@@ -537,7 +537,7 @@ def test_versions_are_nobodys_business(stack, gateway):
     for path in ("/health", "/a%00b", "/nothing"):
         answer = gateway.get(path)
         assert not re.search(r"\d", answer.headers.get("server", "")), answer.headers
-    with httpx.Client() as http:
+    with httpx.Client(timeout=120) as http:
         page = http.get(f"http://127.0.0.1:{stack.front.port}/nothing")
         assert page.status_code == 404 and "1.2" not in page.text
 

@@ -15,7 +15,7 @@ import pytest
 
 from support.api import set_cookies
 from support.authorize import code_client, code_of, exchange
-from support.check import ok
+from support.check import ok, until
 from support.cli import Cli
 from support.oauth import token
 
@@ -207,10 +207,12 @@ def test_a_hint_of_a_previous_key_is_fine(api, service, tenant, app, user, pair)
     """A rotation leaves the ID tokens that are out good as hints."""
     new = Cli(service).json("keys", "rotate", tenant.slug, "--alg", "RS256", "--after", "5s")["kid"]
     service.db.signing_keys.update_one({"kid": new}, {"$currentDate": {"signs_from": True}})
-    while True:  # until the key set has come round
+
+    def kid():
         head = ok(exchange(api, app, code_of(api, user, app)))["id_token"].split(".")[0]
-        if json.loads(base64.urlsafe_b64decode(head + "=="))["kid"] == new:
-            break
+        return json.loads(base64.urlsafe_b64decode(head + "=="))["kid"]
+
+    until(lambda: kid() == new, 10)  # until the key set has come round
     answer = end(api, tenant, user.session, id_token_hint=pair["id_token"],
                  post_logout_redirect_uri=AFTER)
     assert answer.headers["location"] == AFTER and not is_signed_in(api, user)

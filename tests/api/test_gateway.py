@@ -163,7 +163,7 @@ def test_a_revoked_token_is_refused_at_once(direct, sides):
 def test_a_token_costs_no_read(direct, target, sides):
     """Cheap enough for every request of an application."""
     def calls():
-        text = httpx.get(f"http://127.0.0.1:{target.metrics_port}/metrics").text
+        text = httpx.get(f"http://127.0.0.1:{target.metrics_port}/metrics", timeout=60).text
         return next(int(line.split()[1]) for line in text.splitlines()
                     if line.startswith("tenantd_db_calls_total "))
 
@@ -199,7 +199,8 @@ def through(nginx, path, tenant=None, token=None, cookie=None, headers=(), metho
         sent.append(("Authorization", f"Bearer {token}"))
     if cookie is not None:
         sent.append(("Cookie", "; ".join(f"{name}={value}" for name, value in cookie.items())))
-    return httpx.request(method, f"http://127.0.0.1:{nginx.port}{path}", headers=sent, verify=False, **options)
+    return httpx.request(method, f"http://127.0.0.1:{nginx.port}{path}", headers=sent, verify=False,
+                         timeout=60, **options)
 
 
 def reached(answer):

@@ -34,9 +34,9 @@ def commands(tmp_path_factory):
     build = tmp_path_factory.mktemp("release")
     subprocess.run(["cmake", "-S", ROOT, "-B", build, "-G", "Ninja", "--preset", "release",
                     "-DTENANTD_BENCH=OFF", "-DCMAKE_C_COMPILER_LAUNCHER="],
-                   check=True, capture_output=True, timeout=120)
+                   check=True, capture_output=True, timeout=600)
     listed = subprocess.run(["ninja", "-C", build, "-t", "commands", "tenantd"], check=True,
-                            capture_output=True, text=True, timeout=60).stdout.splitlines()
+                            capture_output=True, text=True, timeout=300).stdout.splitlines()
     compiling = next(line for line in listed if line.endswith("app/gate.c"))
     link = next(line for line in reversed(listed) if re.search(r" -o tenantd ", line))
     return shlex.split(compiling), shlex.split(link.split("&&")[1])

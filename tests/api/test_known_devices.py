@@ -35,6 +35,12 @@ def lock(api, user, device=None):
     refused(login(api, user, WRONG, device), 429, "too_many_attempts")
 
 
+def last(api):
+    """As if the locks that there are had been doubled often: more than a test takes."""
+    api.instance.db.login_attempts.update_many({}, [{"$set": {"locked_until": {"$cond": [
+        {"$gt": ["$locked_until", "$$NOW"]}, {"$add": ["$locked_until", 3600000]}, "$locked_until"]}}}])
+
+
 @pytest.fixture(scope="module")
 def place(pair):
     """Two instances that hash fast, and a tenant of them."""
@@ -125,6 +131,7 @@ def test_forged_and_foreign_cookies_count_as_none(api, place, user):
     cookies.append(device_of(login(api, place[1].named_user(place[2])), user))
     cookies.append(device_of(login(api, other), other))
     lock(api, user)
+    last(api)
     for cookie in cookies:
         refused(login(api, user, device=cookie), 429, "too_many_attempts")
     ok(login(api, user, device=device))
@@ -162,7 +169,6 @@ def test_logout_leaves_it(api, place, user):
 def test_wrong_tries_at_once_on_two_instances(pair, user, known):
     """RL-2, G6: 64 on each of two instances: never more than ten are evaluated."""
     device = device_of(login(pair[0], user), user) if known else None
-
     body = json.dumps({"username": user.username, "password": WRONG})
     headers = {"Content-Type": "application/json", "X-Tenant-Slug": user.tenant.slug}
     if known:
@@ -178,5 +184,5 @@ def test_wrong_tries_at_once_on_two_instances(pair, user, known):
     assert set(found) <= {401, 429, 503} and 1 <= found.count(401) <= 10, found
     if known:
         ok(login(pair[1], user))
-    else:
+    elif 503 not in found:  # whoever was told that was not counted
         until(lambda: login(pair[0], user).status_code == 429, 1.0)

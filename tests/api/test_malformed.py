@@ -56,8 +56,8 @@ def malformed(draw, number):
 def status_after(port, raw):
     """The statuses of what comes back when the client has said all it will."""
     answers = b""
-    with socket.create_connection(("127.0.0.1", port), timeout=20) as connection:
-        with contextlib.suppress(ConnectionError):
+    with socket.create_connection(("127.0.0.1", port), timeout=120) as connection:
+        with contextlib.suppress(OSError):  # it may be closed already: ENOTCONN
             connection.sendall(raw)
             connection.shutdown(socket.SHUT_WR)
         with contextlib.suppress(ConnectionError):
@@ -79,7 +79,7 @@ class Good(threading.Thread):
     def run(self):
         calls = (("/health", "status", {}), ("/api/ping", "message", {}),
                  ("/users/me", "email", {"Authorization": f"Bearer {self.token}"}))
-        with httpx.Client(base_url=self.url, timeout=20) as http:
+        with httpx.Client(base_url=self.url, timeout=120) as http:
             while not self.stopping.is_set():
                 path, member, headers = calls[self.served % len(calls)]
                 try:
@@ -92,7 +92,7 @@ class Good(threading.Thread):
 
     def end(self):
         self.stopping.set()
-        self.join(30)
+        self.join(150)
 
 
 def resources(instance):
@@ -125,7 +125,7 @@ def warm_up(pool, instance):
     """Every thread was used, and the database's pool has as many clients as it will ever need."""
     def look_up(number):
         return httpx.get(f"{instance.url}/tenants/info", headers={"X-Tenant-Slug": f"none-{number}"},
-                         verify=False)  # plain HTTP: without reading the authorities 400 times
+                         timeout=120, verify=False)  # plain HTTP: without reading the authorities 400 times
 
     list(pool.map(look_up, range(400)))
 
@@ -166,9 +166,8 @@ def test_no_good_request_is_lost(start_instance, connect, request):
     assert not [status for status in statuses if status >= 500 and status != 503], \
         f"seed {seed}: {statuses}"
     assert sum(statuses.values()) > COUNT / 2, statuses
-    until(lambda: resources(instance)[1] <= before[1], 10, 0.1)
+    until(lambda: resources(instance)[1] <= before[1] and resources(instance)[2] == before[2], 10, 0.1)
     after = resources(instance)
-    assert after[2] == before[2], f"threads {before[2]}, then {after[2]}"
     if not is_sanitized(instance):
         assert after[0] - before[0] < MAX_GROWTH_KB, f"{before[0]} KiB, then {after[0]}"
     print(f"{COUNT} malformed, {good.served} good; resident {before[0]} KiB, then {after[0]}; {statuses}")

@@ -109,7 +109,7 @@ def test_a_long_export_ends_with_its_rights(api, world, service):
                 f"/tenants/access-keys/{made['id']}", token=tenant.owner.token), 204)),
             (second.token, lambda: ok(api.put(f"/tenants/users/{second.id}/role",
                                               token=tenant.owner.token, json={"role": "admin"})))):
-        with httpx.stream("GET", f"{service.url}/users/export", timeout=30, trust_env=False,
+        with httpx.stream("GET", f"{service.url}/users/export", timeout=120, trust_env=False,
                           headers={"Authorization": f"Bearer {token}"}) as answer:
             parts = answer.iter_bytes()
             size = len(next(parts))
