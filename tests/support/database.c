@@ -74,7 +74,10 @@ bool database_begin(struct database *database, const struct database_options *op
         options != NULL && options->pool_size > 0 ? options->pool_size : 8;
     /* Behind a proxy that freezes, the limits are the subject; elsewhere only a hang ends by them.
      */
-    database->config.database.call_timeout_ms = database->wire != NULL ? 1000 : 20000;
+    database->config.database.call_timeout_ms = options != NULL && options->call_ms > 0
+                                                    ? options->call_ms
+                                                : database->wire != NULL ? DATABASE_CALL_MS
+                                                                         : 20000;
     database->config.plans.free.audit_days = 30;
     memset(database->config.master_key_bytes, 7, sizeof database->config.master_key_bytes);
     atomic_init(&database->app.config, &database->config);

@@ -35,10 +35,14 @@ struct database {
     pthread_mutex_t seen_lock;
 };
 
+/* A call ends within twice of that whatever the proxy does. */
+#define DATABASE_CALL_MS 1500
+
 struct database_options {
     bool proxied;
     bool unmonitored;  /* as commands have it; what it sends is not watched */
     int64_t pool_size; /* 0 = 8 */
+    int64_t call_ms; /* database.call_timeout_ms; 0 = behind a proxy DATABASE_CALL_MS, else 20000 */
 };
 
 /* False when TEST_MONGODB_URI is not set: the test is to be skipped. */

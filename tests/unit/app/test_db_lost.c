@@ -12,7 +12,7 @@
 #include "support/thing.h"
 #include "support/unit.h"
 
-#define LIMIT_MS 2000
+#define LIMIT_MS (2 * DATABASE_CALL_MS) /* issue 3: "503 within 2 s" by the shipped setting */
 
 static struct database database;
 
@@ -35,10 +35,7 @@ static int end(void **state)
 
 static void assert_back(struct ctx *ctx, const struct thing *thing)
 {
-    int64_t start = clock_monotonic_ms();
-
-    while (thing_add(ctx, thing, 1) != ERR_OK)
-        assert_in_range(clock_monotonic_ms() - start, 0, LIMIT_MS);
+    WAIT(thing_add(ctx, thing, 1) == ERR_OK, LIMIT_MS);
 }
 
 static enum err insert_other(struct ctx *ctx, const struct thing *thing)

@@ -17,7 +17,7 @@
 #include "support/database.h"
 #include "support/unit.h"
 
-#define LIMIT_MS 2000
+#define LIMIT_MS (2 * DATABASE_CALL_MS) /* issue 3: "503 within 2 s" by the shipped setting */
 
 static struct database database;
 static struct tenant tenant;
@@ -353,12 +353,10 @@ static void test_frozen(void **state)
     for (int i = 0; i < THREADS; i++) {
         pthread_join(writers[i].thread, NULL);
         assert_int_equal(writers[i].err, ERR_DB_UNAVAILABLE);
-        assert_in_range(writers[i].took, 0, LIMIT_MS + 100);
+        in_time(writers[i].took, LIMIT_MS + 100);
     }
     wire_freeze(database.wire, false);
-    int64_t start = clock_monotonic_ms();
-    while (audit_write(ctx, "login", "success", NULL, NULL) != ERR_OK)
-        assert_in_range(clock_monotonic_ms() - start, 0, 3 * LIMIT_MS);
+    WAIT(audit_write(ctx, "login", "success", NULL, NULL) == ERR_OK, 3 * LIMIT_MS);
     settle_all();
 
     /* Rows that may have been sent say that their action was not done, or are the first ones. */
@@ -380,9 +378,7 @@ static void test_unknown_outcome(void **state)
     wire_swallow(database.wire, "audit_logs", 2);
     assert_int_equal(audit_write(ctx, "token.refresh", "success", NULL, NULL), ERR_DB_UNAVAILABLE);
     assert_int_equal(wire_to_swallow(database.wire), 0);
-    int64_t start = clock_monotonic_ms();
-    while (audit_write(ctx, "logout", "success", NULL, NULL) != ERR_OK)
-        assert_in_range(clock_monotonic_ms() - start, 0, LIMIT_MS);
+    WAIT(audit_write(ctx, "logout", "success", NULL, NULL) == ERR_OK, LIMIT_MS);
     settle_all();
     struct list rows = rows_of(ctx, 0);
     const struct audit_row *row = rows.items;
