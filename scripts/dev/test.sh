@@ -144,6 +144,7 @@ test_mongo_wait() {
             die "MongoDB did not start"
         }
     fi
+    export DATABASE_CALL_TIMEOUT_MS=20000 # for whoever reads config.yaml: a stall is no failure
     export TEST_MONGODB_URI="mongodb://127.0.0.1:$TEST_MONGO_PORT/?replicaSet=rs0"
 }
 

@@ -139,7 +139,8 @@ class Stack:
         env = self.environment(service) | compose.image_environment()
         env |= {"TENANTD_CONFIG": str(ROOT / "config.yaml"), "BIND": "127.0.0.1",
                 "PORT": str(self.api_port), "METRICS_PORT": str(ports.free_port()),
-                "TRUSTED_PROXIES": "127.0.0.1", "DATABASE_START_TIMEOUT_MS": "120000"}
+                "TRUSTED_PROXIES": "127.0.0.1", "DATABASE_START_TIMEOUT_MS": "120000",
+                "DATABASE_CALL_TIMEOUT_MS": "20000"}
         return [program(), *command], env
 
     def migrate(self):
