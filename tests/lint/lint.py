@@ -288,6 +288,46 @@ def check_scripts():
                 yield name, 1, result.stderr.strip()
 
 
+#: What a duration is called in tests, or told by.
+DURATION = {"took", "elapsed", "spent", "monotonic", "perf_counter"}
+BOUND_IN_C = re.compile(r"\bassert_in_range\s*\((?:[^;,]*\bclock_(?:monotonic|thread_cpu)\w*\(\) -|[^;,]*\btook\b)"
+                        r"|\bassert_true\s*\([^;]*(?:\bclock_(?:monotonic|thread_cpu)\w*\(\) - \w+|\btook) <(?! PATIENCE)")
+
+
+def is_duration(node):
+    names = {getattr(part, "id", getattr(part, "attr", None)) for part in ast.walk(node)}
+    return bool(names & DURATION)
+
+
+def bounds_duration(node):
+    """A comparison that fails when something took longer; a loop's end of patience is none."""
+    if not isinstance(node, ast.Compare) or re.search("deadline|PATIENCE|HANGS", ast.unparse(node)):
+        return False
+    sides = [node.left, *node.comparators]
+    return any(is_duration(sides[at if isinstance(kind, (ast.Lt, ast.LtE)) else at + 1])
+               for at, kind in enumerate(node.ops)
+               if isinstance(kind, (ast.Lt, ast.LtE, ast.Gt, ast.GtE)))
+
+
+def bounds_in(name):
+    """Lines that assert an upper bound of a duration."""
+    if name.endswith(".py"):
+        asserts = [node for node in ast.walk(ast.parse(read(name))) if isinstance(node, ast.Assert)]
+        return [part.lineno for node in asserts for part in ast.walk(node.test) if bounds_duration(part)]
+    return [read(name).count("\n", 0, found.start()) + 1 for found in BOUND_IN_C.finditer(read(name))]
+
+
+def check_timing():
+    """How long something takes says what else the machine does: tests warn of what is late and fail
+    of what never ends (tests/support/check.py, patience.h), and `./dev bench` measures."""
+    for name in FILES:
+        if name.startswith("tests/") and name.endswith((".py", ".c", ".h")) and \
+                not name.startswith(("tests/soak/", "tests/bench/")):
+            for line in bounds_in(name):
+                if not allowed("timing", name, "bound"):
+                    yield name, line, "asserts how long something takes: take until or in_time"
+
+
 def check_headers_compile_alone():
     if BUILD is None:
         return
