@@ -391,12 +391,13 @@ def test_who_waits_is_told_when_to_come_back(place):
 @pytest.fixture(scope="module")
 def faulty(instances, connect, own_mongo):
     """An instance on a mongod that may be made to fail; a second one beside it."""
-    quick = FAST | {"server": {"request_timeout_ms": 1500}}
-    first = instances(quick, server=own_mongo)
-    second = instances(quick, server=own_mongo, database=first.database_name)
+    first = instances(FAST, server=own_mongo)
+    second = instances(FAST, server=own_mongo, database=first.database_name)
     world = World(connect(first))
     tenant = world.key_tenant()
     first.db.tenants.update_one({"slug": tenant.slug}, {"$set": {"plan": "enterprise"}})
+    for instance in (first, second):  # what fails is soon told from here on
+        instance.reload_as({"server": {"request_timeout_ms": 1500}})
     return connect(first), connect(second), tenant
 
 

@@ -5,8 +5,10 @@ opens nothing of /admin, and no key is ever in a log.
 """
 import json
 import os
+import re
 import stat
 import threading
+import time
 import uuid
 from concurrent.futures import ThreadPoolExecutor
 
@@ -72,8 +74,12 @@ def test_keys_are_made_rotated_and_revoked(pair):
     made = ok(one.admin("POST", "/keys", json={"label": "deployment"}), 201)
     key = made["platform_key"]
     assert ok(two.admin("GET", "/stats", key=key))
-    shown = {row["id"]: row for row in ok(two.admin("GET", "/keys"))["keys"]}
-    assert shown[made["id"]]["last_used_at"] is not None
+
+    def listed_keys():
+        return {row["id"]: row for row in ok(two.admin("GET", "/keys"))["keys"]}
+
+    until(lambda: listed_keys()[made["id"]]["last_used_at"] is not None)
+    shown = listed_keys()
     assert key not in json.dumps(shown)
     overlapped = ok(one.admin("POST", f"/keys/{made['id']}/rotate", json={"overlap_seconds": 60}))
     for alive in (key, overlapped["platform_key"]):
@@ -200,8 +206,10 @@ def test_guessing_is_limited(start_instance, connect):
     for _ in range(25):
         ok(api.get("/admin/stats", token=PLATFORM_KEY))
     guess = "pk_" + "1" * 32 + "_" + "B" * 42 + "A"
-    found = [api.get("/admin/stats", token=guess).status_code for _ in range(15)]
-    assert set(found) == {401, 429} and found.count(401) <= 11
+    began = time.monotonic()
+    found = [api.get("/admin/stats", token=guess).status_code for _ in range(30)]
+    back = (time.monotonic() - began) / 6  # while it lasts
+    assert set(found) <= {401, 429} and found.count(401) <= 11 + back and (429 in found or back > 15)
 
 
 # -- all tenants -------------------------------------------------------------------------------
@@ -338,7 +346,7 @@ def test_searches_use_indexes(place):
         if entry["op"] in ("query", "command")]
     assert len(seen) >= 8
     for entry in seen:
-        assert "IXSCAN" in entry.get("planSummary", ""), entry["command"]
+        assert re.search("IXSCAN|COUNT_SCAN", entry.get("planSummary", "")), entry["command"]
         assert "COLLSCAN" not in entry["planSummary"]
         assert not entry.get("hasSortStage"), entry["command"]
 

@@ -154,9 +154,9 @@ def test_nobody_gets_a_higher_role(api, service, tenant, entry, role):
         refused(answer, 403, "role_not_allowed")
         return
     assert answer.status_code in (201, 403), answer.text
-    field = {"username_canonical": body["username"].lower()} if "username" in body \
-        else {"email_canonical": body["email"].lower()}
-    document = service.db[tenant.collection].find_one(field)
+    name = {member: body[member].lower() for member in ("username", "email") if member in body}
+    document = service.db[tenant.collection].find_one(name)
+    assert (document is not None) == (answer.status_code == 201)
     assert document is None or document["role"] == "user"
 
 

@@ -160,7 +160,7 @@ def test_a_refused_registration_leaves_nothing(api, service):
     refused(api.post("/tenants/register", json=registration(slug, admin_password="short")), 400)
     refused(api.post("/tenants/register", json=registration(slug, admin_email="none")), 400)
     assert service.db.tenants.count_documents({"slug": slug}) == 0
-    assert set(service.db.list_collection_names()) == before
+    assert set(service.db.list_collection_names()) <= before
     ok(api.post("/tenants/register", json=registration(slug)), 201)
 
 
@@ -343,11 +343,12 @@ def test_settings_are_for_the_owner(api, service, world, mine):
 
 
 def test_a_settings_change_is_audited(api, service, mine):
+    changed = {"tenant_id": uuid.UUID(mine.id), "action": "tenant.settings_changed"}
+    before = service.db.audit_logs.count_documents(changed)
     ok(api.put("/tenants/settings", token=mine.owner.token,
                json={"settings": {"refresh_grace": 2}}))
-    row = service.db.audit_logs.find_one({"tenant_id": uuid.UUID(mine.id),
-                                          "action": "tenant.settings_changed"})
-    assert row and row["status"] == "success"
+    rows = list(service.db.audit_logs.find(changed))
+    assert len(rows) == before + 1 and {row["status"] for row in rows} == {"success"}
 
 
 def test_a_suspended_tenant_is_an_unknown_one(api, service, world):
@@ -361,7 +362,7 @@ def test_a_suspended_tenant_is_an_unknown_one(api, service, world):
     suspended = api.get("/tenants/info", tenant=tenant.slug)
     assert suspended.json()["error"] == unknown.json()["error"] == "tenant_not_found"
     assert suspended.json()["error_description"] == unknown.json()["error_description"]
-    assert api.get("/users/me", token=user.token).status_code in (401, 404)
+    until(lambda: api.get("/users/me", token=user.token).status_code in (401, 404), 1.0)
     assert api.post("/auth/refresh",
                     json={"refresh_token": user.refresh_token}).status_code in (401, 404)
     assert api.post("/auth/login", tenant=tenant.slug, json={

@@ -16,6 +16,7 @@ import urllib.error
 import urllib.request
 
 from . import ports
+from .check import until
 
 #: The driver's counters in /dev/shm outlive killed processes; the next one with that id warns of them.
 os.environ.setdefault("MONGOC_DISABLE_SHM", "1")
@@ -145,6 +146,13 @@ class Instance:
     def reload(self):
         self.write_config()
         self.process.send_signal(signal.SIGHUP)
+
+    def reload_as(self, overrides):
+        """New settings, and waits until they are in force."""
+        seen = self.output().count('"config.reloaded"')
+        self.reconfigure(overrides)
+        self.reload()
+        until(lambda: self.output().count('"config.reloaded"') > seen, 5)
 
     def kill(self):
         """As a machine that loses power: no drain, no checks."""
