@@ -10,7 +10,7 @@ ADMIN = "/dashboard/admin"
 REDIRECT = "https://app.example/callback"
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def slug(site):
     return site.tenant("Söhne & Co")
 

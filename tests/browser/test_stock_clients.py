@@ -74,6 +74,7 @@ def changed(url, name, change):
 def test_two_tenants_side_by_side(site, tenants, party, page):
     """Login, consent, callback, claims, at two tenants in one browser: neither enters the other, the
     first stays signed in, and nobody is asked twice."""
+    tenants = {name: (slug, site.user(slug)) for name, (slug, _) in tenants.items()}
     for name, (slug, user) in tenants.items():
         page.goto(party.url(name))
         page.wait_for_url(site.path(slug) + "/login?ticket=*")

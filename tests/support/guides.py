@@ -32,9 +32,10 @@ class Guide:
     """
 
     def __init__(self, path, service, directory, changes=None):
-        self.text = (ROOT / path).read_text(encoding="utf-8")
-        for old, new in ({"http://localhost:8080": service.public_url} | (changes or {})).items():
-            self.text = self.text.replace(old, str(new))
+        replaced = {"http://localhost:8080": service.public_url} | (changes or {})
+        # All at once: a port of the service may hold the digits of one that is to be replaced.
+        self.text = re.sub("|".join(map(re.escape, replaced)), lambda found: str(replaced[found[0]]),
+                           (ROOT / path).read_text(encoding="utf-8"))
         self.service = service
         self.directory = directory
         self.environment = os.environ | {
