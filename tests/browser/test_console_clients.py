@@ -101,7 +101,7 @@ def test_by_keyboard_without_script(site, profile, slug):
     steps_to(page, "#client-name")
     page.keyboard.type("Board")
     steps_to(page, "#client-kind")
-    page.keyboard.type("Single")
+    page.keyboard.type("S")  # more letters count as one word only while they come fast
     steps_to(page, "#client-redirects")
     page.keyboard.type(REDIRECT)
     steps_to(page, "#client-create")

@@ -82,7 +82,8 @@ def resize(page, width, height):
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_no_sideways_scrolling_and_enough_contrast(profile, pages, scheme):
-    page = profile(color_scheme=scheme, viewport={"width": 320, "height": 640}).new_page()
+    page = profile(color_scheme=scheme, reduced_motion="reduce",
+                   viewport={"width": 320, "height": 640}).new_page()
     backgrounds = set()
     for name, base, path, user in pages:
         visit(page, base, path, user)
