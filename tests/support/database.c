@@ -77,7 +77,7 @@ bool database_begin(struct database *database, const struct database_options *op
     database->config.database.call_timeout_ms = options != NULL && options->call_ms > 0
                                                     ? options->call_ms
                                                 : database->wire != NULL ? DATABASE_CALL_MS
-                                                                         : 20000;
+                                                                         : PATIENT_CALL_MS;
     database->config.plans.free.audit_days = 30;
     memset(database->config.master_key_bytes, 7, sizeof database->config.master_key_bytes);
     atomic_init(&database->app.config, &database->config);

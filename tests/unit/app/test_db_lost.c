@@ -18,7 +18,7 @@ static struct database database;
 
 static int begin(void **state)
 {
-    const struct database_options options = {.proxied = true};
+    const struct database_options options = {.proxied = true, .call_ms = PATIENT_CALL_MS};
 
     (void)state;
     if (database_begin(&database, &options))

@@ -16,16 +16,28 @@
 
 static struct database database;
 
-static int begin(void **state)
+static int begin_with(int64_t call_ms)
 {
-    const struct database_options options = {.proxied = true, .pool_size = 8};
+    const struct database_options options = {.proxied = true, .call_ms = call_ms};
 
-    (void)state;
     if (database_begin(&database, &options)) {
         database.ctx.tenant_id = uuid_new();
         return db_ensure_collection(&database.ctx, &thing_schema, NULL, 0) == ERR_OK ? 0 : -1;
     }
     return 0;
+}
+
+static int begin(void **state)
+{
+    (void)state;
+    return begin_with(PATIENT_CALL_MS);
+}
+
+/* What is to end by its limit alone. */
+static int begin_limited(void **state)
+{
+    (void)state;
+    return begin_with(DATABASE_CALL_MS);
 }
 
 static int end(void **state)
@@ -403,7 +415,8 @@ static void test_refused(void **state)
     assert_counts(&job, 10, 10);
 }
 
-#define CASE(function) cmocka_unit_test_setup_teardown(function, begin, end)
+#define CASE(function)    cmocka_unit_test_setup_teardown(function, begin, end)
+#define LIMITED(function) cmocka_unit_test_setup_teardown(function, begin_limited, end)
 
 int main(void)
 {
@@ -416,11 +429,11 @@ int main(void)
         CASE(test_deadline),
         CASE(test_lost_commit),
         CASE(test_recycled_sessions),
-        CASE(test_unknown_commit),
-        CASE(test_frozen),
+        LIMITED(test_unknown_commit),
+        LIMITED(test_frozen),
         CASE(test_cut_in_body),
-        CASE(test_cut_in_each_body),
-        CASE(test_refused),
+        LIMITED(test_cut_in_each_body),
+        LIMITED(test_refused),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

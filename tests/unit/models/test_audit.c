@@ -22,12 +22,14 @@
 static struct database database;
 static struct tenant tenant;
 
+/* state: the limit of a call, when it is the subject. */
 static int begin(void **state)
 {
-    const struct database_options options = {.proxied = true, .pool_size = 8};
+    const int64_t *limit = *state;
+    const struct database_options options = {.proxied = true,
+                                             .call_ms = limit != NULL ? *limit : PATIENT_CALL_MS};
     struct ctx *ctx = &database.ctx;
 
-    (void)state;
     if (!database_begin(&database, &options))
         return 0;
     tenant = (struct tenant){.id = uuid_new(), .plan = PLAN_FREE};
@@ -473,6 +475,7 @@ static void test_left_over_number(void **state)
 
 int main(void)
 {
+    static int64_t limit = DATABASE_CALL_MS;
     const struct CMUnitTest tests[] = {
         CASE(test_row),
         CASE(test_seal),
@@ -481,7 +484,7 @@ int main(void)
         CASE(test_without_a_tenant),
         CASE(test_pages),
         CASE(test_group_commit),
-        CASE(test_frozen),
+        cmocka_unit_test_prestate_setup_teardown(test_frozen, begin, end, &limit),
         CASE(test_unknown_outcome),
         CASE(test_lost_once),
         CASE(test_refused_rows),
