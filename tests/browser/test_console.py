@@ -296,7 +296,7 @@ def test_the_audit_log_is_read_and_filtered(site, owner, slug):
     press(owner, "#audit-filter")
     assert "Nothing matches" in owner.locator("main").inner_text()
     press(owner.get_by_role("link", name="Show all"))
-    assert owner.locator("#events tbody tr").count() > 3
+    assert any("failed" in row for row in owner.locator("#events tbody tr").all_inner_texts())
     with moves(owner), owner.expect_download() as download:
         owner.click("#audit-export")
     assert download.value.suggested_filename == f"audit-{slug}.ndjson"
