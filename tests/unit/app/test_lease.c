@@ -52,11 +52,11 @@ static void test_expiry(void **state)
     NEEDS_DATABASE();
     struct ctx *ctx = &database.ctx;
     struct uuid a = uuid_new(), b = uuid_new();
-    int64_t fence = 0, next = 0, start = clock_monotonic_ms();
+    int64_t fence = 0, next = 0, start = clock_now_ms(); /* the database's clock too */
 
     assert_int_equal(lease_take(ctx, "short", &a, 200, &fence), ERR_OK);
     WAIT(lease_take(ctx, "short", &b, 1, &next) == ERR_OK, 300);
-    assert_true(clock_monotonic_ms() - start >= 190);
+    assert_true(clock_now_ms() - start >= 200);
     assert_int_equal(next, fence + 1);
     WAIT(lease_take(ctx, "short", &a, 60000, &next) == ERR_OK, 100);
     assert_int_equal(next, fence + 2);
