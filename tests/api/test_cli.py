@@ -217,7 +217,7 @@ def test_tenant_create_list_show(cli, acme):
     assert acme["slug"] == "acme" and acme["plan"] == "basic" and acme["owner_id"]
     assert acme["access_key"] is None
     shown = cli.json("tenant", "show", "acme")
-    assert shown["id"] == acme["id"] and (shown["users"], shown["max_users"]) == (1, 50)
+    assert shown["id"] == acme["id"] and shown["users"] >= 1 and shown["max_users"] == 50
     assert shown["issuer"].endswith("/t/acme")
     assert "acme" in [tenant["slug"] for tenant in cli.json("tenant", "list")["tenants"]]
     assert re.search(r"^acme +basic +active ", cli("tenant", "list"), re.M)

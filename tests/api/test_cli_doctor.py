@@ -302,11 +302,14 @@ def test_lost_keys_stay_open(place):
     """Nothing can be made up for them: the finding says where to look."""
     instance, world, config = place
     tenant, whole = world.tenant(), world.tenant()
-    instance.db.signing_keys.delete_many(
-        {"tenant_id": instance.db.tenants.find_one({"slug": tenant.slug})["_id"]})
+    mine = {"tenant_id": instance.db.tenants.find_one({"slug": tenant.slug})["_id"]}
+    lost = list(instance.db.signing_keys.find(mine))
+    instance.db.signing_keys.delete_many(mine)
     (found,) = doctor(config, "--fix", status=1)
     assert (found["check"], found["tenant"]) == ("keys", tenant.slug)
     assert not doctor(config, "--tenant", whole.slug)
     done = subprocess.run([program(), "doctor", "--tenant", "nobody", "--config", config],
                           capture_output=True, text=True, timeout=180, check=False)
     assert done.returncode == 1 and "nobody" in done.stderr
+    instance.db.signing_keys.insert_many(lost)
+    assert not doctor(config)

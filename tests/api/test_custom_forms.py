@@ -70,7 +70,7 @@ def dated(api, world):
 ])
 def test_a_moment_is_a_date_of_the_database(api, database, dated, sent, shown, kept):
     """IN-7, api.md §7 Numbers: any offset in, UTC to the millisecond kept and shown."""
-    value = {"seen": sent, "trip": {"begins": sent}}
+    value = {"seen": sent, "trip": {"begins": sent}, "born": None, "days": None, "other": None}
     expected = {"seen": shown, "trip": {"begins": shown}}
     assert ok(patch(api, dated, value))["custom_fields"] == expected
     assert ok(api.get("/users/me", token=dated.token))["custom_fields"] == expected

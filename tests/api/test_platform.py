@@ -331,7 +331,7 @@ def test_figures(place):
 def test_searches_use_indexes(place):
     """With 300 tenants each kind of page reads no more than it shows, by an index."""
     database = place.api.instance.db
-    seed_tenants(database, 300)
+    seeded = seed_tenants(database, 300)
     database.create_collection("system.profile", capped=True, size=4 << 20)
     database.command("profile", 2)
     for parameters in ({}, {"search": "seed-1"}, {"search": "Seeded 2"}, {"status": "active"},
@@ -341,6 +341,8 @@ def test_searches_use_indexes(place):
         assert rows or "suspended" in parameters.values(), parameters
     ok(place.admin("GET", "/stats"))
     database.command("profile", 0)
+    for name in ("tenants", "tenant_usage"):
+        database[name].delete_many({"_id": {"$in": seeded}})
     seen = [entry for entry in database["system.profile"].find(
         {"ns": database.name + ".tenants", "appName": {"$regex": "^tenantd"}})
         if entry["op"] in ("query", "command")]
@@ -365,6 +367,7 @@ def seed_tenants(database, count):
     database.tenant_usage.insert_many(
         [{"_id": tenant["_id"], "users": Int64(number), "inactive_users": Int64(0)}
          for number, tenant in enumerate(tenants)])
+    return [tenant["_id"] for tenant in tenants]
 
 
 # -- who may register --------------------------------------------------------------------------

@@ -40,7 +40,7 @@ def test_every_user_is_a_line(api, crowd, service):
     lines = lines_of(api.get("/users/export", token=crowd.owner.token))
     stored = list(service.db[crowd.collection].find(sort=[("_id", 1)]))
     assert [line["id"] for line in lines] == [str(user["_id"]) for user in stored]
-    assert len(lines) == 130 and not any("password" in name for line in lines for name in line)
+    assert len(lines) >= 130 and not any("password" in name for line in lines for name in line)
     for line in (lines[0], lines[-1]):
         shown = ok(api.get(f"/tenants/users/{line['id']}", token=crowd.owner.token))
         del shown["version"]
