@@ -15,8 +15,9 @@ const struct schema lease_schema = {
     .size = sizeof(struct lease), SCHEMA_FIELDS(lease_fields),
 };
 
-/* Who finds the lease over takes it with the next number, its holder extends it under the same one, for
- * everyone else nothing changes. All expressions of one stage see the document as it was. */
+/* Who finds another one's lease over takes it with the next number. Its holder extends it under the same
+ * one, late too: nobody had it meanwhile. For everyone else nothing changes. All expressions of one stage
+ * see the document as it was. */
 static bson_t *take_pipeline(const struct uuid *holder, int64_t duration_ms)
 {
 #define ME BCON_BIN(BSON_SUBTYPE_UUID, holder->bytes, sizeof holder->bytes)
@@ -26,7 +27,8 @@ static bson_t *take_pipeline(const struct uuid *holder, int64_t duration_ms)
         "0", "{", "$set", "{",
         "fence", "{", "$add", "[",
             "{", "$ifNull", "[", "$fence", BCON_INT64(0), "]", "}",
-            "{", "$cond", "[", OVER, BCON_INT64(1), BCON_INT64(0), "]", "}", "]", "}",
+            "{", "$cond", "[", "{", "$and", "[", OVER, "{", "$not", "[", MINE, "]", "}", "]", "}",
+                BCON_INT64(1), BCON_INT64(0), "]", "}", "]", "}",
         "holder", "{", "$cond", "[", OVER, ME, "$holder", "]", "}",
         "expires_at", "{", "$cond", "[", "{", "$or", "[", OVER, MINE, "]", "}",
             "{", "$add", "[", "$$NOW", BCON_INT64(duration_ms), "]", "}", "$expires_at", "]", "}",

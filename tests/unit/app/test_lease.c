@@ -60,6 +60,12 @@ static void test_expiry(void **state)
     assert_int_equal(next, fence + 1);
     WAIT(lease_take(ctx, "short", &a, 60000, &next) == ERR_OK, 100);
     assert_int_equal(next, fence + 2);
+    /* Whom the machine stopped for a while, and nobody came, has lost nothing. */
+    assert_int_equal(lease_take(ctx, "short", &a, 1, &fence), ERR_OK);
+    start = clock_now_ms();
+    WAIT(clock_now_ms() > start + 20, 50);
+    assert_int_equal(lease_take(ctx, "short", &a, 60000, &next), ERR_OK);
+    assert_int_equal(next, fence);
 }
 
 enum { THREADS = 16, ROUNDS = 8 };
