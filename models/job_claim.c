@@ -293,6 +293,9 @@ static enum err settle(struct ctx *ctx, struct job_run *run, enum err err)
     log_event(LOG_WARN, "job.interrupted", "kind", run->kind->name, "error", error_info(err)->code,
               "detail", ctx->failure.internal != NULL ? ctx->failure.internal : ctx->failure.detail,
               NULL);
+    /* The lease ran out: somebody else has the job, or nobody came, and it goes on. */
+    if (atomic_load(&run->lost))
+        err = ERR_DB_UNAVAILABLE;
     if (is_passing(err) && (err == ERR_STOPPING || run->job.tries < TRIES_MAX))
         return postpone(ctx, run, err == ERR_STOPPING);
     TRY(condemn(ctx, run, err));

@@ -77,11 +77,20 @@ static enum err undo_once_refused(struct ctx *ctx, struct job_run *run)
     return undone++ == 0 ? fail_internal(ctx, ERR_DB_UNAVAILABLE, "not yet") : ERR_OK;
 }
 
+/* What the keeper of the leases notes when it could not renew one for too long. */
+static enum err lapse_once(struct ctx *ctx, struct job_run *run)
+{
+    if (started++ == 0)
+        atomic_store(&run->lost, true);
+    return job_go_on(ctx, run);
+}
+
 static const struct job_kind counting = {.name = "counting", .alone = true, .run = count_rounds};
 static const struct job_kind waiting = {.name = "waiting", .run = wait_for_release};
 static const struct job_kind failing = {
     .name = "failing", .run = always_fail, .undo = undo_once_refused};
-static const struct job_kind *const kinds[] = {&counting, &waiting, &failing, NULL};
+static const struct job_kind lapsing = {.name = "lapsing", .run = lapse_once};
+static const struct job_kind *const kinds[] = {&counting, &waiting, &failing, &lapsing, NULL};
 
 /* ---- around a test ---- */
 
@@ -256,6 +265,21 @@ static void test_a_long_step_keeps_its_lease(void **state)
     stop_workers();
 }
 
+/* Nobody else had come: it was only late, which is no failure. */
+static void test_a_lapsed_lease_is_no_failure(void **state)
+{
+    NEEDS_DATABASE();
+    struct job job;
+
+    started = 0;
+    job = put(&lapsing, 0);
+    start_workers();
+    await_end(&lapsing, &job);
+    assert_int_equal(job.state, JOB_DONE);
+    assert_int_equal(started, 2);
+    stop_workers();
+}
+
 static void test_failing_undoes(void **state)
 {
     NEEDS_DATABASE();
@@ -343,6 +367,7 @@ int main(void)
         cmocka_unit_test(test_a_job_is_carried_out),
         cmocka_unit_test(test_another_worker_goes_on_and_the_first_may_not),
         cmocka_unit_test(test_a_long_step_keeps_its_lease),
+        cmocka_unit_test(test_a_lapsed_lease_is_no_failure),
         cmocka_unit_test(test_failing_undoes),
         cmocka_unit_test(test_cancelling),
         cmocka_unit_test(test_stopping_hands_over_at_once),
