@@ -21,8 +21,8 @@ from .check import until
 #: The driver's counters in /dev/shm outlive killed processes; the next one with that id warns of them.
 os.environ.setdefault("MONGOC_DISABLE_SHM", "1")
 
-READY_LIMIT = 40
-STOP_LIMIT = 30
+READY_LIMIT = 120
+STOP_LIMIT = 120
 SANITIZER_MARKS = ("ERROR: AddressSanitizer", "ERROR: LeakSanitizer", "runtime error:",
                    "WARNING: ThreadSanitizer", "AddressSanitizer:DEADLYSIGNAL",
                    "detected memory leaks", "stack smashing detected", "Assertion ")
@@ -241,7 +241,7 @@ class Instance:
         return self.mongo.database(self.database_name)
 
 
-def run(arguments, timeout=60, **options):
+def run(arguments, timeout=180, **options):
     """One tenantd command to its end: (status, standard output, standard error)."""
     done = subprocess.run([program(), *arguments], stdin=subprocess.DEVNULL, capture_output=True,
                           text=True, timeout=timeout, check=False, **options)

@@ -16,7 +16,7 @@ from pymongo.errors import ConnectionFailure, OperationFailure
 
 from . import ports
 
-START_LIMIT = 30
+START_LIMIT = 120
 NOT_YET_INITIALIZED = 94
 
 
