@@ -13,7 +13,8 @@
 #include "models/import_internal.h"
 
 #define KEY       3 /* behind those of import_seen.c */
-#define TEXT_MAX  ((size_t)64 * 1024)
+/* 16 KiB, of which compatible characters make eleven times as much */
+#define TEXT_MAX  ((size_t)256 * 1024)
 #define INT64_END 9223372036854775808.0 /* 2^63 */
 
 /* ---- one value ---- */
