@@ -330,11 +330,13 @@ def test_removal_of_accounts_goes_on_after_a_kill(start_instance, connect, own_m
         assert team.audited("user.deleted", user) == 1
 
 
-def test_a_search_too_long_ends_with_a_page_or_a_sentence(faulty, own_mongo):
+def test_a_search_too_long_ends_with_a_page_or_a_sentence(instances, connect, own_mongo):
     """R003-05: the first try's time is over, so users are counted: lists come all the same, shorter
     where 10,000 users were looked at, and what finds nobody among these, or more to sort, is refused
     with the way out."""
-    instance, api, world, _ = faulty
+    instance = instances(server=own_mongo)
+    api = connect(instance)
+    world = World(api)
     tenant = world.tenant()
     world.login(tenant.owner)
     ok(api.put("/tenants/schema", token=tenant.owner.token, json=SCHEMA))

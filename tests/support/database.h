@@ -38,13 +38,14 @@ struct database {
 /* A call ends within twice of that whatever the proxy does. */
 #define DATABASE_CALL_MS 1500
 /* … and where answers are lost on purpose, but not late, nothing ends by it. */
-#define PATIENT_CALL_MS  20000
+#define PATIENT_CALL_MS  60000
 
 struct database_options {
     bool proxied;
     bool unmonitored;  /* as commands have it; what it sends is not watched */
     int64_t pool_size; /* 0 = 8 */
-    int64_t call_ms; /* database.call_timeout_ms; 0 = behind a proxy DATABASE_CALL_MS, else 20000 */
+    int64_t call_ms;   /* database.call_timeout_ms; 0 = behind a proxy DATABASE_CALL_MS, else
+                          PATIENT_CALL_MS */
 };
 
 /* False when TEST_MONGODB_URI is not set: the test is to be skipped. */
