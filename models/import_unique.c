@@ -31,7 +31,8 @@ static enum err write_value(struct ctx *ctx, const struct custom_index *index,
         TRY(text_without_case(ctx, text, &text));
     if (is_whole)
         *value = (struct user_value){.type = USER_VALUE_INT, .integer = (int64_t)value->real};
-    buf_printf(out, "%s %d ", index->path, (int)value->type);
+    /* The length tells where a path ends that has blanks in it. */
+    buf_printf(out, "%zu %s %d ", strlen(index->path), index->path, (int)value->type);
     switch (value->type) {
     case USER_VALUE_TEXT:
         buf_puts(out, text);
@@ -92,7 +93,6 @@ static enum err mark_entry(struct ctx *ctx, const struct import_batch *batch,
 {
     const struct custom_index *index = batch->unique.items;
 
-    entry->mark_count = 0;
     entry->marks = arena_array(ctx->arena, batch->unique.count + 1, sizeof *entry->marks);
     if (entry->marks == NULL)
         return fail_internal(ctx, ERR_MEMORY, "no memory for the unique values of a line");

@@ -147,3 +147,17 @@ def test_texts_without_case_are_those_of_the_index(api, place):
     lines += [line(f"long{n}", badge="\ufdfa" * 5000 + f" {n // 2}") for n in range(4)]
     counts, errors, _ = both(api, place, lines)
     assert counts[0] + len(errors) == len(lines) and 8 < len(errors) < 18
+
+
+def test_fields_whose_names_look_like_values(api, world):
+    """What is remembered of one field is never taken for another one's: names may hold anything."""
+    tenant = world.tenant()
+    world.login(tenant.owner)
+    names = ["a", *(f"a {kind}" for kind in range(2, 8))]
+    ok(api.put("/tenants/schema", token=tenant.owner.token, json={
+        "type": "object", "properties": {name: {"type": "string", "x-unique": True} for name in names}}))
+    lines = [line(f"a{kind}", **{"a": f"{kind} x"}) for kind in range(2, 8)]
+    lines += [line(f"filler{n}") for n in range(500)]  # another batch
+    lines += [line(f"b{kind}", **{f"a {kind}": "x"}) for kind in range(2, 8)]
+    counts, errors, _ = both(api, tenant, lines)
+    assert (counts, errors) == ((len(lines), 0, 0, 0), [])
